@@ -1,0 +1,177 @@
+import type { AttributeResult } from "../../protocol/attribute.ts";
+import type { Pool, RunId } from "../../protocol/identifiers.ts";
+import type { JobKind, Work } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+
+/**
+ * What the objects say to each other (RPC). Each call carries the identity it speaks for, and the callee checks it
+ * against its own. Every call may be repeated: the callee's effect happens once.
+ */
+
+/** Who a call is about; fixed at the first call, compared at each later one. */
+export type RepositoryIdentity = {
+  host: string;
+  account: { id: number; login: string };
+  installation: number;
+  repository: { id: number; owner: string; name: string; private: boolean; defaultBranch: string; cloneUrl: string };
+};
+
+/** One webhook POST, verified. `body` is the exact bytes. */
+export type Delivery = { id: string; event: string; receivedAt: number; body: Uint8Array; allowed: boolean };
+export type Accepted = { outcome: "stored" | "known" };
+
+/** Why a run exists. */
+export type RunReason =
+  | { kind: "push"; ref: string; head: string; before: string | null }
+  | { kind: "pull_request"; number: number; head: string; headRef: string; base: string; baseRef: string; fork: boolean; author: string }
+  | { kind: "merge_group"; head: string; headRef: string; base: string };
+
+export type RunRequest = {
+  run: RunId;
+  identity: RepositoryIdentity;
+  reason: RunReason;
+  /** Who caused it: whoever brought the head (pusher, sender of opened or synchronize). */
+  sender: { login: string; id: number; type: string };
+  /** A full SHA that somebody entitled approved, if any. */
+  approved: string | null;
+  /** Asked for again by a person: remembered failures and trees are not reused. */
+  fresh: boolean;
+  requestedAt: number;
+};
+
+/** Default branch's configuration text as last read, and the commit it was read at. Null text: no file. */
+export type PolicySource = { text: string | null; commit: string };
+
+export type ReuseKey = { pool: Pool; drv: string };
+export type RememberedVerdict = { drv: string; verdict: Verdict; run: RunId; at: number; seconds: number };
+/** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
+export type RememberedTree = { key: string; run: RunId; at: number };
+
+export interface RepoContract {
+  /** Ingress: commits the delivery, then answers. */
+  accept(delivery: Delivery): Promise<Accepted>;
+  policy(identity: RepositoryIdentity): Promise<PolicySource>;
+  /** Verdicts known for these derivations within the pool; at most 1,000 a call. */
+  recall(pool: Pool, drvs: string[]): Promise<RememberedVerdict[]>;
+  remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void>;
+  recallTree(key: string): Promise<RememberedTree | null>;
+  rememberTree(tree: RememberedTree): Promise<void>;
+  /** The run is over; the newest runs are listed for pages and for the rebuilt index. */
+  finished(run: RunId, conclusion: string): Promise<void>;
+  runs(limit: number): Promise<RunId[]>;
+}
+
+export interface RunContract {
+  /** Starts the run. Once: a repetition changes nothing. */
+  start(request: RunRequest): Promise<void>;
+  /** Fleet: attempt `attempt` is about to be offered; earlier ones are stale from here on. */
+  offered(job: string, attempt: number, runner: string): Promise<void>;
+  started(job: string, attempt: number, runner: string): Promise<void>;
+  /** Fleet: final verdict of the job. Applied once; a different digest for a finished attempt is refused. */
+  finished(job: string, attempt: number, verdict: Verdict, digest: string): Promise<{ applied: "applied" | "known" | "refused" }>;
+  supersede(by: string): Promise<void>;
+  cancel(by: string): Promise<void>;
+  /** Everything a page or a replay needs, in slices. */
+  view(): Promise<RunView | null>;
+  attributes(after: number, limit: number): Promise<AttributeView[]>;
+}
+
+export type AttributeView = {
+  index: number; name: string; selection: number; system: string | null; drv: string | null; required: boolean;
+  verdict: Verdict | null; seconds: number; log: { job: string; attempt: number; stream: string } | null;
+};
+export type JobView = { job: string; kind: JobKind; attempt: number; state: "queued" | "offered" | "running" | "finished"; runner: string | null; verdict: Verdict | null };
+export type RunView = {
+  run: RunId; identity: RepositoryIdentity; reason: RunReason; state: string; createdAt: number; finishedAt: number | null;
+  head: string; merge: string | null; tree: string | null; pool: Pool | null; conclusion: string | null; jobs: JobView[];
+  counts: Record<string, number>; notices: string[];
+};
+
+/** A job as a Run queues it. The Fleet adds attempt, runner, expiry and signature. */
+export type QueuedJob = {
+  job: string;
+  run: RunId;
+  kind: JobKind;
+  repository: RepositoryIdentity["repository"];
+  pool: Pool;
+  policy: string;
+  /** A runner must have all of it; null system is any. */
+  needs: { system: string | null; features: string[] };
+  /** The only runner that may take it while it is there (no exchange), else null. */
+  prefer: string | null;
+  work: Work;
+  queuedAt: number;
+};
+export type RunnerClass = { class: string; pool: Pool; systems: string[]; features: string[]; online: number; repositories: number[] | null };
+
+export interface FleetContract {
+  /** Queues; answers what is missing when no class of the account can ever take it. */
+  enqueue(account: number, job: QueuedJob): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }>;
+  cancel(job: string, reason: string): Promise<void>;
+  /** Declared classes of a pool that may serve the repository. */
+  classes(pool: Pool, repository: number): Promise<RunnerClass[]>;
+  /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
+  holds(job: string, attempt: number): Promise<boolean>;
+  mintCode(request: import("../../protocol/enrolment.ts").CodeRequest): Promise<{ code: string; expiresAt: number }>;
+  enrol(request: import("../../protocol/enrolment.ts").EnrolmentRequest): Promise<import("../../protocol/enrolment.ts").EnrolmentReply | { refused: string }>;
+}
+
+/** A check run as GitHub should show it. One resource is one check run: `check:<run>:<name>`. */
+export type DesiredCheck = {
+  resource: string;
+  /** Higher wins; a completed one is never overtaken by an incomplete one. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  name: string;
+  head: string;
+  detailsUrl: string;
+  status: "queued" | "in_progress" | "completed";
+  conclusion: "success" | "failure" | "neutral" | "cancelled" | "timed_out" | "action_required" | "skipped" | null;
+  title: string;
+  summary: string;
+  text: string | null;
+  annotations: { path: string; start_line: number; end_line: number; annotation_level: "notice" | "warning" | "failure"; message: string; title: string }[];
+  actions: { label: string; description: string; identifier: string }[];
+  startedAt: number;
+  completedAt: number | null;
+};
+
+/** Read answers; `unavailable` is an infrastructure state, never a verdict on the change. */
+export type Read<T> = { ok: true; value: T } | { ok: false; missing: true } | { ok: false; missing: false; retryAfter: number; reason: string };
+export type PullState = { state: "open" | "closed"; head: string; base: string; merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string } };
+
+export interface WriterContract {
+  desire(checks: DesiredCheck[]): Promise<void>;
+  pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
+  /** Tree of a commit, and its parents. */
+  commit(repository: { owner: string; name: string }, sha: string): Promise<Read<{ tree: string; parents: string[] }>>;
+  /** A file's text at a ref; `missing` when it is not there. */
+  file(repository: { owner: string; name: string }, path: string, ref: string): Promise<Read<{ text: string; commit: string }>>;
+  /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
+  role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;
+  /** Whether the repository can be seen by everybody, now. */
+  visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>>;
+  /** Mints a read-only token for one repository: `contents: read`, an hour. */
+  cloneToken(repository: number): Promise<{ token: string; expiresAt: number }>;
+  /** Deliveries GitHub failed to bring since `since` (ms) are asked for again. */
+  redeliver(since: number): Promise<{ asked: number }>;
+}
+
+export interface LogContract {
+  /** Text of a stream from `offset`; at most 256 KiB. Redacted before it arrived. */
+  read(stream: string, offset: number): Promise<{ data: Uint8Array; next: number; closed: { size: number; sha256: string; dropped: number } | null } | null>;
+  streams(): Promise<{ stream: string; size: number; closed: boolean }[]>;
+}
+
+/** Results as the run channel brings them, for the record. */
+export type ResultBatch = AttributeResult[];
+
+/** Names of objects: (GitHub host, numeric id) only. */
+export const objectName = {
+  account: (host: string, account: number) => `${host}/account/${account}`,
+  repo: (host: string, repository: number) => `${host}/repository/${repository}`,
+  run: (host: string, run: RunId) => `${host}/run/${run}`,
+  writer: (host: string, installation: number) => `${host}/installation/${installation}`,
+  fleet: (host: string, account: number) => `${host}/account/${account}`,
+  log: (host: string, job: string, attempt: number) => `${host}/job/${job}/${attempt}`,
+};

@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { frame } from "./frame.ts";
+import { AttemptNumber, JobId, Pool, RunnerId, System } from "./identifiers.ts";
+import { Verdict } from "./verdict.ts";
+
+/** Runner ↔ Fleet object: offers, leases, final verdicts. One hibernating WebSocket for each runner. */
+
+/** Leases (ms). Expired means suspect: attempt n stays valid until n+1 has been offered. */
+export const LEASE = {
+  duration: 60_000,
+  /** Renewed this often, ± 20 %. */
+  renewal: 20_000,
+  /** From the offer to `started`. */
+  start: 60_000,
+  /** To reconnect, after the control plane itself was away. */
+  reconnect: 120_000,
+} as const;
+
+const Held = z.strictObject({ job: JobId, attempt: AttemptNumber });
+
+export const Hello = z.strictObject({
+  kind: z.literal("hello"),
+  /** Version of the agent, for people. */
+  agent: z.string().max(64),
+  /** Identity of the runner's outgoing stream; a new one starts again at sequence 1. */
+  stream: z.uuid(),
+  /** Systems it builds and features it has probed. */
+  systems: z.array(System).max(32),
+  features: z.array(z.string().max(128)).max(64),
+  /** How many attempts it takes at once. */
+  slots: z.int().positive().max(256),
+  /** Attempts that it holds, to be adopted again. */
+  running: z.array(Held).max(256),
+});
+
+/** What a job came to, with the digest that makes its repetition recognisable. */
+export const Finished = z.strictObject({
+  kind: z.literal("finished"),
+  verdict: Verdict,
+  /** SHA-256 (hex) of the verdict's JSON text. A second, different digest for a finished attempt is refused. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/u),
+});
+
+export const FromRunner = z.discriminatedUnion("kind", [
+  Hello,
+  z.strictObject({ kind: z.literal("accept") }),
+  z.strictObject({ kind: z.literal("decline"), reason: z.string().max(1_024) }),
+  z.strictObject({ kind: z.literal("started") }),
+  z.strictObject({ kind: z.literal("renew"), attempts: z.array(Held).max(256) }),
+  Finished,
+  z.strictObject({ kind: z.literal("drain") }),
+]);
+export type FromRunner = z.infer<typeof FromRunner>;
+
+export const ToRunner = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("welcome"), runner: RunnerId, pool: Pool }),
+  z.strictObject({
+    kind: z.literal("offer"),
+    /** JSON text of a Specification, the exact bytes that are signed. */
+    specification: z.string().max(800_000),
+    /** Ed25519, base64. */
+    signature: z.string().max(128),
+    /** Bearer token of this attempt for the run and log channels and for the clone token. */
+    token: z.string().max(2_048),
+  }),
+  z.strictObject({ kind: z.literal("cancel"), reason: z.string().max(1_024) }),
+  /** The attempt is not the runner's (any more): stop it, say nothing more about it. */
+  z.strictObject({ kind: z.literal("forget"), reason: z.string().max(1_024) }),
+  z.strictObject({ kind: z.literal("ack") }),
+]);
+export type ToRunner = z.infer<typeof ToRunner>;
+
+export const RunnerFrame = frame(FromRunner);
+export const FleetFrame = frame(ToRunner);
+
+/** Text that keeps an idle socket alive; answered without waking the object (`setWebSocketAutoResponse`). */
+export const PING = "ping";
+export const PONG = "pong";

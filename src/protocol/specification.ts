@@ -1,0 +1,92 @@
+import * as z from "zod";
+import { AttemptNumber, JobId, ObjectName, Pool, RunId, RunnerId, StorePath, System } from "./identifiers.ts";
+
+/** Where the tree comes from. The runner fetches `ref`, then insists on `sha` and on `tree`. */
+export const Source = z.strictObject({
+  cloneUrl: z.url(),
+  /** A full ref that holds the commit: `refs/heads/main`, `refs/pull/7/merge`. */
+  ref: z.string().regex(/^refs\/[^\u0000-\u0020\u007f]+$/u).max(1_024),
+  sha: ObjectName,
+  tree: ObjectName,
+  /** Whether the flake is to see its revision. Otherwise an export without it is evaluated, which is reusable by tree. */
+  revision: z.boolean(),
+});
+export type Source = z.infer<typeof Source>;
+
+/** A part of the repository to evaluate. */
+export const Selection = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("flake"),
+    /** Directory of `flake.nix`, relative to the root. */
+    directory: z.string().max(1_024),
+    /** First component(s) of attribute paths: `packages`, `checks.x86_64-linux.a`. */
+    attributes: z.array(z.string().max(1_024)).max(256),
+    /** Systems to evaluate per-system outputs for; null is every system the flake names. */
+    systems: z.array(System).max(32).nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("file"),
+    file: z.string().max(1_024),
+    /** Declared attributes only: a file is never enumerated. */
+    attributes: z.array(z.string().max(1_024)).max(1_024),
+    /** Passed as `--argstr`. */
+    args: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096)),
+  }),
+]);
+export type Selection = z.infer<typeof Selection>;
+
+/** Time limits by the runner's own clock (s) and memory (bytes). Queue time counts in none. */
+export const Limits = z.strictObject({
+  evaluationSeconds: z.number().positive(),
+  evaluationBytes: z.number().positive(),
+  buildSeconds: z.number().positive(),
+  silentSeconds: z.number().positive(),
+});
+export type Limits = z.infer<typeof Limits>;
+
+const Evaluate = z.strictObject({
+  kind: z.literal("evaluate"),
+  source: Source,
+  selections: z.array(Selection).min(1).max(64),
+  limits: Limits,
+});
+const Build = z.strictObject({
+  kind: z.literal("build"),
+  source: Source,
+  selections: z.array(Selection).min(1).max(64),
+  /** The slice. Derivations absent from the runner's store are evaluated again from `source`. */
+  derivations: z.array(z.strictObject({
+    selection: z.int().nonnegative(),
+    path: z.array(z.string().max(1_024)).min(1).max(32),
+    drv: StorePath,
+  })).min(1).max(1_000),
+  limits: Limits,
+});
+
+export const Work = z.discriminatedUnion("kind", [Evaluate, Build]);
+export type Work = z.infer<typeof Work>;
+export type JobKind = Work["kind"];
+
+/**
+ * What a runner is told to do, once. Signed by the control plane as the exact bytes of its JSON text (Ed25519); the
+ * runner checks the signature against its pinned keys, then host, account, repository, runner, pool and expiry against
+ * its own configuration.
+ */
+export const Specification = z.strictObject({
+  protocol: z.int(),
+  host: z.string().max(255),
+  account: z.int().positive(),
+  repository: z.strictObject({ id: z.int().positive(), owner: z.string().max(255), name: z.string().max(255), private: z.boolean() }),
+  run: RunId,
+  job: JobId,
+  attempt: AttemptNumber,
+  runner: RunnerId,
+  pool: Pool,
+  /** SHA-256 (hex) of the default branch's policy that allowed the run. */
+  policy: z.string().regex(/^[0-9a-f]{64}$/u),
+  /** Unix time (ms). */
+  issuedAt: z.int(),
+  expiresAt: z.int(),
+  work: Work,
+});
+export type Specification = z.infer<typeof Specification>;

@@ -1,1 +1,0 @@
-import "@scope/pkg"; import "zod/v4"; import "probot"; import y from "yaml"; import type {q} from "./other.ts"; import {w} from "../protocol/x.ts"; export {y,q,w}; export * from "../runner/x.ts"; export const t = await import("node:os"); export const {tt} = await import("../bot/os.ts");

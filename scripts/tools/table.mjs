@@ -1,0 +1,80 @@
+/**
+ * What each command runs, and which programs it needs from the system.
+ *
+ * A program is probed by its binary. `package` is Debian's name, `nixpkgs` the
+ * one for machines that have Nix but no apt.
+ *
+ * @typedef {object} Tool
+ * @property {string} name how messages and skipped tests call it
+ * @property {string} binary looked up on PATH (and in the sbin folders)
+ * @property {boolean} [static] the binary must run without the system's libraries
+ * @property {string} package
+ * @property {string} nixpkgs
+ * @property {string} why shown before it is installed
+ *
+ * @typedef {object} Command
+ * @property {string} entry run by Node 24
+ * @property {readonly string[]} tools names in {@link tools}
+ * @property {boolean} [partial] may go on with what can run when a tool is missing
+ */
+
+/** @type {readonly Tool[]} */
+export const tools = [
+  {
+    name: "git",
+    binary: "git",
+    package: "git",
+    nixpkgs: "git",
+    why: "reads checkouts and serves repositories",
+  },
+  {
+    name: "nix",
+    binary: "nix",
+    package: "nix-bin",
+    nixpkgs: "nix",
+    why: "evaluates and builds flakes; its store is a private one, /nix stays as it is",
+  },
+  {
+    name: "bwrap",
+    binary: "bwrap",
+    package: "bubblewrap",
+    nixpkgs: "bubblewrap",
+    why: "isolates fetching and evaluation",
+  },
+  {
+    name: "busybox",
+    binary: "busybox",
+    // The shell inside Nix's sandbox, where none of the system's libraries is.
+    static: true,
+    package: "busybox-static",
+    nixpkgs: "pkgsStatic.busybox",
+    why: "is the shell inside Nix's sandbox",
+  },
+  {
+    name: "ip",
+    binary: "ip",
+    package: "iproute2",
+    nixpkgs: "iproute2",
+    why: "sets up the builders' network namespace",
+  },
+  {
+    name: "unshare",
+    binary: "unshare",
+    package: "util-linux",
+    nixpkgs: "util-linux",
+    why: "gives tests and the demo a mount namespace of their own",
+  },
+];
+
+const everything = tools.map((tool) => tool.name);
+
+/** @type {Readonly<Record<string, Command>>} */
+export const commands = {
+  demo: { entry: "test/demo/main.ts", tools: everything },
+  test: { entry: "scripts/test.ts", tools: everything, partial: true },
+  check: { entry: "scripts/check.ts", tools: ["git"] },
+  bench: { entry: "test/bench/main.ts", tools: everything },
+  snowcat: { entry: "src/runner/main.ts", tools: everything },
+  format: { entry: "scripts/format.ts", tools: [] },
+  generate: { entry: "scripts/generate.ts", tools: [] },
+};

@@ -92,6 +92,8 @@ export type QueuedJob = {
   job: string;
   run: RunId;
   kind: JobKind;
+  /** For the clone token of its attempts. */
+  installation: number;
   repository: RepositoryIdentity["repository"];
   pool: Pool;
   policy: string;

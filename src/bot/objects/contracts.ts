@@ -1,3 +1,4 @@
+import type { RepositoryIdentity, RunReason, RunRequest, Sender } from "../../core/repo/request.ts";
 import type { AttributeResult } from "../../protocol/attribute.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
@@ -8,36 +9,16 @@ import type { Verdict } from "../../protocol/verdict.ts";
  * against its own. Every call may be repeated: the callee's effect happens once.
  */
 
-/** Who a call is about; fixed at the first call, compared at each later one. */
-export type RepositoryIdentity = {
-  host: string;
-  account: { id: number; login: string };
-  installation: number;
-  repository: { id: number; owner: string; name: string; private: boolean; defaultBranch: string; cloneUrl: string };
-};
+export type { RepositoryIdentity, RunReason, RunRequest, Sender };
+
+/** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
+export interface Wakeable {
+  wake(): Promise<{ version: number }>;
+}
 
 /** One webhook POST, verified. `body` is the exact bytes. */
 export type Delivery = { id: string; event: string; receivedAt: number; body: Uint8Array; allowed: boolean };
 export type Accepted = { outcome: "stored" | "known" };
-
-/** Why a run exists. */
-export type RunReason =
-  | { kind: "push"; ref: string; head: string; before: string | null }
-  | { kind: "pull_request"; number: number; head: string; headRef: string; base: string; baseRef: string; fork: boolean; author: string }
-  | { kind: "merge_group"; head: string; headRef: string; base: string };
-
-export type RunRequest = {
-  run: RunId;
-  identity: RepositoryIdentity;
-  reason: RunReason;
-  /** Who caused it: whoever brought the head (pusher, sender of opened or synchronize). */
-  sender: { login: string; id: number; type: string };
-  /** A full SHA that somebody entitled approved, if any. */
-  approved: string | null;
-  /** Asked for again by a person: remembered failures and trees are not reused. */
-  fresh: boolean;
-  requestedAt: number;
-};
 
 /** Default branch's configuration text as last read, and the commit it was read at. Null text: no file. */
 export type PolicySource = { text: string | null; commit: string };
@@ -47,7 +28,7 @@ export type RememberedVerdict = { drv: string; verdict: Verdict; run: RunId; at:
 /** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
 export type RememberedTree = { key: string; run: RunId; at: number };
 
-export interface RepoContract {
+export interface RepoContract extends Wakeable {
   /** Ingress: commits the delivery, then answers. */
   accept(delivery: Delivery): Promise<Accepted>;
   policy(identity: RepositoryIdentity): Promise<PolicySource>;
@@ -61,7 +42,19 @@ export interface RepoContract {
   runs(limit: number): Promise<RunId[]>;
 }
 
-export interface RunContract {
+/** What the account's object is told of its repositories, and tells the sweeps and the index. */
+export type KnownRepository = { id: number; owner: string; name: string; private: boolean };
+export interface AccountContract extends Wakeable {
+  /** Ingress: deliveries without a repository, and (object 0) what is not served. */
+  accept(delivery: Delivery): Promise<Accepted>;
+  /** A served repository is there, under this name. A repetition changes nothing. */
+  know(installation: number, repository: KnownRepository): Promise<void>;
+  forget(repository: number): Promise<void>;
+  repositories(): Promise<(KnownRepository & { installation: number })[]>;
+  installations(): Promise<number[]>;
+}
+
+export interface RunContract extends Wakeable {
   /** Starts the run. Once: a repetition changes nothing. */
   start(request: RunRequest): Promise<void>;
   /** Fleet: attempt `attempt` is about to be offered; earlier ones are stale from here on. */
@@ -106,7 +99,7 @@ export type QueuedJob = {
 };
 export type RunnerClass = { class: string; pool: Pool; systems: string[]; features: string[]; online: number; repositories: number[] | null };
 
-export interface FleetContract {
+export interface FleetContract extends Wakeable {
   /** Queues; answers what is missing when no class of the account can ever take it. */
   enqueue(account: number, job: QueuedJob): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }>;
   cancel(job: string, reason: string): Promise<void>;
@@ -142,7 +135,7 @@ export type DesiredCheck = {
 export type Read<T> = { ok: true; value: T } | { ok: false; missing: true } | { ok: false; missing: false; retryAfter: number; reason: string };
 export type PullState = { state: "open" | "closed"; head: string; base: string; merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string } };
 
-export interface WriterContract {
+export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
   pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
   /** Tree of a commit, and its parents. */
@@ -159,7 +152,7 @@ export interface WriterContract {
   redeliver(since: number): Promise<{ asked: number }>;
 }
 
-export interface LogContract {
+export interface LogContract extends Wakeable {
   /** Text of a stream from `offset`; at most 256 KiB. Redacted before it arrived. */
   read(stream: string, offset: number): Promise<{ data: Uint8Array; next: number; closed: { size: number; sha256: string; dropped: number } | null } | null>;
   streams(): Promise<{ stream: string; size: number; closed: boolean }[]>;

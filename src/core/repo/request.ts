@@ -1,0 +1,33 @@
+import type { RunId } from "../../protocol/identifiers.ts";
+
+/** Which repository a call or a run is about: ids decide, names are for people and URLs. */
+export type RepositoryIdentity = {
+  /** The GitHub host, such as `github.com`. */
+  host: string;
+  account: { id: number; login: string };
+  installation: number;
+  repository: { id: number; owner: string; name: string; private: boolean; defaultBranch: string; cloneUrl: string };
+};
+
+/** Why a run exists. Heads and bases are full SHAs, `ref` is a full ref, the others are branch names. */
+export type RunReason =
+  | { kind: "push"; ref: string; head: string; before: string | null }
+  | { kind: "pull_request"; number: number; head: string; headRef: string; base: string; baseRef: string; fork: boolean; author: string }
+  | { kind: "merge_group"; head: string; headRef: string; base: string };
+
+/** Who caused something; `type` is GitHub's (`User`, `Bot`, `Organization`). */
+export type Sender = { login: string; id: number; type: string };
+
+export type RunRequest = {
+  run: RunId;
+  identity: RepositoryIdentity;
+  reason: RunReason;
+  /** Whoever brought the head: the pusher, the sender of `opened` or `synchronize`. */
+  sender: Sender;
+  /** A full SHA that somebody entitled approved, if any. */
+  approved: string | null;
+  /** Asked for again by a person: remembered failures and trees are not reused. */
+  fresh: boolean;
+  /** Unix time (ms). */
+  requestedAt: number;
+};

@@ -6,6 +6,7 @@ import { imports } from "./imports.ts";
 import { links } from "./links.ts";
 import { lint } from "./lint.ts";
 import { size } from "./size.ts";
+import { tests } from "./tests.ts";
 import { text } from "./text.ts";
 import { types } from "./types.ts";
 
@@ -19,5 +20,6 @@ export const gates: readonly Gate[] = [
   generated,
   size,
   links,
+  tests,
   text,
 ];

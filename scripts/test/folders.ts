@@ -1,0 +1,14 @@
+/** Which folders of tests each Vitest project runs. A test elsewhere would never run: a gate says so. */
+export const testFolders = {
+  core: ["test/core", "test/protocol"],
+  github: ["test/github"],
+  runner: ["test/runner", "test/bench", "test/support"],
+  house: ["test/house"],
+  bot: ["test/bot"],
+  e2e: ["test/e2e"],
+} as const;
+
+/** Globs for Vitest's `include`. */
+export function testsIn(project: keyof typeof testFolders): string[] {
+  return testFolders[project].map((folder) => `${folder}/**/*.test.{ts,tsx}`);
+}

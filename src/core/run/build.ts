@@ -1,0 +1,74 @@
+import type { AttributeResult } from "../../protocol/attribute.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import { reusable } from "../verdict/index.ts";
+import { Draft } from "./draft.ts";
+import type { AttributeRow, Changes, DerivationRow, Slice } from "./rows.ts";
+
+/** Derivations in one build job. */
+export const SLICE_SIZE = 200;
+/** How long a slice that is not full waits for more while the evaluation goes on (ms). */
+export const SLICE_WAIT = 2_000;
+
+export type Recalled = { drv: string; verdict: Verdict; seconds: number; at: number };
+
+/** The Repo's answer for derivations in state `unknown`: judged where it may be, ready to build elsewhere. */
+export function recalled(slice: Slice, asked: readonly string[], known: readonly Recalled[], now: number): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.stopped !== null) return draft.changes();
+  const verdicts = new Map(known.map((one) => [one.drv, one]));
+  for (const drv of asked) {
+    const derivation = draft.derivation(drv);
+    if (derivation?.state !== "unknown") continue;
+    const memory = verdicts.get(drv);
+    const verdict = memory && remembered(memory, draft.run.fresh, now);
+    if (memory && verdict) draft.judgeDerivation(derivation, verdict, memory.seconds, null, false);
+    else draft.move(derivation, "ready", null);
+  }
+  return draft.changes();
+}
+
+function remembered({ verdict, at }: Recalled, fresh: boolean, now: number): Verdict | null {
+  const life = reusable(verdict);
+  if (life === null || now - at > life.milliseconds) return null;
+  if (verdict.kind === "succeeded") return { kind: "succeeded", reused: true };
+  return fresh ? null : verdict;
+}
+
+/**
+ * Puts ready derivations of one system and set of features into jobs. The slice holds those rows, oldest first; what
+ * does not fill a job stays unless `all`.
+ */
+export function lease(slice: Slice, all: boolean): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.stopped !== null || (draft.run.phase !== "evaluating" && draft.run.phase !== "building")) return draft.changes();
+  const groups = new Map<string, DerivationRow[]>();
+  for (const derivation of draft.derivations()) {
+    if (derivation.state !== "ready") continue;
+    const key = JSON.stringify([derivation.system, derivation.features]);
+    groups.set(key, [...(groups.get(key) ?? []), derivation]);
+  }
+  for (const group of groups.values()) {
+    for (let at = 0; at < group.length; at += SLICE_SIZE) {
+      const part = group.slice(at, at + SLICE_SIZE);
+      const [first] = part;
+      if (first === undefined || (part.length < SLICE_SIZE && !all)) continue;
+      const system = first.system === "builtin" ? null : first.system;
+      const job = draft.newJob({ kind: "build", system, features: first.features, retries: 0 });
+      for (const derivation of part) draft.move(derivation, "leased", job.number);
+    }
+  }
+  return draft.changes();
+}
+
+/** A batch of results of an attempt that is current. Only derivations of the attempt's own job are taken. */
+export function results(slice: Slice, job: number, attempt: number, batch: readonly AttributeResult[]): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.stopped !== null) return draft.changes();
+  for (const result of batch) {
+    const derivation = draft.derivation(result.drv);
+    if (derivation === null || derivation.job !== job || derivation.state !== "leased") continue;
+    const log: AttributeRow["log"] = result.log === null ? null : { job, attempt, stream: result.log };
+    draft.judgeDerivation(derivation, result.verdict, result.seconds, log, reusable(result.verdict) !== null);
+  }
+  return draft.changes();
+}

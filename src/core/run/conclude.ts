@@ -1,0 +1,15 @@
+import type { VerdictKind } from "../../protocol/verdict.ts";
+import { type Conclusion, conclusion, rollup } from "../verdict/index.ts";
+import type { RunRow } from "./rows.ts";
+
+export type Count = { kind: VerdictKind; required: boolean; count: number };
+
+/** The run's conclusion, of its counts. Not a success unless everything required has succeeded. */
+export function conclude(run: RunRow, counts: readonly Count[]): Conclusion {
+  if (run.stopped !== null) return conclusion(run.stopped.kind, true);
+  const verdicts: { kind: VerdictKind; required: boolean }[] = counts.filter(({ count }) => count > 0);
+  verdicts.push({ kind: run.evaluation?.kind ?? "not-covered", required: true });
+  const worst = rollup(verdicts);
+  if (worst === "success" && run.requiredSucceeded !== run.required) return "action_required";
+  return worst;
+}

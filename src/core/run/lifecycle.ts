@@ -1,0 +1,78 @@
+import type { Pool } from "../../protocol/identifiers.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import { Draft } from "./draft.ts";
+import type { Changes, RunRow, Slice } from "./rows.ts";
+
+export function newRun(fresh: boolean): RunRow {
+  return {
+    phase: "preparing", pool: null, requiredSystems: [], attributes: 0, pending: 0, required: 0, requiredSucceeded: 0, unreplayable: 0,
+    jobs: 0, openJobs: 0, openDerivations: 0, evaluation: null, stopped: null, evaluator: null, fresh,
+  };
+}
+
+/** What stands before the first job: admitted with what to do, or a verdict instead. */
+export type Admission =
+  | { kind: "evaluate"; pool: Pool; requiredSystems: string[] }
+  /** The tree was judged before: rows follow by `replayed`, no job is made. */
+  | { kind: "replay"; pool: Pool; requiredSystems: string[] }
+  | { kind: "refuse"; verdict: Verdict };
+
+/** Preparation is over. A run that is past it (stopped meanwhile, or admitted before) does not change. */
+export function admit(slice: Slice, admission: Admission): Changes {
+  const draft = new Draft(slice);
+  const { run } = draft;
+  if (run.phase !== "preparing" && run.phase !== "waiting-approval") return draft.changes();
+  if (admission.kind === "refuse") {
+    run.stopped = admission.verdict;
+    run.phase = admission.verdict.kind === "needs-approval" ? "waiting-approval" : "finished";
+    return draft.changes();
+  }
+  run.stopped = null;
+  run.pool = admission.pool;
+  run.requiredSystems = admission.requiredSystems;
+  run.phase = "evaluating";
+  if (admission.kind === "evaluate") draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
+  return draft.changes();
+}
+
+/** Cancelled or superseded: no new work; `sweep` gives the verdict to what has none, in slices of attributes. */
+export function stop(slice: Slice, verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): Changes {
+  const draft = new Draft(slice);
+  const { run } = draft;
+  if (run.phase === "finished" || (run.stopped !== null && run.phase !== "waiting-approval")) return draft.changes();
+  run.stopped = verdict;
+  if (run.phase === "preparing" || run.phase === "waiting-approval") run.phase = "finished";
+  for (const { number } of slice.jobs) {
+    const job = draft.job(number);
+    if (job === null || job.state === "finished") continue;
+    // One that the Fleet has not heard of needs no cancelling.
+    if (job.state !== "new") job.cancel = describe(verdict);
+    draft.finishJob(job, verdict, null);
+  }
+  return draft.changes();
+}
+
+/** The next slice of a stopped run: its attributes and derivations without verdict. */
+export function sweep(slice: Slice): Changes {
+  const draft = new Draft(slice);
+  const { stopped } = draft.run;
+  if (stopped === null) return draft.changes();
+  for (const derivation of draft.derivations()) draft.judgeDerivation(derivation, stopped, 0, null, false);
+  for (const attribute of draft.attributes()) draft.judge(attribute, stopped, 0, null);
+  return draft.changes();
+}
+
+/** Ends the run once nothing is open; says where the run stands otherwise. */
+export function settle(slice: Slice): Changes {
+  const draft = new Draft(slice);
+  const { run } = draft;
+  if (run.phase === "evaluating" && run.evaluation !== null) run.phase = "building";
+  const open = run.pending > 0 || run.openJobs > 0 || run.openDerivations > 0;
+  const over = run.evaluation !== null || run.stopped !== null;
+  if ((run.phase === "building" || run.phase === "evaluating") && over && !open) run.phase = "finished";
+  return draft.changes();
+}
+
+function describe(verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): string {
+  return verdict.kind === "cancelled" ? `cancelled by ${verdict.by}` : `superseded by ${verdict.by}`;
+}

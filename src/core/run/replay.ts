@@ -1,0 +1,26 @@
+import type { Verdict } from "../../protocol/verdict.ts";
+import { FAILURE_TTL } from "../verdict/index.ts";
+import { attributeKey, Draft } from "./draft.ts";
+import type { Changes, Slice } from "./rows.ts";
+
+/** An attribute of the run that judged the same tree before. */
+export type Replayed = { selection: number; path: string[]; name: string; system: string | null; drv: string | null; required: boolean; verdict: Verdict; seconds: number };
+
+/** Whether the earlier run may stand for this one. */
+export function mayReplay(earlier: { conclusion: string | null; finishedAt: number | null }, fresh: boolean, now: number): boolean {
+  if (fresh || earlier.finishedAt === null) return false;
+  return earlier.conclusion === "success" || (earlier.conclusion === "failure" && now - earlier.finishedAt <= FAILURE_TTL);
+}
+
+/** A slice of the earlier run's attributes, in its order. `last` ends the evaluation, which was not made again. */
+export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.phase !== "evaluating" || draft.run.stopped !== null) return draft.changes();
+  for (const { verdict, seconds, ...attribute } of batch) {
+    if (draft.attribute(attributeKey(attribute.selection, attribute.path))) continue;
+    const row = draft.addAttribute(attribute);
+    draft.judge(row, verdict.kind === "succeeded" ? { kind: "succeeded", reused: true } : verdict, seconds, null);
+  }
+  if (last) draft.run.evaluation ??= { kind: "succeeded", reused: true };
+  return draft.changes();
+}

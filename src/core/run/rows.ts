@@ -1,0 +1,101 @@
+import type { Pool } from "../../protocol/identifiers.ts";
+import type { JobKind } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+
+/** The life of a run. `finished` is for good. */
+export type Phase = "preparing" | "waiting-approval" | "evaluating" | "building" | "finished";
+
+/** One row for each run; counters are kept with every change, so that nothing counts over the attributes. */
+export type RunRow = {
+  phase: Phase;
+  pool: Pool | null;
+  /** Derivations of these systems must be built; others are evaluated only. */
+  requiredSystems: string[];
+  /** Attribute rows, how many have no verdict, how many of those that are required have succeeded. */
+  attributes: number;
+  pending: number;
+  required: number;
+  requiredSucceeded: number;
+  /** Verdicts that forbid to remember the whole tree. */
+  unreplayable: number;
+  /** Jobs made so far, and those that are not finished. */
+  jobs: number;
+  openJobs: number;
+  /** Derivations that are known and have no verdict. */
+  openDerivations: number;
+  /** How the evaluation ended; null while it goes on. */
+  evaluation: Verdict | null;
+  /** Why the run was ended before its time: conflict, approval, cancellation, supersession, GitHub away. */
+  stopped: Verdict | null;
+  /** The runner that evaluates: derivations are in its store. */
+  evaluator: string | null;
+  fresh: boolean;
+};
+
+export type JobState = "new" | "queued" | "offered" | "running" | "finished";
+export type JobRow = {
+  /** Number within the run, counted from 1. */
+  number: number;
+  kind: JobKind;
+  state: JobState;
+  system: string | null;
+  features: string[];
+  attempt: number;
+  runner: string | null;
+  verdict: Verdict | null;
+  digest: string | null;
+  /** How often this work had been tried before, as another job. */
+  retries: number;
+  /** The Fleet must be told to end it. */
+  cancel: string | null;
+};
+
+export type AttributeRow = {
+  /** Order of arrival, counted from 1. */
+  index: number;
+  selection: number;
+  path: string[];
+  name: string;
+  system: string | null;
+  drv: string | null;
+  required: boolean;
+  verdict: Verdict | null;
+  /** Key of the root cause of a failure: a derivation, or the attribute's own; null where there is none. */
+  cause: string | null;
+  seconds: number;
+  log: { job: number; attempt: number; stream: string } | null;
+};
+
+/** `unknown`: the Repo is to be asked. `ready`: to be leased. `leased`: in a job. `done`: judged. */
+export type DerivationState = "unknown" | "ready" | "leased" | "done";
+export type DerivationRow = {
+  drv: string;
+  name: string;
+  system: string;
+  features: string[];
+  state: DerivationState;
+  job: number | null;
+  /** The attribute a job names when it asks for the derivation. */
+  selection: number;
+  path: string[];
+  verdict: Verdict | null;
+  seconds: number;
+  /** The Repo is to be told the verdict. */
+  remember: boolean;
+};
+
+/** Rows an input needs; the shell loads them, core changes copies. */
+export type Slice = {
+  run: RunRow;
+  jobs: JobRow[];
+  attributes: AttributeRow[];
+  derivations: DerivationRow[];
+};
+
+/** What is to be written: whole rows, by key. `run` is always the whole row. */
+export type Changes = {
+  run: RunRow;
+  jobs: JobRow[];
+  attributes: AttributeRow[];
+  derivations: DerivationRow[];
+};

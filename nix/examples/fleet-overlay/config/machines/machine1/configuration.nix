@@ -1,0 +1,5 @@
+# machine1
+let
+  domain = "machine1.example.org";
+in
+import ../../shared.nix { inherit domain; }

@@ -1,0 +1,5 @@
+# machine2
+let
+  domain = "machine2.example.org";
+in
+import ../../shared.nix { inherit domain; }

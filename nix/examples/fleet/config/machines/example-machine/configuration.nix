@@ -1,0 +1,5 @@
+# The canonical template: every shared parameter is shown here.
+let
+  domain = "example.org";
+in
+import ../../shared.nix { inherit domain; }

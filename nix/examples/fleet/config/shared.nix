@@ -1,0 +1,6 @@
+# What every machine has. Only parameters: domain is the machine's own.
+{ domain }:
+{
+  hosts = map (prefix: "${prefix}.${domain}") [ "app" "lnbits" "img" ];
+  units = [ "nginx.service" "lnbits.service" "pict-rs.service" ];
+}

@@ -1,0 +1,1 @@
+{ domain = "build1.example.org"; }

@@ -1,0 +1,1 @@
+{ domain = "web1.example.org"; }

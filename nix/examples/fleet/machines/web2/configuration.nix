@@ -1,0 +1,1 @@
+{ domain = "web2.example.org"; }

@@ -21,6 +21,8 @@ const vitest = await startVitest("test", [...filter], {
   ...options,
   root: dirname(import.meta.dirname),
   watch: false,
+  // Node reads the TypeScript itself: no bundling before the first test.
+  configLoader: "native",
 });
 
 let passed = 0;

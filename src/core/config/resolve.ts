@@ -1,0 +1,66 @@
+import type { Limits, Selection } from "../../protocol/specification.ts";
+import type { TrustRule } from "../trust/table.ts";
+import type { Configuration, Evaluate } from "./schema.ts";
+
+/** What an account's runners can be asked for: of each class, what it builds for. */
+export type Class = { systems: readonly string[] };
+
+/** A configuration with everything filled in: what a run goes by. */
+export type Resolved = {
+  selections: Selection[];
+  /** For each selection, the systems whose attributes are required. Attributes of a file always are. */
+  required: string[][];
+  /** Some flake reads its revision: the tree is not exported without it and not reused. */
+  revision: boolean;
+  /** Patterns of attribute names, for each kind of run. */
+  sets: { push: string[]; pull_request: string[]; merge_group: string[] };
+  limits: Limits;
+  policy: { trusted: TrustRule; writers: string[] };
+};
+
+/** What a flake's evaluation looks at when nobody says otherwise. */
+export const DEFAULT_ATTRIBUTES = ["packages", "checks", "devShells", "apps", "formatter", "nixosConfigurations"] as const;
+
+const DEFAULT_LIMITS: Limits = {
+  /** Half an hour: ten thousand NixOS tests evaluate in about five minutes on two cores. */
+  evaluationSeconds: 1_800,
+  evaluationBytes: 8 * 1_024 ** 3,
+  buildSeconds: 4 * 3_600,
+  /** As Hydra's default. */
+  silentSeconds: 7_200,
+};
+
+const EVERYTHING = ["*"];
+
+/** `classes` are those of the pool that the run goes to; they say what is required where the configuration does not. */
+export function resolve(configuration: Configuration, classes: readonly Class[]): Resolved {
+  const entries = configuration.evaluate ?? DEFAULT_EVALUATE;
+  const here = [...new Set(classes.flatMap((c) => c.systems))].toSorted();
+  const { limits = {}, sets = {}, policy = {} } = configuration;
+  return {
+    selections: entries.map(selectionOf),
+    required: entries.map((entry) => ("flake" in entry && entry.systems ? [...new Set(entry.systems)].toSorted() : here)),
+    revision: entries.some((entry) => "flake" in entry && entry.revision === true),
+    sets: {
+      push: sets.push ?? EVERYTHING,
+      pull_request: sets.pull_request ?? EVERYTHING,
+      merge_group: sets.merge_queue ?? EVERYTHING,
+    },
+    limits: {
+      evaluationSeconds: limits.evaluation_seconds ?? DEFAULT_LIMITS.evaluationSeconds,
+      evaluationBytes: limits.evaluation_bytes ?? DEFAULT_LIMITS.evaluationBytes,
+      buildSeconds: limits.build_seconds ?? DEFAULT_LIMITS.buildSeconds,
+      silentSeconds: limits.silent_seconds ?? DEFAULT_LIMITS.silentSeconds,
+    },
+    policy: { trusted: policy.trusted ?? "repository", writers: policy.writers ?? [] },
+  };
+}
+
+export const DEFAULT_EVALUATE: Evaluate[] = [{ flake: "." }];
+
+function selectionOf(entry: Evaluate): Selection {
+  if ("flake" in entry) {
+    return { kind: "flake", directory: entry.flake, attributes: entry.attributes ?? [...DEFAULT_ATTRIBUTES], systems: entry.systems ?? null };
+  }
+  return { kind: "file", file: entry.file, attributes: entry.attributes, args: entry.args ?? {} };
+}

@@ -1,0 +1,49 @@
+import { advice, conclusion } from "../verdict/index.ts";
+import { bounded } from "./bounded.ts";
+import { code, line } from "./escape.ts";
+import type { Cause, CheckBody } from "./model.ts";
+import { base, brief, detail } from "./verdict.ts";
+import { annotations } from "./annotations.ts";
+
+/** The check run of one root cause: what failed, its log's end, what hangs on it. */
+export function causeCheck(cause: Cause, url: string): CheckBody {
+  const others = cause.dependents.filter((name) => name !== cause.label);
+  const lines = [
+    `${code(cause.label)} ${brief(cause.verdict)}.\n`,
+    cause.drv === null ? "" : `\nDerivation: ${code(base(cause.drv), 220)}\n`,
+    `\n${advice(cause.verdict.kind)}\n`,
+    `\n${cause.log === null ? `[The run](${url})` : `[Whole log](${cause.log}) · [the run](${url})`}\n`,
+  ];
+  const dependents = others.map((name) => `- ${code(name)}\n`);
+  const text = bounded(
+    [detail(cause.verdict, 16_000), others.length > 0 ? "\nWith it fail:\n\n" : "", ...dependents],
+    (left) => `\n${left} more attributes hang on it.\n`,
+    2 + Math.max(others.length, cause.total - (cause.dependents.length - others.length)),
+  );
+  const kind = cause.verdict.kind;
+  return {
+    status: "completed",
+    // Only causes of something required have a check run.
+    conclusion: conclusion(kind, true),
+    title: line(cause.total > 1 ? `${plainBrief(cause)}; ${cause.total} attributes` : plainBrief(cause)),
+    summary: lines.join(""),
+    text: text.trim() === "" ? null : text,
+    annotations: annotations([{ name: cause.label, system: null, required: true, verdict: cause.verdict, seconds: 0 }]),
+    actions: [],
+  };
+}
+
+/** Root causes as parts of an aggregate's text. */
+export function* causeParts(causes: Iterable<Cause>): Iterable<string> {
+  for (const cause of causes) {
+    const log = cause.log === null ? "" : ` [Whole log](${cause.log}).`;
+    const others = cause.dependents.filter((name) => name !== cause.label);
+    const more = cause.total - (cause.dependents.length - others.length) - Math.min(others.length, 20);
+    const list = others.length === 0 ? "" : `With it: ${others.slice(0, 20).map((name) => code(name)).join(", ")}${more > 0 ? ` and ${more} more` : ""}.\n\n`;
+    yield `### ${code(cause.label)}\n\n${brief(cause.verdict)}.${log} ${advice(cause.verdict.kind)}\n\n${list}${detail(cause.verdict, 4_000)}\n`;
+  }
+}
+
+function plainBrief(cause: Cause): string {
+  return brief(cause.verdict).replaceAll("`", "");
+}

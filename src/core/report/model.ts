@@ -1,0 +1,53 @@
+import type { Verdict } from "../../protocol/verdict.ts";
+import type { Conclusion } from "../verdict/index.ts";
+import type { Count, Phase } from "../run/index.ts";
+
+/** What the aggregates are rendered from. */
+export type Summary = {
+  phase: Phase;
+  /** Full object names: what it is reported on, and what was built (the test merge, or the head itself). */
+  head: string;
+  built: string | null;
+  base: string | null;
+  pool: string | null;
+  requiredSystems: string[];
+  evaluation: Verdict | null;
+  stopped: Verdict | null;
+  conclusion: Conclusion | null;
+  counts: Count[];
+  attributes: number;
+  pending: number;
+  /** The run whose judgement of the same tree stands for this one. */
+  replayOf: string | null;
+  /** How the evaluation was made, where it was. */
+  evaluator: { name: string; degraded: string | null; seconds: number } | null;
+  notices: string[];
+  /** The exact comment that approves the head; null where no approval is asked for. */
+  approval: string | null;
+  url: string;
+};
+
+export type Listed = { name: string; system: string | null; required: boolean; verdict: Verdict | null; seconds: number };
+
+/** One root cause and what hangs on it. `dependents` may be fewer than `total`. */
+export type Cause = { label: string; drv: string | null; verdict: Verdict; dependents: string[]; total: number; log: string | null };
+
+export type Annotation = {
+  path: string;
+  start_line: number;
+  end_line: number;
+  annotation_level: "notice" | "warning" | "failure";
+  message: string;
+  title: string;
+};
+
+/** A check run's content, as the renderers make it. */
+export type CheckBody = {
+  status: "queued" | "in_progress" | "completed";
+  conclusion: Conclusion | null;
+  title: string;
+  summary: string;
+  text: string | null;
+  annotations: Annotation[];
+  actions: { label: string; description: string; identifier: string }[];
+};

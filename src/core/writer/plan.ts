@@ -1,0 +1,46 @@
+import { fill, opensAt } from "./gate.ts";
+import type { Action, Gate, Row } from "./rows.ts";
+
+/** Requests on their way at once, for one installation; at most one for each resource. */
+export const CONCURRENCY = 8;
+
+export type Plan = {
+  actions: Action[];
+  gate: Gate;
+  /** When to plan again if nothing else happens; null: nothing is left to do. */
+  wakeAt: number | null;
+};
+
+/** Whether GitHub does not show yet what it should. */
+export function behind(row: Row): boolean {
+  return row.state === "unknown" || row.state === "sending" || (row.state === "idle" && (row.shown < row.version || row.annotated < row.annotations));
+}
+
+/** What to send now. Rows that are chosen must be marked `sending`, durably, before the request leaves. */
+export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan {
+  let gate = fill(filledGate, now);
+  let room = CONCURRENCY - rows.filter((row) => row.state === "sending").length;
+  let wakeAt: number | null = null;
+  const actions: Action[] = [];
+  const waiting = rows.filter((row) => row.state !== "sending" && behind(row));
+  for (const row of waiting.toSorted(byUrgency)) {
+    const kind = row.state === "unknown" ? "lookup" : row.checkRun === null ? "create" : "update";
+    const at = Math.max(row.dueAt, opensAt(gate, row.aggregate, kind !== "lookup", now));
+    if (at > now) {
+      wakeAt = Math.min(wakeAt ?? at, at);
+      continue;
+    }
+    // Rows that find no room are planned again when a request comes back.
+    if (room === 0) continue;
+    room -= 1;
+    if (kind !== "lookup") gate = { ...gate, tokens: gate.tokens - 1 };
+    if (gate.remaining !== null) gate = { ...gate, remaining: gate.remaining - 1 };
+    actions.push({ resource: row.resource, kind, version: row.version, annotated: row.annotated });
+  }
+  return { actions, gate, wakeAt };
+}
+
+/** Aggregates, then what is completed, then what waits longest. */
+function byUrgency(a: Row, b: Row): number {
+  return Number(b.aggregate) - Number(a.aggregate) || Number(b.terminal) - Number(a.terminal) || a.dueAt - b.dueAt;
+}

@@ -1,0 +1,52 @@
+/** One check run on its way to GitHub. The body is kept apart: planning needs none of it. */
+export type Row = {
+  resource: string;
+  /** One of the checks that always come; served first, from a reserved part of the budget. */
+  aggregate: boolean;
+  /** Newest wish: its version, whether it is completed, how many annotations it has. */
+  version: number;
+  terminal: boolean;
+  annotations: number;
+  /** What GitHub shows: id of the check run, version (0: none), annotations that arrived. */
+  checkRun: number | null;
+  shown: number;
+  annotated: number;
+  /**
+   * `idle`: nothing on its way. `sending`: a request is. `unknown`: one went out, and whether it had effect is to be
+   * looked up before anything else. `parked`: GitHub refused it for good; a newer wish tries again.
+   */
+  state: "idle" | "sending" | "unknown" | "parked";
+  /** Lookups in a row that found nothing; failures in a row. */
+  lookups: number;
+  failures: number;
+  /** Not before (ms). */
+  dueAt: number;
+};
+
+export type Action = { resource: string; kind: "create" | "update" | "lookup"; version: number; annotated: number };
+
+/** What an action came to. */
+export type Outcome =
+  /** GitHub has it: up to which annotation. */
+  | { kind: "shown"; checkRun: number; annotated: number }
+  /** A lookup found it, with this many annotations; what it shows is not trusted and sent again. */
+  | { kind: "found"; checkRun: number; annotated: number }
+  | { kind: "absent" }
+  /** Sent, and no answer says whether it had effect. */
+  | { kind: "unknown" }
+  /** Refused before it had effect, because of a limit. */
+  | { kind: "limited" }
+  /** Refused for good. */
+  | { kind: "refused" };
+
+/** What the installation may still send. Times in ms. */
+export type Gate = {
+  /** Nothing at all before. */
+  pausedUntil: number;
+  /** GitHub's primary limit as last told; null: not known. */
+  remaining: number | null;
+  resetAt: number;
+  /** Content-creating requests: a token bucket. */
+  tokens: number;
+  filledAt: number;
+};

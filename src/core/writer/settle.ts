@@ -1,0 +1,52 @@
+import type { Action, Outcome, Row } from "./rows.ts";
+
+/** Lists lag: how long after an unknown outcome, and after each lookup in vain, it is looked up (again) (ms). */
+export const LOOKUPS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
+/** Pause after a failure, doubled for each in a row, up to the last (ms). */
+const BACKOFF = { first: 1_000, most: 5 * 60_000 } as const;
+
+export type Wish = { resource: string; version: number; aggregate: boolean; terminal: boolean; annotations: number };
+
+/** The row for a new wish; null where it changes nothing: it is not newer, or would overtake a completed one. */
+export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
+  if (row === null) return { ...wanted, checkRun: null, shown: 0, annotated: 0, state: "idle", lookups: 0, failures: 0, dueAt: now };
+  if (wanted.version <= row.version || (row.terminal && !wanted.terminal)) return null;
+  const { state } = row;
+  if (state === "parked") return { ...row, ...wanted, state: "idle", failures: 0, dueAt: now };
+  return { ...row, ...wanted, dueAt: state === "idle" && row.failures === 0 ? now : row.dueAt };
+}
+
+/** The row after an action, of the row as it is by now (wishes may have come meanwhile). */
+export function settle(row: Row, action: Action, outcome: Outcome, now: number): Row {
+  switch (outcome.kind) {
+    case "shown":
+      return { ...row, state: "idle", checkRun: outcome.checkRun, shown: Math.max(row.shown, action.version), annotated: Math.max(row.annotated, outcome.annotated), lookups: 0, failures: 0, dueAt: now };
+    case "found":
+      return { ...row, state: "idle", checkRun: outcome.checkRun, annotated: Math.max(row.annotated, outcome.annotated), lookups: 0, failures: 0, dueAt: now };
+    case "absent": {
+      if (row.checkRun !== null) return { ...row, state: "parked", lookups: 0, dueAt: now };
+      const lookups = row.lookups + 1;
+      const wait = LOOKUPS[lookups];
+      return wait === undefined ? { ...row, state: "idle", lookups: 0, dueAt: now } : { ...row, state: "unknown", lookups, dueAt: now + wait };
+    }
+    case "unknown": {
+      const failures = row.failures + 1;
+      // A lookup without an answer says nothing: only those that found nothing count.
+      const wait = action.kind === "lookup" || failures > 1 ? backoff(failures) : LOOKUPS[0];
+      return { ...row, state: "unknown", failures, dueAt: now + wait };
+    }
+    case "limited":
+      return { ...row, state: action.kind === "lookup" ? "unknown" : "idle", dueAt: now };
+    case "refused":
+      return { ...row, state: action.kind === "lookup" && row.checkRun === null ? "unknown" : "parked", failures: row.failures + 1, dueAt: now + backoff(row.failures + 1) };
+  }
+}
+
+/** A row found `sending` by an object that has just woken: its request may have had effect. */
+export function recover(row: Row, now: number): Row {
+  return row.state === "sending" ? { ...row, state: "unknown", lookups: 0, dueAt: now } : row;
+}
+
+function backoff(failures: number): number {
+  return Math.min(BACKOFF.most, BACKOFF.first * 2 ** Math.min(failures - 1, 20));
+}

@@ -1,0 +1,52 @@
+import { stat } from "node:fs/promises";
+import type { RunningProcess } from "../process/index.ts";
+import { start } from "../process/index.ts";
+import type { Layout } from "./layout.ts";
+import { INSIDE } from "./layout.ts";
+import type { Self } from "./self.ts";
+import { selfCommand } from "./self.ts";
+import { ROOT_PATH } from "./store.ts";
+
+export const DAEMON_SOCKET = "/nix/var/nix/daemon-socket/socket";
+
+/** Brings the new namespace's loopback up, then becomes the forwarder. Fixed text, data as arguments. */
+const LOOPBACK = 'ip link set lo up && exec "$@"';
+
+/**
+ * Starts nix-daemon in a network namespace that has a loopback and nothing else. Fixed-output
+ * builds share it: the only way out for them is the forwarder to the egress proxy.
+ */
+export function startDaemon(paths: Layout, self: Self): RunningProcess {
+  return start(
+    [
+      "setpriv", "--pdeathsig", "KILL",
+      "unshare", "--net", "sh", "-c", LOOPBACK, "sh",
+      ...selfCommand(self, "sandbox-init", [paths.egressSocket, String(INSIDE.proxyPort), "--", "nix-daemon"]),
+    ],
+    {
+      cwd: "/",
+      env: { PATH: ROOT_PATH, NIX_CONF_DIR: paths.nixConfiguration, HOME: "/var/empty", TMPDIR: "/tmp", ...certificates() },
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
+}
+
+/** Where TLS certificates are on Debian and on NixOS, which nix-daemon does not find by itself. */
+function certificates(): Record<string, string> {
+  return { NIX_SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" };
+}
+
+/** Resolves when the socket is there; rejects when `ended` comes first or time runs out. */
+export async function listening(path: string, ended: Promise<unknown>, timeoutMs = 20_000): Promise<void> {
+  let over: string | null = null;
+  const timer = setTimeout(() => (over = `nobody listens on ${path} after ${timeoutMs} ms`), timeoutMs);
+  void ended.then(() => (over = `the program that should listen on ${path} ended`));
+  try {
+    while (!(await stat(path).catch(() => null))?.isSocket()) {
+      if (over !== null) throw new Error(over);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}

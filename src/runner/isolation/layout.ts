@@ -1,0 +1,61 @@
+import { join } from "node:path";
+
+/** Where things are beneath the state directory; as seen from the host and from the private mount namespace alike. */
+export interface Layout {
+  readonly root: string;
+  /** `nix --store local?root=<storeRoot>` reads the store from outside. */
+  readonly storeRoot: string;
+  readonly accounts: string;
+  /** NIX_CONF_DIR of the daemon. */
+  readonly nixConfiguration: string;
+  /** What jobs see as `INSIDE.nixConfiguration`. */
+  readonly jobNixConfiguration: string;
+  readonly jobs: string;
+  readonly launcherDirectory: string;
+  readonly launcherSocket: string;
+  readonly egressDirectory: string;
+  readonly egressSocket: string;
+  readonly self: string;
+  /** The agent's home: key, journal, logs not yet acked. */
+  readonly agent: string;
+}
+
+/** Bytes of a Unix socket's path that the kernel takes. */
+const SOCKET_PATH_MAX = 107;
+
+export function layout(root: string): Layout {
+  const launcherDirectory = join(root, "run/launcher");
+  const egressDirectory = join(root, "run/egress");
+  const found: Layout = {
+    root,
+    storeRoot: join(root, "store"),
+    accounts: join(root, "run/etc"),
+    nixConfiguration: join(root, "run/nix"),
+    jobNixConfiguration: join(root, "run/nix-job"),
+    jobs: join(root, "jobs"),
+    launcherDirectory,
+    launcherSocket: join(launcherDirectory, "socket"),
+    egressDirectory,
+    egressSocket: join(egressDirectory, "socket"),
+    self: join(root, "run/self"),
+    agent: join(root, "agent"),
+  };
+  const longest = Math.max(Buffer.byteLength(found.launcherSocket), Buffer.byteLength(found.egressSocket));
+  if (longest > SOCKET_PATH_MAX) {
+    throw new Error(`${root} is too long for a Unix socket beneath it (${longest} > ${SOCKET_PATH_MAX} bytes): use a shorter state directory`);
+  }
+  return found;
+}
+
+/** Paths inside every sandbox. */
+export const INSIDE = {
+  job: "/job",
+  secrets: "/run/secrets",
+  nixConfiguration: "/conf",
+  node: "/run/snowcat/node",
+  init: "/run/snowcat/init",
+  bundle: "/run/snowcat/snowcat.mjs",
+  egressSocket: "/run/snowcat/egress.sock",
+  /** The port of the forwarder on the sandbox's own loopback. */
+  proxyPort: 3128,
+} as const;

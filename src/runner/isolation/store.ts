@@ -1,0 +1,76 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describeEnd, run, succeeded } from "../process/index.ts";
+import type { Accounts } from "./accounts.ts";
+import { accountFiles, hostAccountFiles, sandboxAccountFiles } from "./accounts.ts";
+import type { IsolationConfiguration } from "./configuration.ts";
+import type { Layout } from "./layout.ts";
+import { INSIDE } from "./layout.ts";
+import { EMPTY_REGISTRY, nixConfiguration, REGISTRY_FILE } from "./nix-configuration.ts";
+
+/** Programs are looked up here only: the helper is root, and PATH is somebody else's. */
+export const ROOT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
+
+/** Runs a program that has to succeed, as root. */
+export async function must(argv: readonly [string, ...string[]], env: Record<string, string> = {}): Promise<string> {
+  const result = await run(argv, { env: { PATH: ROOT_PATH, ...env }, timeoutMs: 60_000 });
+  if (succeeded(result)) return new TextDecoder().decode(result.stdout);
+  const said = new TextDecoder().decode(result.stderr).trim().slice(-500);
+  throw new Error(`${argv.join(" ")} ${describeEnd(result)}${said ? `: ${said}` : ""}`);
+}
+
+/**
+ * Makes the private store: `<storeRoot>/nix` over /nix, and accounts that exist here only. Runs
+ * inside a mount namespace of its own, so that nothing of it is seen (or left) on the host.
+ */
+export async function mountPrivateStore(paths: Layout, plan: Accounts): Promise<void> {
+  const store = join(paths.storeRoot, "nix");
+  await mkdir(store, { recursive: true, mode: 0o755 });
+  // An existing /nix is only covered, here; where there is none, the mountpoint has to be made.
+  await mkdir("/nix", { recursive: true });
+  const files = accountFiles(plan, await hostAccountFiles(plan));
+  await mkdir(paths.accounts, { recursive: true, mode: 0o755 });
+  for (const name of ["passwd", "group"] as const) {
+    const file = join(paths.accounts, `host-${name}`);
+    await writeFile(file, files[name], { mode: 0o644 });
+    await must(["mount", "--bind", file, `/etc/${name}`]);
+  }
+  await must(["mount", "--bind", store, "/nix"]);
+  // Two Nix processes that race on an empty store fail: make the database before anything else runs.
+  await must(["nix-store", "--init"], { NIX_CONF_DIR: paths.nixConfiguration });
+}
+
+/** Writes nix.conf for the daemon and for jobs, and the accounts that jobs see. */
+export async function writeConfiguration(paths: Layout, plan: Accounts, config: IsolationConfiguration): Promise<void> {
+  const settings = { sandboxShell: config.sandboxShell, settings: config.nix };
+  for (const [directory, seenAs] of [
+    [paths.nixConfiguration, paths.nixConfiguration],
+    [paths.jobNixConfiguration, INSIDE.nixConfiguration],
+  ] as const) {
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await writeFile(join(directory, "nix.conf"), nixConfiguration(seenAs, settings));
+    await writeFile(join(directory, REGISTRY_FILE), EMPTY_REGISTRY);
+  }
+  await mkdir(paths.accounts, { recursive: true, mode: 0o755 });
+  const seen = sandboxAccountFiles(plan);
+  await writeFile(join(paths.accounts, "passwd"), seen.passwd);
+  await writeFile(join(paths.accounts, "group"), seen.group);
+  await writeFile(join(paths.accounts, "nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n");
+  await writeFile(join(paths.accounts, "hosts"), "127.0.0.1 localhost\n::1 localhost\n");
+}
+
+/** In `host` mode nothing is changed: the machine's daemon must already be what a pool needs. */
+export async function checkHostStore(): Promise<void> {
+  const shown = await must(["nix", "--extra-experimental-features", "nix-command", "show-config"]).catch(() =>
+    must(["nix", "--extra-experimental-features", "nix-command", "config", "show"]),
+  );
+  const value = (name: string): string => new RegExp(`^${name} = (.*)$`, "m").exec(shown)?.[1]?.trim() ?? "";
+  const missing: string[] = [];
+  if (value("sandbox") !== "true") missing.push("nix.conf must have sandbox = true");
+  if (value("sandbox-fallback") === "true") missing.push("nix.conf must have sandbox-fallback = false");
+  if (value("build-users-group") === "") missing.push("nix.conf must name a build-users-group");
+  if (/(^|\s)(\*|@users|snowcat\S*)(\s|$)/.test(value("trusted-users"))) missing.push("nix.conf must not make job users trusted");
+  const sockets = await readdir("/nix/var/nix/daemon-socket").catch((): string[] => []);
+  if (!sockets.includes("socket")) missing.push("nix-daemon must run (no /nix/var/nix/daemon-socket/socket)");
+  if (missing.length > 0) throw new Error(`the host's Nix cannot be used for jobs: ${missing.join("; ")}`);
+}

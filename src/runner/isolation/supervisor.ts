@@ -1,0 +1,95 @@
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import type { ProcessEnd } from "../process/index.ts";
+import { describeEnd, start } from "../process/index.ts";
+import type { RawIsolationConfiguration } from "./configuration.ts";
+import { IsolationConfiguration } from "./configuration.ts";
+import type { Descriptor, Start } from "./descriptor.ts";
+import { Report } from "./descriptor.ts";
+import { CONTROL_FD } from "./inner.ts";
+import { locateSelf, selfCommand } from "./self.ts";
+import { ROOT_PATH } from "./store.ts";
+
+/** The agent that is started as the unprivileged user, once isolation stands. */
+export interface AgentCommand {
+  /** Arguments for this program (`["runner", "--config", …]`), or a whole argv when `program` is true. */
+  readonly argv: readonly string[];
+  readonly program?: boolean;
+  /** The command line's entry while the sources run as they are. */
+  readonly sourceEntry?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Supervised {
+  readonly descriptor: Descriptor;
+  /** The pid of the first process of the group; killing it ends everything. */
+  readonly pid: number;
+  /** The agent's exit code, or why isolation ended by itself. Never rejects. */
+  readonly ended: Promise<SupervisedEnd>;
+  /** Stops the agent (SIGTERM, 10 s, SIGKILL) and everything else; resolves when all has gone. */
+  close(): Promise<void>;
+}
+
+export type SupervisedEnd = { readonly kind: "agent-exited"; readonly exitCode: number } | { readonly kind: "failed"; readonly reason: string };
+
+/** Becomes pid 1 of the new namespace: a shell that waits, and so reaps what is orphaned there. */
+const REAPER = '"$@"; exit $?';
+
+/**
+ * Starts the isolation as root: a mount and a pid namespace in which store, daemon, egress proxy,
+ * helper and agent live. If this process dies, however, the kernel ends the whole pid namespace.
+ *
+ * @throws when this is not root, a program is missing, or the host's Nix is not fit for jobs.
+ */
+export async function supervise(raw: RawIsolationConfiguration, agent: AgentCommand | null = null): Promise<Supervised> {
+  const config = IsolationConfiguration.parse(raw);
+  if (process.getuid?.() !== 0) throw new Error("isolation is set up by root: start the runner as root, it drops to an unprivileged user by itself");
+  const self = locateSelf();
+  const child = start(
+    [
+      "setpriv", "--pdeathsig", "KILL",
+      "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
+      "sh", "-c", REAPER, "sh",
+      ...selfCommand(self, "isolation-inner"),
+    ],
+    { cwd: "/", env: { PATH: ROOT_PATH }, stdio: ["ignore", "inherit", "inherit", "pipe"] },
+  );
+  const control = child.channels[CONTROL_FD] as Duplex;
+  const request: Start = {
+    config,
+    self,
+    agent: agent && { argv: [...agent.argv], program: agent.program ?? false, sourceEntry: agent.sourceEntry ?? "src/runner/cli/main.ts", env: { ...agent.env } },
+  };
+  control.write(`${JSON.stringify(request)}\n`);
+  const reports = createInterface({ input: control })[Symbol.asyncIterator]();
+  const next = async (): Promise<Report | null> => {
+    const line = await reports.next();
+    return line.done ? null : Report.parse(JSON.parse(line.value));
+  };
+  const first = await next();
+  if (first?.kind !== "ready" || child.pid === undefined) {
+    const end = await child.ended;
+    throw new Error(`isolation did not start: ${first?.kind === "failed" ? first.reason : describeEnd(end)}`);
+  }
+  const last = next();
+  return {
+    descriptor: first.descriptor,
+    pid: child.pid,
+    ended: last.then(async (report) => endOf(report, await child.ended)),
+    async close() {
+      control.end("stop\n");
+      await child.ended;
+    },
+  };
+}
+
+function endOf(report: Report | null, end: ProcessEnd): SupervisedEnd {
+  switch (report?.kind) {
+    case "agent-exited":
+    case "failed":
+      return report;
+    case "ready":
+    case undefined:
+      return { kind: "failed", reason: `the isolated part ${describeEnd(end)}` };
+  }
+}

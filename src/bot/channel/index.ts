@@ -29,4 +29,4 @@ export { claimsOf, withClaims } from "./claims.ts";
 export type { ChannelHandler, Received, Reply } from "./channel.ts";
 export { Channel } from "./channel.ts";
 export { dataReply } from "./reply.ts";
-export { closeSocket, openSocket } from "./socket.ts";
+export { closeSocket, openSocket, send } from "./socket.ts";

@@ -1,0 +1,102 @@
+import type * as z from "zod";
+import { type FromRunner, Hello, LEASE } from "../../../protocol/control.ts";
+import type { Frame } from "../../../protocol/frame.ts";
+import type { Channel } from "../../channel/index.ts";
+import { closeSocket, send } from "../../channel/index.ts";
+import type { Desk } from "./desk.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Runners } from "./runners.ts";
+import { fleetFrame, type Sockets } from "./sockets.ts";
+
+type Parts = { desk: Desk; jobs: Jobs; runners: Runners; sockets: Sockets; channel: Channel<FromRunner> };
+type Held = z.infer<typeof Hello>["running"];
+
+const PROTOCOL = 1008;
+
+/** What runners say. */
+export class Hearing {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  hear(socket: WebSocket, message: string | ArrayBuffer, now: number): void {
+    const { sockets, channel } = this.#parts;
+    const { runner, stream } = sockets.read(socket);
+    channel.receive(socket, streamName(runner, stream), message, {
+      unkept: (frame) => this.#unkept(socket, runner, stream, frame, now),
+      // A kept frame before the hello has no stream to be counted in: thrown before anything is stored.
+      allow: (frame) => (stream === null && frame.seq > 0 ? { stale: "hello first" } : null),
+      commit: (frame) => this.#kept(runner, frame, now),
+    });
+  }
+
+  #unkept(socket: WebSocket, runner: string, stream: string | null, { body }: Frame<FromRunner>, now: number): void {
+    if (body.kind === "hello") this.#hello(socket, runner, body, now);
+    else if (stream === null) closeSocket(socket, PROTOCOL, "hello first");
+    else if (body.kind === "renew") this.#renew(socket, runner, stream, body.attempts, now);
+    else closeSocket(socket, PROTOCOL, `${body.kind} needs a sequence number`);
+  }
+
+  #hello(socket: WebSocket, runner: string, hello: z.infer<typeof Hello>, now: number): void {
+    const { sockets, runners, channel } = this.#parts;
+    sockets.replace(runner, socket);
+    const before = runners.hello(runner, hello);
+    if (before !== null) channel.forget(streamName(runner, before));
+    sockets.write(socket, { runner, stream: hello.stream, renewedAt: now });
+    const row = runners.get(runner);
+    if (row === null) throw new Error(`runner ${runner} is connected and not enrolled`);
+    const ack = channel.position(streamName(runner, hello.stream));
+    send(socket, fleetFrame({ kind: "welcome", runner, pool: row.pool }, { ack }));
+    this.#compare(runner, hello.running, true, now);
+  }
+
+  #renew(socket: WebSocket, runner: string, stream: string, held: Held, now: number): void {
+    this.#parts.sockets.write(socket, { runner, stream, renewedAt: now });
+    this.#compare(runner, held, false, now);
+  }
+
+  /** What the runner holds against what it should hold. Offers on their way are judged at a hello only. */
+  #compare(runner: string, held: Held, isHello: boolean, now: number): void {
+    const { desk, jobs } = this.#parts;
+    for (const { job, attempt } of held) desk.apply(job, { kind: "held", attempt, runner }, now);
+    const names = new Set(held.map(({ job, attempt }) => `${job}/${attempt}`));
+    for (const job of jobs.openOf(runner)) {
+      if (names.has(`${job.job}/${job.attempt}`) || (job.state === "offered" && !isHello)) continue;
+      desk.apply(job.job, { kind: "absent", runner }, now);
+    }
+  }
+
+  #kept(runner: string, frame: Frame<FromRunner>, now: number): void {
+    const { desk, runners } = this.#parts;
+    const { body, job, attempt } = frame;
+    if (body.kind === "drain") return runners.drain(runner);
+    // Without a job these mean nothing; acknowledged, so that a broken agent does not send them for ever.
+    if (job === null || attempt === null) return;
+    switch (body.kind) {
+      case "accept":
+      case "started":
+        desk.apply(job, { kind: body.kind, attempt, runner }, now);
+        return;
+      case "decline":
+        desk.apply(job, { kind: "decline", attempt, runner, reason: body.reason }, now);
+        return;
+      case "finished":
+        desk.apply(job, { kind: "finished", attempt, runner, verdict: body.verdict, digest: body.digest }, now);
+        return;
+      case "hello":
+      case "renew":
+        return;
+    }
+  }
+}
+
+/** Until when a runner whose socket closed counts as present. */
+export function awayUntil(renewedAt: number): number {
+  return renewedAt + LEASE.duration;
+}
+
+function streamName(runner: string, stream: string | null): string {
+  return `${runner}/${stream ?? ""}`;
+}

@@ -1,0 +1,42 @@
+import { LEASE } from "../../protocol/control.ts";
+import type { FleetJob, FleetRunner } from "./job.ts";
+
+/**
+ * When the job's state runs out (ms), null for those that wait for something else. `leaseUntil` is that of its runner:
+ * the last renewal plus the lease, or later when the control plane itself was away.
+ */
+export function deadline(job: FleetJob, leaseUntil: number): number | null {
+  switch (job.state) {
+    case "offered":
+    case "accepted":
+      // Never before the runner had the time to come back: the control plane's own absence is not the runner's fault.
+      return Math.max(job.since + LEASE.start, leaseUntil - LEASE.duration);
+    case "running":
+      return leaseUntil;
+    case "queued":
+    case "offering":
+    case "suspect":
+    case "done":
+      return null;
+  }
+}
+
+/** The earliest time at which something is to be done without anybody saying anything; null when nothing waits. */
+export function nextDue(jobs: readonly FleetJob[], runners: ReadonlyMap<string, FleetRunner>, now: number): number | null {
+  let earliest: number | null = null;
+  for (const job of jobs) {
+    const leaseUntil = job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0);
+    const preferred = job.prefer === null ? undefined : runners.get(job.prefer);
+    for (const at of [deadline(job, leaseUntil), ...waits(job, preferred, now)]) {
+      if (at !== null && (earliest === null || at < earliest)) earliest = at;
+    }
+  }
+  return earliest;
+}
+
+/** A waiting job may be offered when its pause is over, and to others when its preferred runner is gone for good. */
+function waits(job: FleetJob, preferred: FleetRunner | undefined, now: number): number[] {
+  if (job.state !== "queued" && job.state !== "offering" && job.state !== "suspect") return [];
+  if (job.notBefore > now) return [job.notBefore];
+  return preferred !== undefined && !preferred.online && preferred.leaseUntil > now ? [preferred.leaseUntil] : [];
+}

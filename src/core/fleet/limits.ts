@@ -1,0 +1,13 @@
+/** Attempts that may be lost before the job is given up as `infrastructure`. */
+export const MAX_LOSSES = 3;
+
+/** The protocol counts attempts to 1,000; a job that nobody takes ends before. */
+export const MAX_ATTEMPTS = 1_000;
+
+/** A preferred runner that declined this often in a row no longer keeps the job from others. */
+export const PREFER_DECLINES = 3;
+
+/** Wait after the n-th loss or declined offer in a row (ms): 1, 2, 4 … 60 s. */
+export function backoff(times: number): number {
+  return Math.min(60_000, 1_000 * 2 ** Math.min(times - 1, 10));
+}

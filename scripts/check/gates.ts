@@ -5,6 +5,7 @@ import { generated } from "./generated.ts";
 import { imports } from "./imports.ts";
 import { links } from "./links.ts";
 import { lint } from "./lint.ts";
+import { lock } from "./lock.ts";
 import { size } from "./size.ts";
 import { tests } from "./tests.ts";
 import { text } from "./text.ts";
@@ -20,6 +21,7 @@ export const gates: readonly Gate[] = [
   generated,
   size,
   links,
+  lock,
   tests,
   text,
 ];

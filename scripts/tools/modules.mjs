@@ -21,7 +21,11 @@ export function installModules(root, say) {
   const installed = read(join(root, "node_modules/.package-lock.json"));
   if (installed === undefined || !sameModules(lock, installed)) {
     say("npm ci (node_modules is not what package-lock.json says)");
-    const result = spawnSync("npm", ["ci"], { cwd: root, stdio: ["ignore", 2, 2] });
+    // `npm run -s` hands its silence down; an error must be heard all the same.
+    const result = spawnSync("npm", ["ci", "--loglevel=error"], {
+      cwd: root,
+      stdio: ["ignore", 2, 2],
+    });
     if (result.error) return `npm could not be started: ${result.error.message}`;
     if (result.status !== 0) return "npm ci failed; its own message is above";
   }

@@ -223,6 +223,13 @@ const faults: readonly Fault[] = [
     says: "no project",
   },
   {
+    rule: "a lock file that npm ci refuses",
+    gate: "lock",
+    file: "package-lock.json",
+    content: `{"packages":{"node_modules/a":{"optionalDependencies":{"a-darwin":"1.0.0"}}}}\n`,
+    says: "node_modules/a wants a-darwin",
+  },
+  {
     rule: "a stale generated file",
     gate: "generated",
     file: "schema/frame.json",

@@ -70,7 +70,7 @@ export interface RunContract extends Wakeable {
 }
 
 export type AttributeView = {
-  index: number; name: string; selection: number; system: string | null; drv: string | null; required: boolean;
+  index: number; name: string; path: string[]; selection: number; system: string | null; drv: string | null; required: boolean;
   verdict: Verdict | null; seconds: number; log: { job: string; attempt: number; stream: string } | null;
 };
 export type JobView = { job: string; kind: JobKind; attempt: number; state: "queued" | "offered" | "running" | "finished"; runner: string | null; verdict: Verdict | null };

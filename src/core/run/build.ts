@@ -6,6 +6,8 @@ import type { AttributeRow, Changes, DerivationRow, Slice } from "./rows.ts";
 
 /** Derivations in one build job. */
 export const SLICE_SIZE = 200;
+/** Names in one build job, in characters: half of what a specification may have. */
+const SLICE_CHARACTERS = 400_000;
 /** How long a slice that is not full waits for more while the evaluation goes on (ms). */
 export const SLICE_WAIT = 2_000;
 
@@ -48,16 +50,34 @@ export function lease(slice: Slice, all: boolean): Changes {
     groups.set(key, [...(groups.get(key) ?? []), derivation]);
   }
   for (const group of groups.values()) {
-    for (let at = 0; at < group.length; at += SLICE_SIZE) {
-      const part = group.slice(at, at + SLICE_SIZE);
+    for (const { part, full } of parts(group)) {
       const [first] = part;
-      if (first === undefined || (part.length < SLICE_SIZE && !all)) continue;
+      if (first === undefined || (!full && !all)) continue;
       const system = first.system === "builtin" ? null : first.system;
       const job = draft.newJob({ kind: "build", system, features: first.features, retries: 0 });
       for (const derivation of part) draft.move(derivation, "leased", job.number);
     }
   }
   return draft.changes();
+}
+
+/** Jobs' worth of derivations, in order; only the last one may have room left. */
+function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: boolean }[] {
+  const found: { part: DerivationRow[]; full: boolean }[] = [];
+  let part: DerivationRow[] = [];
+  let characters = 0;
+  for (const derivation of group) {
+    const size = JSON.stringify(derivation.path).length + derivation.drv.length;
+    if (part.length === SLICE_SIZE || (part.length > 0 && characters + size > SLICE_CHARACTERS)) {
+      found.push({ part, full: true });
+      part = [];
+      characters = 0;
+    }
+    part.push(derivation);
+    characters += size;
+  }
+  found.push({ part, full: part.length === SLICE_SIZE });
+  return found;
 }
 
 /** A batch of results of an attempt that is current. Only derivations of the attempt's own job are taken. */

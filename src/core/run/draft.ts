@@ -1,6 +1,6 @@
-import type { Verdict } from "../../protocol/verdict.ts";
+import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
 import { replayable, rooted } from "../verdict/index.ts";
-import type { AttributeRow, Changes, DerivationRow, JobRow, Slice } from "./rows.ts";
+import type { AttributeRow, Changes, Delta, DerivationRow, JobRow, Slice } from "./rows.ts";
 
 /** Key of an attribute within a run. */
 export function attributeKey(selection: number, path: readonly string[]): string {
@@ -17,6 +17,7 @@ export class Draft {
   readonly #attributes = new Map<string, AttributeRow>();
   readonly #derivations = new Map<string, DerivationRow>();
   readonly #byDrv = new Map<string, Set<string>>();
+  readonly #counts = new Map<string, Delta>();
   readonly #touched = { jobs: new Set<number>(), attributes: new Set<string>(), derivations: new Set<string>() };
 
   constructor(slice: Slice) {
@@ -88,6 +89,7 @@ export class Draft {
     this.run.pending -= 1;
     if (attribute.required && verdict.kind === "succeeded") this.run.requiredSucceeded += 1;
     if (!replayable(verdict.kind)) this.run.unreplayable += 1;
+    this.#count(verdict.kind, attribute.required, 1);
     this.#touch(attributeKey(attribute.selection, attribute.path));
   }
 
@@ -96,6 +98,7 @@ export class Draft {
     if (attribute.verdict?.kind !== "evaluation-error") throw new Error(`attribute ${attribute.name} has no evaluation error to take back`);
     this.run.pending += 1;
     this.run.unreplayable -= 1;
+    this.#count(attribute.verdict.kind, attribute.required, -1);
     if (attribute.required !== required) this.run.required += required ? 1 : -1;
     Object.assign(attribute, { verdict: null, cause: null, seconds: 0, log: null, drv, required });
     this.#touch(this.#index(attribute));
@@ -133,10 +136,16 @@ export class Draft {
   changes(): Changes {
     return {
       run: this.run,
+      counts: [...this.#counts.values()],
       jobs: pick(this.#jobs, this.#touched.jobs),
       attributes: pick(this.#attributes, this.#touched.attributes),
       derivations: pick(this.#derivations, this.#touched.derivations),
     };
+  }
+
+  #count(kind: VerdictKind, required: boolean, by: number): void {
+    const key = `${kind}:${required}`;
+    this.#counts.set(key, { kind, required, by: (this.#counts.get(key)?.by ?? 0) + by });
   }
 
   #index(attribute: AttributeRow): string {

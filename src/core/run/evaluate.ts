@@ -1,5 +1,6 @@
 import { type Attribute, attributeName } from "../../protocol/attribute.ts";
 import type { ToRun } from "../../protocol/data.ts";
+import { inSet } from "../config/match.ts";
 import { attributeKey, Draft } from "./draft.ts";
 import type { AttributeRow, Changes, RunRow, Slice } from "./rows.ts";
 
@@ -61,9 +62,13 @@ function overflow(draft: Draft): boolean {
 }
 
 /** The derivation's own system decides; an error has only that of its path, and what has none concerns everybody. */
-function isRequired(run: RunRow, { system, result }: Attribute): boolean {
+function isRequired({ rules }: RunRow, { selection, path, system, result }: Attribute): boolean {
+  if (!inSet(rules.set, path)) return false;
+  const systems = rules.systems[selection];
+  // A selection nobody asked for is a runner's mistake: it blocks rather than passes.
+  if (systems === undefined || systems === null) return true;
   const own = result.kind === "derivation" && result.derivation.system !== "builtin" ? result.derivation.system : system;
-  return own === null || run.requiredSystems.includes(own);
+  return own === null || systems.includes(own);
 }
 
 /** Declared or requested attributes that are not there: required, and not covered. */

@@ -1,20 +1,20 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { Draft } from "./draft.ts";
-import type { Changes, RunRow, Slice } from "./rows.ts";
+import type { Changes, Rules, RunRow, Slice } from "./rows.ts";
 
 export function newRun(fresh: boolean): RunRow {
   return {
-    phase: "preparing", pool: null, requiredSystems: [], attributes: 0, pending: 0, required: 0, requiredSucceeded: 0, unreplayable: 0,
+    phase: "preparing", pool: null, rules: { systems: [], set: ["*"] }, attributes: 0, pending: 0, required: 0, requiredSucceeded: 0, unreplayable: 0,
     jobs: 0, openJobs: 0, openDerivations: 0, evaluation: null, stopped: null, evaluator: null, fresh,
   };
 }
 
 /** What stands before the first job: admitted with what to do, or a verdict instead. */
 export type Admission =
-  | { kind: "evaluate"; pool: Pool; requiredSystems: string[] }
+  | { kind: "evaluate"; pool: Pool; rules: Rules }
   /** The tree was judged before: rows follow by `replayed`, no job is made. */
-  | { kind: "replay"; pool: Pool; requiredSystems: string[] }
+  | { kind: "replay"; pool: Pool; rules: Rules }
   | { kind: "refuse"; verdict: Verdict };
 
 /** Preparation is over. A run that is past it (stopped meanwhile, or admitted before) does not change. */
@@ -29,7 +29,7 @@ export function admit(slice: Slice, admission: Admission): Changes {
   }
   run.stopped = null;
   run.pool = admission.pool;
-  run.requiredSystems = admission.requiredSystems;
+  run.rules = admission.rules;
   run.phase = "evaluating";
   if (admission.kind === "evaluate") draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
   return draft.changes();

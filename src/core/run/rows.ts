@@ -1,16 +1,23 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { JobKind } from "../../protocol/specification.ts";
-import type { Verdict } from "../../protocol/verdict.ts";
+import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
 
 /** The life of a run. `finished` is for good. */
 export type Phase = "preparing" | "waiting-approval" | "evaluating" | "building" | "finished";
+
+export type Rules = {
+  /** For each selection: the systems whose derivations are required; null requires every one. */
+  systems: (string[] | null)[];
+  /** Patterns of attribute names (the set of this kind of run); what none names is not required. */
+  set: string[];
+};
 
 /** One row for each run; counters are kept with every change, so that nothing counts over the attributes. */
 export type RunRow = {
   phase: Phase;
   pool: Pool | null;
-  /** Derivations of these systems must be built; others are evaluated only. */
-  requiredSystems: string[];
+  /** What must be built; the rest is evaluated only. */
+  rules: Rules;
   /** Attribute rows, how many have no verdict, how many of those that are required have succeeded. */
   attributes: number;
   pending: number;
@@ -92,9 +99,13 @@ export type Slice = {
   derivations: DerivationRow[];
 };
 
+/** What is to be added to the count of attributes with this verdict. */
+export type Delta = { kind: VerdictKind; required: boolean; by: number };
+
 /** What is to be written: whole rows, by key. `run` is always the whole row. */
 export type Changes = {
   run: RunRow;
+  counts: Delta[];
   jobs: JobRow[];
   attributes: AttributeRow[];
   derivations: DerivationRow[];

@@ -1,0 +1,48 @@
+import type { Event } from "../event/event.ts";
+import { runOfCheck } from "./key.ts";
+import type { Approval, Want } from "./rows.ts";
+import { approvalsIn } from "./comment.ts";
+
+const NOTHING: Want = { ref: null, pulls: {}, runs: { keys: [] } };
+
+/** Which rows `decide` needs for an event: bounded by the event, however large the repository is. */
+export function wants(event: Event): Want {
+  const { what } = event;
+  switch (what.kind) {
+    case "push": {
+      const branch = branchOf(what.ref);
+      if (branch === null) return NOTHING;
+      return { ref: what.ref, pulls: { headRef: branch }, runs: { keys: [`push:${what.ref}`] } };
+    }
+    case "pull_request":
+      return {
+        ref: null,
+        pulls: { number: what.pull.number },
+        runs: { keys: [`pull:${what.pull.number}`, `push:refs/heads/${what.pull.headRef}`] },
+      };
+    case "merge_group":
+      return { ref: null, pulls: {}, runs: { keys: [`queue:${what.headRef}`] } };
+    case "check_run": {
+      const n = runOfCheck(what.externalId, event.repository?.id ?? 0) ?? undefined;
+      return { ref: null, pulls: { head: what.head }, runs: { keys: [], n, head: what.head } };
+    }
+    case "check_suite":
+      return { ref: null, pulls: {}, runs: { keys: [], head: what.head } };
+    case "comment":
+      return approvalsIn(what.body).length === 0 ? NOTHING : { ...NOTHING, pulls: { number: what.pull } };
+    case "repository":
+    case "installation":
+    case "ping":
+    case "other":
+      return NOTHING;
+  }
+}
+
+export function wantsForApproval(approval: Approval): Want {
+  return { ref: null, pulls: { number: approval.pull }, runs: { keys: [`pull:${approval.pull}`] } };
+}
+
+/** Name of the branch; null for tags and everything else. */
+export function branchOf(ref: string): string | null {
+  return ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : null;
+}

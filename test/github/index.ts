@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { changeInstallation, createAccount, createApp, createRepository, endInstallation, fork, install } from "./admin.ts";
+import type { AppInput, InstallInput, RepositoryInput } from "./admin.ts";
+import { Grants } from "./auth.ts";
+import { cloneOf } from "./clone.ts";
+import type { Clone } from "./clone.ts";
+import { Hooks } from "./events.ts";
+import { Faults } from "./faults.ts";
+import type { FaultHandle, FaultOptions } from "./faults.ts";
+import { RateLimits } from "./limits.ts";
+import { computeMergeability } from "./merging.ts";
+import { refsMoved } from "./pushes.ts";
+import { cloneUrl } from "./render/repository.ts";
+import { addComment, deleteComment, editComment } from "./resources/comments.ts";
+import { handlers } from "./resources/index.ts";
+import { openPull } from "./resources/pulls.ts";
+import { createGitHubServer } from "./server.ts";
+import type { Account, App, CheckRun, Comment, Delivery, Installation, LedgerEntry, PullRequest, Repository, RequiredCheck, Role } from "./state.ts";
+import { statsOf } from "./stats.ts";
+import type { RequestRecord, Stats } from "./stats.ts";
+import { emitCheckRun } from "./suites.ts";
+import { commitFiles } from "./trees.ts";
+import type { Files } from "./trees.ts";
+import { World } from "./world.ts";
+
+export type { Account, App, CheckRun, Comment, Delivery, Installation, LedgerEntry, PullRequest, Repository, Role } from "./state.ts";
+export type { FaultHandle, FaultKind, FaultOptions } from "./faults.ts";
+export type { RequestRecord, Stats } from "./stats.ts";
+export type { Clone } from "./clone.ts";
+export type { Files } from "./trees.ts";
+
+export interface GitHubOptions {
+  /** Milliseconds since the epoch; default Date.now. */
+  now?: () => number;
+  /** New check runs and comments appear in lists only after this many further requests; default 0. */
+  listLag?: number;
+  /** How many GETs of a pull request answer `mergeable: null` first; default 1, Infinity: the answer never comes. */
+  mergeablePolls?: number;
+  /** Enforce the secondary limits (80 contents and 900 points a minute …); default false, they are only counted. */
+  enforceSecondaryLimits?: boolean;
+  port?: number;
+}
+
+export interface GitHub {
+  /** API root, octokit's `baseUrl`; GraphQL below it at /graphql. */
+  readonly url: string;
+  /** Git address without "/<owner>/<repo>.git". */
+  readonly gitUrl: string;
+  createAccount(input: { login: string; type?: "User" | "Organization"; id?: number }): Account;
+  createUserToken(login: string): string;
+  createApp(input: AppInput): Promise<App>;
+  setHook(app: App, hook: { url: string | null; secret?: string }): void;
+  install(app: App, account: Account, input?: InstallInput): Installation;
+  changeInstallation(installation: Installation, change: { add?: Repository[]; remove?: Repository[] }): void;
+  endInstallation(installation: Installation, action: "deleted" | "suspend" | "unsuspend"): void;
+  createRepository(input: RepositoryInput): Promise<Repository>;
+  fork(repo: Repository, owner: Account, name?: string): Promise<Repository>;
+  setRole(repo: Repository, login: string, role: Role): void;
+  /** Required checks of a branch; a plain name accepts any App. An empty list lifts the protection. */
+  protect(repo: Repository, branch: string, contexts: (string | RequiredCheck)[], options?: { strict?: boolean }): void;
+  cloneUrl(repo: Repository): string;
+  /** Writes a commit and moves the branch as a push by that user would, with all its events. */
+  commit(repo: Repository, input: { branch?: string; files?: Files; message?: string; as: Account; parent?: string }): Promise<string>;
+  /** Moves or deletes (null) a branch as a (forced) push would. */
+  moveBranch(repo: Repository, branch: string, sha: string | null, as: Account): Promise<void>;
+  /** A working clone in a temporary folder; pushes travel over HTTP with the user's token. */
+  clone(repo: Repository, as: Account): Promise<Clone>;
+  openPullRequest(as: Account, repo: Repository, input: { title?: string; head: string; base?: string; body?: string; draft?: boolean }): Promise<PullRequest>;
+  pullRequest(repo: Repository, number: number): PullRequest;
+  /** Computes mergeability now, as GitHub's background job would. The merge commit, or null on a conflict. */
+  computeMergeability(repo: Repository, number: number): Promise<string | null>;
+  comment(as: Account, repo: Repository, number: number, body: string): Comment;
+  editComment(as: Account, repo: Repository, comment: Comment, body: string): void;
+  deleteComment(as: Account, repo: Repository, comment: Comment): void;
+  comments(repo: Repository, number: number): Comment[];
+  /** Every check run of a commit, in order of creation, whatever lists show. */
+  checkRuns(repo: Repository, sha?: string): CheckRun[];
+  /** Presses one of a check run's buttons (`check_run.requested_action`). */
+  requestAction(as: Account, run: CheckRun, identifier: string): void;
+  /** "Re-run" of one check (`check_run.rerequested`). */
+  rerequest(as: Account, run: CheckRun): void;
+  deliveries(): readonly Delivery[];
+  redeliver(guid: string): Delivery;
+  hold: Hooks["hold"];
+  /** Resolves when every delivery has been answered. */
+  settled(): Promise<void>;
+  setListLag(requests: number): void;
+  setMergeablePolls(polls: number): void;
+  fault(options: FaultOptions): FaultHandle;
+  requests(): readonly RequestRecord[];
+  /** Counts since the start or the last reset; `actor` narrows to one kind of token. */
+  stats(actor?: RequestRecord["actor"]): Stats;
+  resetStats(): void;
+  ledger(): readonly LedgerEntry[];
+  /** For tests that provoke an entry on purpose: returns the entries and forgets them. */
+  takeLedger(): LedgerEntry[];
+  close(): Promise<void>;
+}
+
+export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> {
+  const now = options.now ?? Date.now;
+  const root = await mkdtemp(join(tmpdir(), "github-double-"));
+  const world = new World({ now, root });
+  world.listLag = options.listLag ?? 0;
+  world.mergeablePolls = options.mergeablePolls ?? 1;
+  const hooks = new Hooks(world);
+  world.wire({ grants: new Grants(world), hooks });
+  const faults = new Faults();
+  const records: RequestRecord[] = [];
+  const limits = new RateLimits({ now, enforceSecondary: options.enforceSecondaryLimits === true });
+  const server = createGitHubServer({ world, handlers, faults, limits, records });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, "127.0.0.1", resolve);
+  });
+  world.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const pullRequest = (repo: Repository, number: number): PullRequest => world.pull(repo, number);
+
+  return {
+    url: world.url,
+    gitUrl: `${world.url}/git`,
+    createAccount: (input) => createAccount(world, input),
+    createUserToken: (login) => {
+      const account = world.accountByLogin(login);
+      if (!account) throw new Error(`no account ${login}`);
+      return world.grants.issueUserToken(account);
+    },
+    createApp: (input) => createApp(world, input),
+    setHook: (app, hook) => {
+      app.hookUrl = hook.url;
+      app.webhookSecret = hook.secret ?? app.webhookSecret;
+    },
+    install: (app, account, input) => install(world, app, account, input),
+    changeInstallation: (installation, change) => changeInstallation(world, installation, change),
+    endInstallation: (installation, action) => endInstallation(world, installation, action),
+    createRepository: (input) => createRepository(world, input),
+    fork: (repo, owner, name) => fork(world, repo, owner, name),
+    setRole: (repo, login, role) => {
+      const account = world.accountByLogin(login);
+      if (!account) throw new Error(`no account ${login}`);
+      if (role === "none") repo.roles.delete(account.id);
+      else repo.roles.set(account.id, role);
+    },
+    protect: (repo, branch, contexts, more) => {
+      const checks = contexts.map((one) => (typeof one === "string" ? { context: one, appId: null } : one));
+      if (checks.length === 0) repo.protections.delete(branch);
+      else repo.protections.set(branch, { checks, strict: more?.strict === true });
+    },
+    cloneUrl: (repo) => cloneUrl(world, repo),
+    commit: (repo, { as, branch = repo.defaultBranch, ...rest }) =>
+      repo.git.exclusively(async () => {
+        const update = await commitFiles(world, repo, { ...rest, branch, author: as });
+        await refsMoved(world, repo, [update], as);
+        return update.after;
+      }),
+    moveBranch: (repo, branch, sha, as) =>
+      repo.git.exclusively(async () => {
+        const ref = `refs/heads/${branch}`;
+        const update = { ref, before: (await repo.git.commitOf(ref)) ?? "0".repeat(40), after: sha ?? "0".repeat(40) };
+        if (!(await repo.git.moveRef(update))) throw new Error(`${ref} could not be moved to ${update.after}`);
+        await refsMoved(world, repo, [update], as);
+      }),
+    clone: (repo, as) => cloneOf(world, repo, as),
+    openPullRequest: (as, repo, { title, base, ...rest }) =>
+      repo.git.exclusively(() => openPull(world, repo, { ...rest, title: title ?? rest.head, base: base ?? repo.defaultBranch }, as)),
+    pullRequest,
+    computeMergeability: (repo, number) => repo.git.exclusively(() => computeMergeability(world, repo, pullRequest(repo, number))),
+    comment: (as, repo, number, body) => addComment(world, repo, number, as, body),
+    editComment: (as, repo, comment, body) => editComment(world, repo, comment, as, body),
+    deleteComment: (as, repo, comment) => deleteComment(world, repo, comment, as),
+    comments: (repo, number) => [...world.comments.values()].filter((one) => one.repoId === repo.id && one.issueNumber === number),
+    checkRuns: (repo, sha) => [...world.checkRuns.values()].filter((run) => run.repoId === repo.id && (sha === undefined || run.headSha === sha)),
+    requestAction: (as, run, identifier) => {
+      if (!run.actions.some((action) => action.identifier === identifier)) throw new Error(`check run ${run.name} has no button "${identifier}"`);
+      emitCheckRun(world, run, "requested_action", as, { requested_action: { identifier } });
+    },
+    rerequest: (as, run) => emitCheckRun(world, run, "rerequested", as),
+    deliveries: () => world.deliveries,
+    redeliver: (guid) => {
+      const delivery = world.deliveries.find((one) => one.guid === guid);
+      if (!delivery) throw new Error(`no delivery ${guid}`);
+      return hooks.redeliver(delivery);
+    },
+    hold: () => hooks.hold(),
+    settled: () => hooks.settled(),
+    setListLag: (requests) => {
+      world.listLag = requests;
+    },
+    setMergeablePolls: (polls) => {
+      world.mergeablePolls = polls;
+    },
+    fault: (fault) => faults.add(fault),
+    requests: () => records,
+    stats: (actor) => statsOf(records.filter((one) => actor === undefined || one.actor === actor)),
+    resetStats: () => {
+      records.length = 0;
+    },
+    ledger: () => world.ledger,
+    takeLedger: () => world.ledger.splice(0),
+    close: async () => {
+      await hooks.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      await rm(root, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}

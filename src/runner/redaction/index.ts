@@ -1,0 +1,57 @@
+import { KnownFilter } from "./known.ts";
+import { Needles } from "./needles.ts";
+import { hasShape, ShapeFilter } from "./shapes.ts";
+
+/** Masks secrets in a stream of bytes. What is held back comes with a later `push`, or with `end`. */
+export interface ByteRedactor {
+  push(bytes: Uint8Array): Uint8Array;
+  end(): Uint8Array;
+}
+
+/**
+ * Redaction of one job: everything that leaves for the wire passes through. Secrets are given with `secret`; those
+ * with a known shape are masked without.
+ */
+export class Redaction {
+  readonly #needles = new Needles();
+
+  secret(value: string): void {
+    this.#needles.add(value);
+  }
+
+  /** A stream of its own: its held back tail is not shared. */
+  stream(): ByteRedactor {
+    const known = new KnownFilter(this.#needles);
+    const shapes = new ShapeFilter();
+    return {
+      push: (bytes) => fromLatin1(shapes.push(known.push(Buffer.from(bytes).toString("latin1")))),
+      end: () => fromLatin1(shapes.push(known.end()) + shapes.end()),
+    };
+  }
+
+  /** A whole text. */
+  text(text: string): string {
+    const bytes = Buffer.from(text).toString("latin1");
+    const packed = bytes.replaceAll(/[\r\n]+/gu, "");
+    // Nearly every text is innocent, and there are many: looked at before anything is built for it.
+    if (!hasShape(bytes) && !this.#needles.list().some((needle) => packed.includes(needle))) return text;
+    const stream = this.stream();
+    return Buffer.concat([stream.push(Buffer.from(text)), stream.end()]).toString();
+  }
+
+  /** Every string of a plain value, keys included. The type is kept because only the contents of strings change. */
+  value<T>(value: T): T {
+    return this.#value(value) as T;
+  }
+
+  #value(value: unknown): unknown {
+    if (typeof value === "string") return this.text(value);
+    if (Array.isArray(value)) return value.map((each) => this.#value(each));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [this.text(key), this.#value(each)]));
+  }
+}
+
+function fromLatin1(text: string): Uint8Array {
+  return Buffer.from(text, "latin1");
+}

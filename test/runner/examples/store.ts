@@ -4,16 +4,22 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 /** Daemonless Nix as root, with the sandbox on: the examples themselves are on trial here, not the runner. */
-const configuration = (registry: string): string => `experimental-features = nix-command flakes
+const configuration = (
+  registry: string,
+  sandbox: boolean,
+): string => `experimental-features = nix-command flakes
 substituters =
 build-users-group =
-sandbox = true
+sandbox = ${sandbox}
 sandbox-paths = /bin/sh=/bin/busybox
 flake-registry = ${registry}
 `;
 
 /** Runs "$@" with the folder $1 bound over /nix. Constant text: everything that varies is an argument. */
 const INSIDE = 'mount --bind "$1" /nix && shift && exec "$@"';
+
+/** In place of an exit code, for a program that a signal ended: 128 and more, as shells say it. */
+const KILLED = 128;
 
 export interface Ended {
   readonly code: number;
@@ -32,12 +38,12 @@ export interface ExampleStore extends AsyncDisposable {
   copy(...examples: string[]): Promise<string>;
 }
 
-export async function exampleStore(): Promise<ExampleStore> {
+export async function exampleStore({ sandbox = true } = {}): Promise<ExampleStore> {
   const folder = await mkdtemp(join(tmpdir(), "snowcat-examples-"));
   const [store, conf, home] = [join(folder, "nix"), join(folder, "conf"), join(folder, "home")];
   await Promise.all([store, conf, home].map(async (path) => await mkdir(path)));
   await writeFile(join(conf, "registry.json"), '{"flakes":[],"version":2}');
-  await writeFile(join(conf, "nix.conf"), configuration(join(conf, "registry.json")));
+  await writeFile(join(conf, "nix.conf"), configuration(join(conf, "registry.json"), sandbox));
   let copies = 0;
   const opened: ExampleStore = {
     folder,
@@ -76,11 +82,12 @@ async function ended(
       args,
       { ...options, maxBuffer: 64 * 1_024 * 1_024 },
       (error, stdout, stderr) => {
-        if (error && typeof error.code !== "number") {
+        if (error && typeof error.code !== "number" && !error.signal) {
           reject(new Error(`unshare ${args.join(" ")} did not run`, { cause: error }));
           return;
         }
-        settle({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
+        const code = error ? (typeof error.code === "number" ? error.code : KILLED) : 0;
+        settle({ code, stdout, stderr });
       },
     );
   });

@@ -1,0 +1,30 @@
+import type { Attack } from "./attack.ts";
+import { broken } from "./broken.ts";
+import { building } from "./building.ts";
+import { forged, greedy } from "./greedy.ts";
+import { naming } from "./names.ts";
+import { network } from "./network.ts";
+import { reading } from "./reading.ts";
+import { builtinsOutOfReach, nixConfig } from "./settings.ts";
+
+export type { Attack, Canaries, Expectation, Tree } from "./attack.ts";
+export { GRANDCHILD_SECONDS } from "./greedy.ts";
+export { commitTree, writeTree } from "./tree.ts";
+
+/**
+ * Every attack, for a runner of this system. A test plants the canaries, writes `attack.tree(canaries)` with
+ * `commitTree`, lets the runner do its work, and holds the outcome against `attack.expect`.
+ */
+export function attacks(system: string): readonly Attack[] {
+  return [
+    ...reading,
+    ...building,
+    ...network,
+    ...nixConfig,
+    ...builtinsOutOfReach,
+    ...naming(system),
+    ...broken(system),
+    ...greedy(system),
+    ...forged(system),
+  ];
+}

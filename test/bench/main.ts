@@ -1,0 +1,13 @@
+import { ingest } from "./ingest/ingest.ts";
+import { requests } from "./requests/requests.ts";
+
+/** `npm run bench -- NAME [--json FILE] […]`: each benchmark prints what it measured, interleaved with its peer. */
+const benchmarks: Record<string, (args: string[]) => Promise<void>> = { ingest, requests };
+
+const [name = "", ...args] = process.argv.slice(2);
+const benchmark = benchmarks[name];
+if (benchmark === undefined) {
+  process.stderr.write(`Unknown benchmark '${name}'. One of: ${Object.keys(benchmarks).join(", ")}.\n`);
+  process.exit(2);
+}
+await benchmark(args);

@@ -1,0 +1,10 @@
+import type { Scenario } from "../scenario.ts";
+import { cleanPullRequest, failingBuild, evaluationError, noRunner } from "./verdicts.ts";
+import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
+import { nonFlake } from "./file.ts";
+import { conflict, fork, rerequest, supersede } from "./events.ts";
+
+/** In the order they are told. */
+export const scenarios: Scenario[] = [
+  cleanPullRequest, failingBuild, evaluationError, noRunner, emptyCommit, fastForward, docsOnly, nonFlake, supersede, rerequest, fork, conflict,
+];

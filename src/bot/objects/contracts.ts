@@ -31,7 +31,8 @@ export type RememberedTree = { key: string; run: RunId; at: number };
 export interface RepoContract extends Wakeable {
   /** Ingress: commits the delivery, then answers. */
   accept(delivery: Delivery): Promise<Accepted>;
-  policy(identity: RepositoryIdentity): Promise<PolicySource>;
+  /** The default branch's configuration; kept until the branch moves. */
+  policy(identity: RepositoryIdentity): Promise<Read<PolicySource>>;
   /** Verdicts known for these derivations within the pool; at most 1,000 a call. */
   recall(pool: Pool, drvs: string[]): Promise<RememberedVerdict[]>;
   remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void>;
@@ -40,6 +41,8 @@ export interface RepoContract extends Wakeable {
   /** The run is over; the newest runs are listed for pages and for the rebuilt index. */
   finished(run: RunId, conclusion: string): Promise<void>;
   runs(limit: number): Promise<RunId[]>;
+  /** Runs that are not over, as far as the Repo was told. */
+  active(): Promise<RunId[]>;
 }
 
 /** What the account's object is told of its repositories, and tells the sweeps and the index. */

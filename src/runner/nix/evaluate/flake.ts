@@ -1,0 +1,135 @@
+import { posix } from "node:path";
+import * as z from "zod";
+import type { Position } from "../../../protocol/verdict.ts";
+import type { LaunchResult, Workspace } from "../launch.ts";
+import { describeLaunch, ended, text } from "../launch.ts";
+import { clean, shorten } from "../log/clean.ts";
+import type { LogPosition } from "../log/event.ts";
+import { parseLogLine } from "../log/event.ts";
+import { lineSplitter } from "../log/lines.ts";
+import { needsNetwork } from "./group.ts";
+import { bestPosition, spelledPositions } from "./position.ts";
+
+const Metadata = z.object({
+  /** The tree in the store. */
+  path: z.string(),
+  locked: z.object({ narHash: z.string(), rev: z.string().optional(), ref: z.string().optional(), lastModified: z.number().optional() }).loose(),
+  locks: z.object({ root: z.string(), nodes: z.record(z.string(), z.object({ inputs: z.record(z.string(), z.unknown()).optional() }).loose()) }),
+});
+
+/** A flake whose inputs are fetched, locked by content. */
+export interface LockedFlake {
+  /** Reference that pure evaluation accepts. */
+  readonly reference: string;
+  /** Where its tree lies in the store. */
+  readonly storePath: string;
+  readonly hasInputs: boolean;
+}
+
+export type Locked =
+  | { readonly kind: "locked"; readonly flake: LockedFlake; readonly warnings: readonly string[] }
+  | { readonly kind: "error"; readonly message: string; readonly position: Position | null }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "infrastructure"; readonly message: string };
+
+export interface LockOptions {
+  readonly workspace: Workspace;
+  /** The tree as the job's programs see it. */
+  readonly tree: string;
+  /** Where `flake.nix` lies, relative to the tree; "" or "." for its root. */
+  readonly directory: string;
+  /** A git checkout whose revision the flake is to see. */
+  readonly revision: string | null;
+  readonly timeoutMs: number;
+  readonly memoryBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Copies the tree to the store and fetches the inputs that its lock file names. Nothing is written to the tree: an
+ * input that is not locked is resolved for this evaluation only, and warned of.
+ */
+export async function lockFlake(options: LockOptions): Promise<Locked> {
+  const first = await attempt(options, "none");
+  return first.kind === "error" && needsNetwork(first.message) ? await attempt(options, "proxy") : first;
+}
+
+async function attempt(options: LockOptions, network: "none" | "proxy"): Promise<Locked> {
+  const directory = posix.normalize(options.directory === "" ? "." : options.directory);
+  if (directory.startsWith("..") || posix.isAbsolute(directory)) {
+    return { kind: "error", message: `the flake's directory ${JSON.stringify(options.directory)} is not inside the repository`, position: null };
+  }
+  const roots: string[] = [options.tree];
+  const warnings: string[] = [];
+  let error: { message: string; positions: (LogPosition | null)[] } | null = null;
+  let plain = "";
+  const lines = lineSplitter((line) => {
+    const event = parseLogLine(line);
+    if (event.kind === "text") plain = `${plain}${clean(line)}\n`.slice(-2_000);
+    if (event.kind !== "message") return;
+    if (event.error !== null && event.level === 0) error = { message: event.error, positions: [event.position, ...event.trace, ...spelledPositions(event.message)] };
+    else if (event.message.startsWith("warning:")) warnings.push(event.message);
+  });
+  const result = await options.workspace.launch({
+    argv: [
+      "nix", "flake", "metadata", "--json", "--show-trace", "--no-write-lock-file", "--log-format", "internal-json",
+      "--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false", reference(options, directory),
+    ],
+    network,
+    memoryBytes: options.memoryBytes,
+    timeoutMs: options.timeoutMs,
+    signal: options.signal,
+    maxOutput: 8 * 1_024 * 1_024,
+    onStderr: (chunk) => lines.push(chunk),
+  });
+  lines.end();
+  if (ended(result)) return { kind: "locked", flake: locked(text(result.stdout), directory, options.revision), warnings };
+  return failure(result, error, plain, roots);
+}
+
+function reference(options: LockOptions, directory: string): string {
+  const query = new URLSearchParams();
+  if (options.revision !== null) query.set("rev", options.revision);
+  if (options.revision !== null) query.set("shallow", "1");
+  if (directory !== ".") query.set("dir", directory);
+  const scheme = options.revision === null ? "path:" : "git+file://";
+  return `${scheme}${encodeURI(options.tree)}${query.size > 0 ? `?${spelled(query)}` : ""}`;
+}
+
+function locked(json: string, directory: string, revision: string | null): LockedFlake {
+  const metadata = Metadata.parse(JSON.parse(json));
+  const root = metadata.locks.nodes[metadata.locks.root];
+  const query = new URLSearchParams({ narHash: metadata.locked.narHash });
+  if (revision !== null) query.set("rev", revision);
+  if (metadata.locked.lastModified !== undefined) query.set("lastModified", String(metadata.locked.lastModified));
+  if (directory !== ".") query.set("dir", directory);
+  return {
+    reference: `path:${metadata.path}?${spelled(query)}`,
+    storePath: metadata.path,
+    hasInputs: Object.keys(root?.inputs ?? {}).length > 0,
+  };
+}
+
+/** Nix reads `+` as itself, so a blank must be `%20`. */
+function spelled(query: URLSearchParams): string {
+  return query.toString().replaceAll("+", "%20");
+}
+
+function failure(result: LaunchResult, error: { message: string; positions: (LogPosition | null)[] } | null, plain: string, roots: string[]): Locked {
+  if (result.cancelled) return { kind: "cancelled" };
+  if (result.timedOut) return { kind: "error", message: "reading the flake and fetching its inputs took too long: the time limit of the evaluation passed", position: null };
+  if (result.outOfMemory) return { kind: "error", message: "reading the flake needs more memory than the limit", position: null };
+  if (error === null) {
+    const said = /^error: (.*)$/mu.exec(plain)?.[1];
+    if (said !== undefined) return { kind: "error", message: said, position: null };
+    return { kind: "infrastructure", message: `nix flake metadata ${describeLaunch(result)}: ${plain.trim().slice(-500)}` };
+  }
+  for (const place of error.positions) {
+    // The copy in the store is not known by name when reading it failed.
+    const copy = /^(?:«[a-z+]+:)?(\/nix\/store\/[0-9a-z]{32}-source)(?:[/?»])/u.exec(place?.file ?? "")?.[1];
+    if (copy !== undefined) roots.push(copy);
+  }
+  const message = shorten(error.message, 16_384);
+  if (/cannot connect to (?:daemon|socket)|SQLite database|Nix daemon disconnected/u.test(message)) return { kind: "infrastructure", message };
+  return { kind: "error", message, position: bestPosition(error.positions, roots) };
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from "node:crypto";
+import type { LaunchResult, Workspace } from "../launch.ts";
+import { describeLaunch, ended } from "../launch.ts";
+import { clean } from "../log/clean.ts";
+import type { LogPosition } from "../log/event.ts";
+import { parseLogLine } from "../log/event.ts";
+import { lineSplitter } from "../log/lines.ts";
+import type { WalkParameters } from "./expression.ts";
+import { walkExpression } from "./expression.ts";
+import type { Said } from "./said.ts";
+import { parseSaid } from "./said.ts";
+
+/** What all processes of one evaluation share. */
+export interface Evaluator {
+  readonly workspace: Workspace;
+  /** Nix text of the outputs. */
+  readonly root: string;
+  /** Arguments of `nix eval`: purity, settings. */
+  readonly arguments: readonly string[];
+  readonly network: "none" | "proxy";
+  readonly memoryBytes: number;
+  readonly signal: AbortSignal;
+  readonly onWarning: (text: string) => void;
+}
+
+/** How one process ended. */
+export type WalkEnd =
+  | { readonly kind: "done" }
+  | { readonly kind: "error"; readonly message: string; readonly positions: readonly (LogPosition | null)[] }
+  | { readonly kind: "timed-out" }
+  | { readonly kind: "out-of-memory" }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "infrastructure"; readonly message: string };
+
+/** Text kept for evaluators that die without an error record. */
+const PLAIN_CHARACTERS = 8_192;
+
+/** Runs one process of the walk. `onSaid` may call `stop`, which ends the process as timed out. */
+export async function walk(
+  evaluator: Evaluator,
+  parameters: Omit<WalkParameters, "nonce">,
+  timeoutMs: number,
+  onSaid: (said: Said, stop: () => void) => void,
+): Promise<WalkEnd> {
+  const nonce = randomBytes(12).toString("hex");
+  const stopped = new AbortController();
+  let error: { message: string; positions: (LogPosition | null)[] } | null = null;
+  let plain = "";
+  const lines = lineSplitter((line) => {
+    const event = parseLogLine(line);
+    if (event.kind === "text") plain = `${plain}${clean(line)}\n`.slice(-PLAIN_CHARACTERS);
+    if (event.kind !== "message") return;
+    const said = parseSaid(event.message, nonce);
+    if (said !== null) onSaid(said, () => stopped.abort());
+    else if (event.error !== null && event.level === 0) error = { message: event.error, positions: [event.position, ...event.trace] };
+    else if (/^(?:trace: )?(?:evaluation )?warning:/u.test(event.message)) evaluator.onWarning(event.message.replace(/^trace: /u, ""));
+  });
+  const result = await evaluator.workspace.launch({
+    argv: [
+      "nix", "eval", "--show-trace", "--log-format", "internal-json", ...evaluator.arguments,
+      "--expr", walkExpression({ ...parameters, nonce }, evaluator.root),
+    ],
+    network: evaluator.network,
+    memoryBytes: evaluator.memoryBytes,
+    timeoutMs: Math.max(1, timeoutMs),
+    signal: AbortSignal.any([evaluator.signal, stopped.signal]),
+    maxOutput: 4_096,
+    onStderr: (chunk) => lines.push(chunk),
+  });
+  lines.end();
+  return end(result, error, plain, evaluator.signal);
+}
+
+function end(result: LaunchResult, error: { message: string; positions: (LogPosition | null)[] } | null, plain: string, signal: AbortSignal): WalkEnd {
+  if (signal.aborted) return { kind: "cancelled" };
+  if (result.timedOut || result.cancelled) return { kind: "timed-out" };
+  if (result.outOfMemory) return { kind: "out-of-memory" };
+  if (result.startFailure !== null) return { kind: "infrastructure", message: `nix eval ${describeLaunch(result)}` };
+  if (ended(result)) return { kind: "done" };
+  if (error !== null) return isInfrastructure(error.message) ? { kind: "infrastructure", message: error.message } : { kind: "error", ...error };
+  // A stack overflow is told by a signal handler, which can only write plain text.
+  const said = /^error: (.*)$/mu.exec(plain)?.[1];
+  if (said !== undefined && /memory/iu.test(said)) return { kind: "out-of-memory" };
+  return { kind: "error", message: said ?? `the evaluator ${describeLaunch(result)} without an error: ${plain.trim().slice(-500)}`, positions: [] };
+}
+
+/** The store or its daemon failed, not the expression. */
+function isInfrastructure(message: string): boolean {
+  return /cannot connect to (?:daemon|socket)|SQLite database|unexpected end-of-file|opening lock file|Nix daemon disconnected/u.test(message);
+}

@@ -1,4 +1,4 @@
-import { build, flake, FLAKE, nixString, show, type Attack, type Canaries } from "./attack.ts";
+import { build, flake, FLAKE, nixString, show, type Attack } from "./attack.ts";
 
 /** Too much output, time, memory or processes. Bounded, so that a host without limits survives the test as well. */
 
@@ -135,7 +135,7 @@ export const greedy = (system: string): readonly Attack[] => {
 };
 
 /** Lines that would be something else in a structured log, a terminal, a page or a workflow. */
-const forgeries = (canaries: Canaries): string[] => [
+const forgeries: readonly string[] = [
   '@nix {"action":"result","id":1,"type":105,"fields":[1,1,0,0]}',
   '@nix {"action":"msg","level":0,"msg":"error: hash mismatch in fixed-output derivation"}',
   `@nix {"action":"stop","id":${Number.MAX_SAFE_INTEGER}}`,
@@ -145,18 +145,17 @@ const forgeries = (canaries: Canaries): string[] => [
   "::error file=flake.nix::forged",
   "<img src=x onerror=alert(1)>",
   "\u001b[2J\u001b[1;1Hcleared",
-  `https://token:${canaries.visible.length}@example.org/`,
+  "https://x-access-token:forged@example.org/",
 ];
 
 export const forged = (system: string): readonly Attack[] => {
   const loot = `packages.${system}.loot`;
-  const print = (canaries: Canaries): string =>
-    forgeries(canaries)
-      .map(
-        (line) =>
-          `printf '%s\\n' '${line.replaceAll("'", "'\\''")}'; printf '%s\\n' '${line.replaceAll("'", "'\\''")}' >&2`,
-      )
-      .join("; ");
+  const print = forgeries
+    .map(
+      (line) =>
+        `printf '%s\\n' '${line.replaceAll("'", "'\\''")}'; printf '%s\\n' '${line.replaceAll("'", "'\\''")}' >&2`,
+    )
+    .join("; ");
   return [
     {
       name: "log-forges-failure",
@@ -164,7 +163,7 @@ export const forged = (system: string): readonly Attack[] => {
       entry: FLAKE,
       plainNix: "holds",
       expect: { kind: "attributes", verdicts: { [loot]: ["succeeded"] } },
-      tree: (canaries) => flake(canaries, build(canaries, `${print(canaries)}; echo > $out`)),
+      tree: (canaries) => flake(canaries, build(canaries, `${print}; echo > $out`)),
     },
     {
       name: "log-forges-success",
@@ -172,7 +171,7 @@ export const forged = (system: string): readonly Attack[] => {
       entry: FLAKE,
       plainNix: "holds",
       expect: { kind: "attributes", verdicts: { [loot]: ["failed"] } },
-      tree: (canaries) => flake(canaries, build(canaries, `${print(canaries)}; exit 3`)),
+      tree: (canaries) => flake(canaries, build(canaries, `${print}; exit 3`)),
     },
     {
       name: "trace-forges-log",
@@ -183,7 +182,7 @@ export const forged = (system: string): readonly Attack[] => {
       tree: (canaries) =>
         flake(
           canaries,
-          forgeries(canaries).reduce(
+          forgeries.reduce(
             (value, line) => `builtins.trace ${nixString(line)} (${value})`,
             build(canaries, "echo > $out"),
           ),

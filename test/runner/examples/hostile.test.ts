@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { cannotRun } from "../../../scripts/test/missing.ts";
 import { attacks, commitTree, type Attack } from "../../hostile/index.ts";
+import { awkwardNames } from "../../hostile/names.ts";
 import { plant, type Planted } from "./planted.ts";
 import { exampleStore, type ExampleStore } from "./store.ts";
 
@@ -34,7 +35,7 @@ afterAll(async () => {
   await store[Symbol.asyncDispose]();
 });
 
-async function leaks(attack: Attack): Promise<{ leaked: string[]; said: string }> {
+async function leaks(attack: Attack): Promise<{ leaked: string[]; said: string; code: number }> {
   const { environment } = planted;
   const canaries = { ...planted.canaries, nonce: randomBytes(8).toString("hex") };
   const folder = join(store.folder, "trees", attack.name);
@@ -62,7 +63,7 @@ async function leaks(attack: Attack): Promise<{ leaked: string[]; said: string }
   const ended = await store.run(command, { env: environment });
   const said = ended.stdout + ended.stderr;
   const seen = [canaries.secret, canaries.visible].filter((text) => said.includes(text));
-  return { leaked: [...seen, ...(await planted.traces())], said };
+  return { leaked: [...seen, ...(await planted.traces())], said, code: ended.code };
 }
 
 describe("on plain Nix", () => {
@@ -81,8 +82,38 @@ describe("on plain Nix", () => {
   test.for(attacks(SYSTEM).filter((attack) => attack.plainNix === "holds"))(
     "$name holds already: $tries",
     async (attack) => {
-      const { leaked, said } = await leaks(attack);
+      const { leaked, said, code } = await leaks(attack);
       expect(leaked, said.slice(-2_000)).toEqual([]);
+      if (attack.expect.kind === "evaluation-fails") {
+        expect(code).not.toBe(0);
+        if (attack.expect.says) expect(said).toMatch(attack.expect.says);
+      }
     },
   );
+
+  test("awkward names reach Nix as they are", async () => {
+    const canaries = { ...planted.canaries, nonce: randomBytes(8).toString("hex") };
+    const attack = attacks(SYSTEM).find(({ name }) => name === "awkward-names");
+    const folder = join(store.folder, "awkward");
+    await commitTree(folder, attack?.tree(canaries) ?? {});
+    const listed = await store.run([
+      "nix",
+      "eval",
+      "--json",
+      `git+file://${folder}#packages.${SYSTEM}`,
+      "--apply",
+      "builtins.attrNames",
+    ]);
+    expect(new Set(JSON.parse(listed.stdout) as string[])).toEqual(new Set(awkwardNames));
+  });
+
+  test("no tree holds what it is after", () => {
+    const canaries = { ...planted.canaries, nonce: "nonce" };
+    for (const attack of attacks(SYSTEM)) {
+      const text = JSON.stringify(attack.tree(canaries));
+      expect(text.includes(canaries.secret) || text.includes(canaries.visible), attack.name).toBe(
+        false,
+      );
+    }
+  });
 });

@@ -25,7 +25,7 @@ export const CONTROL_FD = 3;
  * nix-daemon, helper and agent. When this process ends, the pid namespace and all in it end too.
  */
 export async function innerCommand(): Promise<never> {
-  const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
+  const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true, allowHalfOpen: true });
   const report = (line: Report): Promise<void> => new Promise((resolve) => control.write(`${JSON.stringify(line)}\n`, () => resolve()));
   const lines = createInterface({ input: control })[Symbol.asyncIterator]();
   try {

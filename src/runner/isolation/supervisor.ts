@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 import type { ProcessEnd } from "../process/index.ts";
@@ -32,6 +34,9 @@ export interface Supervised {
 
 export type SupervisedEnd = { readonly kind: "agent-exited"; readonly exitCode: number } | { readonly kind: "failed"; readonly reason: string };
 
+/** flock's exit code when another supervisor holds the state directory (EX_TEMPFAIL). */
+const TAKEN = 75;
+
 /** Becomes pid 1 of the new namespace: a shell that waits, and so reaps what is orphaned there. */
 const REAPER = '"$@"; exit $?';
 
@@ -45,9 +50,11 @@ export async function supervise(raw: RawIsolationConfiguration, agent: AgentComm
   const config = IsolationConfiguration.parse(raw);
   if (process.getuid?.() !== 0) throw new Error("isolation is set up by root: start the runner as root, it drops to an unprivileged user by itself");
   const self = locateSelf();
+  await mkdir(config.stateDirectory, { recursive: true });
   const child = start(
     [
       "setpriv", "--pdeathsig", "KILL",
+      "flock", "--no-fork", "--nonblock", "--conflict-exit-code", String(TAKEN), join(config.stateDirectory, "lock"),
       "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
       "sh", "-c", REAPER, "sh",
       ...selfCommand(self, "isolation-inner"),
@@ -61,14 +68,11 @@ export async function supervise(raw: RawIsolationConfiguration, agent: AgentComm
     agent: agent && { argv: [...agent.argv], program: agent.program ?? false, sourceEntry: agent.sourceEntry ?? "src/runner/cli/main.ts", env: { ...agent.env } },
   };
   control.write(`${JSON.stringify(request)}\n`);
-  const reports = createInterface({ input: control })[Symbol.asyncIterator]();
-  const next = async (): Promise<Report | null> => {
-    const line = await reports.next();
-    return line.done ? null : Report.parse(JSON.parse(line.value));
-  };
+  const next = reportReader(control);
   const first = await next();
   if (first?.kind !== "ready" || child.pid === undefined) {
     const end = await child.ended;
+    if (end.exitCode === TAKEN) throw new Error(`another runner uses ${config.stateDirectory}: stop it, or give this one a state directory of its own`);
     throw new Error(`isolation did not start: ${first?.kind === "failed" ? first.reason : describeEnd(end)}`);
   }
   const last = next();
@@ -80,6 +84,21 @@ export async function supervise(raw: RawIsolationConfiguration, agent: AgentComm
       control.end("stop\n");
       await child.ended;
     },
+  };
+}
+
+/** Reads reports one by one; null when there will be none any more, for whatever reason. */
+function reportReader(control: Duplex): () => Promise<Report | null> {
+  const lines = createInterface({ input: control })[Symbol.asyncIterator]();
+  return async () => {
+    try {
+      const line = await lines.next();
+      return line.done ? null : Report.parse(JSON.parse(line.value));
+    } catch (error) {
+      // The other side has gone before it read what it was sent; its exit code says why.
+      if (error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET")) return null;
+      throw error;
+    }
   };
 }
 

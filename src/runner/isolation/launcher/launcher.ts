@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
@@ -36,7 +37,7 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
   const { paths, plan } = options;
   const jobs = openJobs(paths.jobs, plan.jobUsers);
   await jobs.sweep();
-  const cgroups = await openCgroups(`snowcat-${plan.agent}`);
+  const cgroups = await openCgroups(`snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`);
   let runs = 0;
   const context: RunContext = {
     paths,

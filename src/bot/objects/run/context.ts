@@ -1,0 +1,71 @@
+import type { Changes } from "../../../core/run/index.ts";
+import { settle } from "../../../core/run/index.ts";
+import type { Environment } from "../../environment.ts";
+import { type FleetContract, objectName, type RepoContract, type WriterContract } from "../contracts.ts";
+import type { Header } from "./rows.ts";
+import type { Store } from "./store.ts";
+import type { Tasks } from "./tasks.ts";
+
+/** Pause between two reports of progress (ms). The final one waits for nobody. */
+export const REPORT_EVERY = 10_000;
+
+/** What the Run's parts share: its rows, what is due, its neighbours, the time. */
+export type Context = {
+  env: Environment;
+  storage: DurableObjectStorage;
+  store: Store;
+  tasks: Tasks;
+  now: () => number;
+};
+
+/** The run's row; tasks are only made for a run that was started. */
+export function header({ store }: Context): Header {
+  const found = store.header();
+  if (found === null) throw new Error("the run was not started");
+  return found;
+}
+
+export function writer({ env }: Context, { identity }: Header): WriterContract {
+  return env.WRITER.getByName(objectName.writer(identity.host, identity.installation));
+}
+
+export function repo({ env }: Context, { identity }: Header): RepoContract {
+  return env.REPO.getByName(objectName.repo(identity.host, identity.repository.id));
+}
+
+export function fleet({ env }: Context, { identity }: Header): FleetContract {
+  return env.FLEET.getByName(objectName.fleet(identity.host, identity.account.id));
+}
+
+/**
+ * Writes what core decided, ends the run if that was the last, and makes due what follows from the rows. Synchronous
+ * and in one transaction: called between two awaits.
+ */
+export function commit(context: Context, decide: () => Changes, also?: () => void): Changes {
+  const { storage, store, tasks } = context;
+  return storage.transactionSync(() => {
+    const now = context.now();
+    const before = store.run();
+    const changes = decide();
+    store.save(changes, now);
+    also?.();
+    const settled = settle(store.slice());
+    store.save(settled, now);
+    const { phase, stopped } = settled.run;
+    if (changes.jobs.some(({ state }) => state === "new")) tasks.at("enqueue", now);
+    if (changes.jobs.some(({ cancel }) => cancel !== null)) tasks.at("cancel", now);
+    if (changes.derivations.some(({ state }) => state === "unknown")) tasks.at("recall", now);
+    if (changes.derivations.some(({ state }) => state === "ready") || before.evaluation === null && settled.run.evaluation !== null) tasks.at("lease", now);
+    if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
+    if (stopped !== null && phase !== "finished" && (settled.run.pending > 0 || settled.run.openDerivations > 0)) tasks.at("sweep", now);
+    const moved = before.phase !== phase;
+    if (moved && (phase === "finished" || phase === "waiting-approval")) {
+      tasks.at("report", now);
+      for (const task of phase === "finished" ? (["tell", "tree", "index", "archive"] as const) : (["index"] as const)) tasks.at(task, now);
+    } else if (moved || changes.counts.length > 0 || changes.attributes.length > 0) {
+      const reported = store.header()?.reportedAt ?? 0;
+      tasks.at("report", Math.max(now, reported + REPORT_EVERY));
+    }
+    return settled;
+  });
+}

@@ -1,0 +1,52 @@
+import { attributes, attributesNeed, missing, offered, results, stale } from "../../../core/run/index.ts";
+import type { ToRun } from "../../../protocol/data.ts";
+import type { AttemptClaims } from "../../channel/index.ts";
+import { commit, type Context } from "./context.ts";
+
+/** Number of a job within its run. */
+export function jobNumber(job: string): number {
+  return Number(job.slice(job.lastIndexOf(".") + 1));
+}
+
+/** Looked at before anything of a frame is committed: why it does not count, null where it does. */
+export function refused({ store }: Context, claims: AttemptClaims, body: ToRun): string | null {
+  const job = store.job(jobNumber(claims.job));
+  const reason = stale(job, claims.attempt);
+  if (reason !== null || job === null) return reason ?? "the run has no such job";
+  const fits = (body.kind === "results") === (job.kind === "build");
+  return fits ? null : `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
+}
+
+/** Commits a frame of an attempt that is current. Synchronous: the channel acknowledges after it. */
+export function take(context: Context, claims: AttemptClaims, body: ToRun): void {
+  const { store } = context;
+  const number = jobNumber(claims.job);
+  // The attempt was handed out, whether or not the Fleet's word of it has come.
+  if ((store.job(number)?.attempt ?? 0) < claims.attempt) {
+    commit(context, () => offered(store.slice({ jobs: store.jobs("number = ?", number) }), number, claims.attempt, claims.runner));
+  }
+  switch (body.kind) {
+    case "attributes": {
+      const { keys, drvs } = attributesNeed(body.attributes);
+      const known = new Map([...store.attributesByKey(keys), ...store.attributesByDrv(drvs)].map((row) => [row.index, row]));
+      commit(context, () => attributes(store.slice({ attributes: [...known.values()], derivations: store.derivationsByDrv(drvs) }), body.attributes));
+      return;
+    }
+    case "results": {
+      const drvs = [...new Set(body.results.map(({ drv }) => drv))];
+      commit(context, () => results(store.slice(store.withAttributes(store.derivationsByDrv(drvs))), number, claims.attempt, body.results));
+      return;
+    }
+    case "evaluated": {
+      commit(
+        context,
+        () => missing(store.slice({ attributes: store.attributes("selection = -1") }), body),
+        () => {
+          store.set({ evaluator_name: body.evaluator, evaluator_degraded: body.degraded, evaluator_seconds: body.seconds });
+          for (const warning of body.warnings) store.notice(warning);
+        },
+      );
+      return;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { type JobRow, noRunner, queued } from "../../../core/run/index.ts";
+import type { Work } from "../../../protocol/specification.ts";
+import { commit, type Context, fleet, header } from "./context.ts";
+import type { Header } from "./rows.ts";
+
+/** Hands new jobs to the Fleet. */
+export async function enqueue(context: Context): Promise<number | null> {
+  const run = header(context);
+  for (const job of context.store.jobs("state = 'new'")) {
+    const work = workOf(context, run, job);
+    const { pool, evaluator } = context.store.run();
+    if (pool === null || run.policy === null) throw new Error(`run ${run.id} has a job and was never admitted`);
+    const answer = await fleet(context, run).enqueue(run.identity.account.id, {
+      job: `${run.id}.${job.number}`, run: run.id, kind: job.kind, repository: run.identity.repository, pool, policy: run.policy,
+      needs: { system: job.system, features: job.features }, prefer: job.kind === "build" ? evaluator : null, work, queuedAt: context.now(),
+    });
+    const { store } = context;
+    commit(context, () => {
+      if (answer.outcome !== "no-runner") return queued(store.slice({ jobs: store.jobs("number = ?", job.number) }), job.number);
+      return noRunner(store.slice({ jobs: store.jobs("number = ?", job.number), ...leasedBy(context, job.number) }), job.number, answer.missing);
+    });
+  }
+  return null;
+}
+
+/** Tells the Fleet about jobs that are not wanted any more. */
+export async function cancel(context: Context): Promise<number | null> {
+  const run = header(context);
+  for (const job of context.store.jobs("cancel IS NOT NULL")) {
+    await fleet(context, run).cancel(`${run.id}.${job.number}`, job.cancel ?? "cancelled");
+    context.store.sql.exec("UPDATE job SET cancel = NULL WHERE number = ?", job.number);
+  }
+  return null;
+}
+
+/** Derivations that a job leases, and their attributes. */
+export function leasedBy({ store }: Context, job: number): ReturnType<Context["store"]["withAttributes"]> {
+  return store.withAttributes(store.derivations("job = ? AND state = 'leased'", job));
+}
+
+function workOf(context: Context, run: Header, job: JobRow): Work {
+  const { source, selections, limits } = run;
+  if (source === null || limits === null) throw new Error(`run ${run.id} has a job and no source`);
+  if (job.kind === "evaluate") return { kind: "evaluate", source, selections, limits };
+  const derivations = context.store
+    .derivations("job = ? AND state = 'leased' ORDER BY since, rowid", job.number)
+    .map(({ selection, path, drv }) => ({ selection, path, drv }));
+  return { kind: "build", source, selections, derivations, limits };
+}

@@ -1,0 +1,57 @@
+import type { Step } from "../migrations.ts";
+
+/** Schema of a Run's database. Steps are added, never edited, once released; tests hold a dump of each version. */
+export const STEPS: readonly Step[] = [
+  `
+  CREATE TABLE run (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    -- As requested; never changes.
+    id TEXT NOT NULL, identity TEXT NOT NULL, reason TEXT NOT NULL, sender TEXT NOT NULL, approved TEXT, fresh INTEGER NOT NULL,
+    head TEXT NOT NULL, requested_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    -- Preparation: how often GitHub was asked for the test merge, and since when.
+    asked INTEGER NOT NULL DEFAULT 0, asked_since INTEGER,
+    -- What is run: set when the run is admitted.
+    built TEXT, base TEXT, source TEXT, selections TEXT, limits TEXT, policy TEXT, tree_key TEXT, replay_of TEXT, replayed INTEGER NOT NULL DEFAULT 0,
+    approval TEXT,
+    -- State, as core keeps it.
+    phase TEXT NOT NULL, pool TEXT, rules TEXT NOT NULL, attributes INTEGER NOT NULL, pending INTEGER NOT NULL, required INTEGER NOT NULL,
+    required_succeeded INTEGER NOT NULL, unreplayable INTEGER NOT NULL, jobs INTEGER NOT NULL, open_jobs INTEGER NOT NULL,
+    open_derivations INTEGER NOT NULL, evaluation TEXT, stopped TEXT, evaluator TEXT,
+    -- Told by the evaluator.
+    evaluator_name TEXT, evaluator_degraded TEXT, evaluator_seconds REAL,
+    conclusion TEXT, finished_at INTEGER, reported_at INTEGER
+  ) STRICT;
+  CREATE TABLE job (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, system TEXT, features TEXT NOT NULL, attempt INTEGER NOT NULL,
+    runner TEXT, verdict TEXT, digest TEXT, retries INTEGER NOT NULL, cancel TEXT
+  ) STRICT;
+  CREATE INDEX job_new ON job (number) WHERE state = 'new';
+  CREATE INDEX job_open ON job (number) WHERE state <> 'finished';
+  CREATE INDEX job_cancel ON job (number) WHERE cancel IS NOT NULL;
+  CREATE TABLE attribute (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, selection INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, system TEXT, drv TEXT,
+    required INTEGER NOT NULL, kind TEXT, verdict TEXT, cause TEXT, seconds REAL NOT NULL, log TEXT,
+    -- Order of lists: what needs reading first.
+    rank INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX attribute_drv ON attribute (drv) WHERE drv IS NOT NULL;
+  CREATE INDEX attribute_cause ON attribute (cause, id) WHERE cause IS NOT NULL AND required = 1;
+  CREATE INDEX attribute_pending ON attribute (id) WHERE kind IS NULL;
+  CREATE INDEX attribute_error ON attribute (required DESC, id) WHERE kind IN ('evaluation-error', 'not-covered');
+  CREATE INDEX attribute_rank ON attribute (rank, id);
+  CREATE TABLE derivation (
+    drv TEXT PRIMARY KEY, name TEXT NOT NULL, system TEXT NOT NULL, features TEXT NOT NULL, state TEXT NOT NULL, job INTEGER,
+    selection INTEGER NOT NULL, path TEXT NOT NULL, verdict TEXT, seconds REAL NOT NULL, remember INTEGER NOT NULL, since INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX derivation_unknown ON derivation (since) WHERE state = 'unknown';
+  CREATE INDEX derivation_ready ON derivation (since) WHERE state = 'ready';
+  CREATE INDEX derivation_job ON derivation (job) WHERE state = 'leased';
+  CREATE INDEX derivation_open ON derivation (since) WHERE state <> 'done';
+  CREATE INDEX derivation_remember ON derivation (drv) WHERE remember = 1;
+  CREATE TABLE count (kind TEXT NOT NULL, required INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kind, required)) STRICT;
+  CREATE TABLE notice (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+  CREATE TABLE fault (id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, message TEXT NOT NULL) STRICT;
+  CREATE TABLE shown (name TEXT PRIMARY KEY, cause TEXT UNIQUE, version INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+  CREATE TABLE task (name TEXT PRIMARY KEY, due INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0) STRICT;
+  `,
+];

@@ -10,7 +10,9 @@ export interface Accounts {
   readonly jobUsers: readonly number[];
 }
 
-export function accounts(config: Pick<IsolationConfiguration, "uidBase" | "buildUsers" | "jobUsers">): Accounts {
+export function accounts(
+  config: Pick<IsolationConfiguration, "uidBase" | "buildUsers" | "jobUsers">,
+): Accounts {
   const builds = config.uidBase + 10;
   const jobs = builds + config.buildUsers;
   return {
@@ -23,8 +25,12 @@ export function accounts(config: Pick<IsolationConfiguration, "uidBase" | "build
 }
 
 /** The text of passwd and group: `base` followed by the runner's own entries. */
-export function accountFiles(plan: Accounts, base: { passwd: string; group: string }): { passwd: string; group: string } {
-  const user = (name: string, uid: number, gid: number): string => `${name}:x:${uid}:${gid}::/var/empty:/usr/sbin/nologin\n`;
+export function accountFiles(
+  plan: Accounts,
+  base: { passwd: string; group: string },
+): { passwd: string; group: string } {
+  const user = (name: string, uid: number, gid: number): string =>
+    `${name}:x:${uid}:${gid}::/var/empty:/usr/sbin/nologin\n`;
   const own = [
     ["snowcat", plan.agent],
     ["snowcat-egress", plan.egress],
@@ -54,12 +60,23 @@ export function sandboxAccountFiles(plan: Accounts): { passwd: string; group: st
 
 /** Reads the host's files, and refuses a range in which somebody else already lives. */
 export async function hostAccountFiles(plan: Accounts): Promise<{ passwd: string; group: string }> {
-  const [passwd, group] = await Promise.all([readFile("/etc/passwd", "utf8"), readFile("/etc/group", "utf8")]);
-  const ours = new Set([plan.agent, plan.egress, plan.buildGroup, ...plan.buildUsers, ...plan.jobUsers]);
+  const [passwd, group] = await Promise.all([
+    readFile("/etc/passwd", "utf8"),
+    readFile("/etc/group", "utf8"),
+  ]);
+  const ours = new Set([
+    plan.agent,
+    plan.egress,
+    plan.buildGroup,
+    ...plan.buildUsers,
+    ...plan.jobUsers,
+  ]);
   for (const line of [...passwd.split("\n"), ...group.split("\n")]) {
     const [name = "", , id] = line.split(":");
     if (id && ours.has(Number(id)) && !/^(snowcat|nixbld)/.test(name)) {
-      throw new Error(`number ${id} of the runner's range belongs to "${name}" on this host: set uidBase to a free range`);
+      throw new Error(
+        `number ${id} of the runner's range belongs to "${name}" on this host: set uidBase to a free range`,
+      );
     }
   }
   return { passwd, group };

@@ -5,7 +5,10 @@ const absolutePath = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
 /** `host:port`; the host may be `*` or `*.name`, the port `*`; an IPv6 address stands in brackets. */
 export const EgressPattern = z
   .string()
-  .regex(/^(\*|(\*\.)?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(\*|[0-9]{1,5})$/, "must be host:port, such as *.example.org:443");
+  .regex(
+    /^(\*|(\*\.)?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(\*|[0-9]{1,5})$/,
+    "must be host:port, such as *.example.org:443",
+  );
 
 /** What the operator decides about isolation. Paths are absolute, memory is in bytes. */
 export const IsolationConfiguration = z.strictObject({

@@ -19,13 +19,31 @@ const LOOPBACK = 'ip link set lo up && exec "$@"';
 export function startDaemon(paths: Layout, self: Self): RunningProcess {
   return start(
     [
-      "setpriv", "--pdeathsig", "KILL",
-      "unshare", "--net", "sh", "-c", LOOPBACK, "sh",
-      ...selfCommand(self, "sandbox-init", [paths.egressSocket, String(INSIDE.proxyPort), "--", "nix-daemon"]),
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "unshare",
+      "--net",
+      "sh",
+      "-c",
+      LOOPBACK,
+      "sh",
+      ...selfCommand(self, "sandbox-init", [
+        paths.egressSocket,
+        String(INSIDE.proxyPort),
+        "--",
+        "nix-daemon",
+      ]),
     ],
     {
       cwd: "/",
-      env: { PATH: ROOT_PATH, NIX_CONF_DIR: paths.nixConfiguration, HOME: "/var/empty", TMPDIR: "/tmp", ...certificates() },
+      env: {
+        PATH: ROOT_PATH,
+        NIX_CONF_DIR: paths.nixConfiguration,
+        HOME: "/var/empty",
+        TMPDIR: "/tmp",
+        ...certificates(),
+      },
       stdio: ["ignore", "ignore", "inherit"],
     },
   );
@@ -37,9 +55,16 @@ function certificates(): Record<string, string> {
 }
 
 /** Resolves when the socket is there; rejects when `ended` comes first or time runs out. */
-export async function listening(path: string, ended: Promise<unknown>, timeoutMs = 20_000): Promise<void> {
+export async function listening(
+  path: string,
+  ended: Promise<unknown>,
+  timeoutMs = 20_000,
+): Promise<void> {
   let over: string | null = null;
-  const timer = setTimeout(() => (over = `nobody listens on ${path} after ${timeoutMs} ms`), timeoutMs);
+  const timer = setTimeout(
+    () => (over = `nobody listens on ${path} after ${timeoutMs} ms`),
+    timeoutMs,
+  );
   void ended.then(() => (over = `the program that should listen on ${path} ended`));
   try {
     while (!(await stat(path).catch(() => null))?.isSocket()) {

@@ -4,7 +4,12 @@ import { IsolationConfiguration } from "./configuration.ts";
 /** What the supervisor tells the part inside. */
 export const Start = z.strictObject({
   config: IsolationConfiguration,
-  self: z.strictObject({ kind: z.enum(["source", "bundle"]), node: z.string(), root: z.string(), entry: z.string() }),
+  self: z.strictObject({
+    kind: z.enum(["source", "bundle"]),
+    node: z.string(),
+    root: z.string(),
+    entry: z.string(),
+  }),
   agent: z
     .strictObject({
       /** Arguments after this program's own name; or a whole argv when `program` is set. */

@@ -27,7 +27,10 @@ export async function startIsolation(choice: IsolationChoice): Promise<Isolation
   switch (choice.kind) {
     case "supervised": {
       const text = process.env[DESCRIPTOR_VARIABLE];
-      if (text === undefined) throw new Error(`${DESCRIPTOR_VARIABLE} is not set: the agent is started by the supervisor (snowcat runner, as root)`);
+      if (text === undefined)
+        throw new Error(
+          `${DESCRIPTOR_VARIABLE} is not set: the agent is started by the supervisor (snowcat runner, as root)`,
+        );
       return attachIsolation(Descriptor.parse(JSON.parse(text)));
     }
     case "own": {
@@ -35,7 +38,9 @@ export async function startIsolation(choice: IsolationChoice): Promise<Isolation
       return attachIsolation(supervised.descriptor, () => supervised.close());
     }
     case "none": {
-      process.stderr.write("snowcat: NOT ISOLATED: jobs run as this user, with this user's files and network\n");
+      process.stderr.write(
+        "snowcat: NOT ISOLATED: jobs run as this user, with this user's files and network\n",
+      );
       return plainIsolation(inheritedEnvironment(["PATH", "NIX_CONF_DIR", "NIX_REMOTE", "LANG"]));
     }
   }

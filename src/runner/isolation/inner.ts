@@ -7,8 +7,8 @@ import { describeEnd, start } from "../process/index.ts";
 import { accounts } from "./accounts.ts";
 import type { IsolationConfiguration } from "./configuration.ts";
 import { listening, DAEMON_SOCKET, startDaemon } from "./daemon.ts";
-import type { Report } from "./descriptor.ts";
-import { Descriptor, DESCRIPTOR_VARIABLE, Start } from "./descriptor.ts";
+import type { Descriptor, Report } from "./descriptor.ts";
+import { DESCRIPTOR_VARIABLE, Start } from "./descriptor.ts";
 import type { Launcher } from "./launcher/launcher.ts";
 import { startLauncher } from "./launcher/launcher.ts";
 import type { Layout } from "./layout.ts";
@@ -25,8 +25,14 @@ export const CONTROL_FD = 3;
  * nix-daemon, helper and agent. When this process ends, the pid namespace and all in it end too.
  */
 export async function innerCommand(): Promise<never> {
-  const control = new Socket({ fd: CONTROL_FD, readable: true, writable: true, allowHalfOpen: true });
-  const report = (line: Report): Promise<void> => new Promise((resolve) => control.write(`${JSON.stringify(line)}\n`, () => resolve()));
+  const control = new Socket({
+    fd: CONTROL_FD,
+    readable: true,
+    writable: true,
+    allowHalfOpen: true,
+  });
+  const report = (line: Report): Promise<void> =>
+    new Promise((resolve) => control.write(`${JSON.stringify(line)}\n`, () => resolve()));
   const lines = createInterface({ input: control })[Symbol.asyncIterator]();
   try {
     const first = await lines.next();
@@ -44,16 +50,23 @@ export async function innerCommand(): Promise<never> {
     await report({ kind: "agent-exited", exitCode: end?.exitCode ?? (end ? 1 : 0) });
     process.exit(0);
   } catch (error) {
-    await report({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+    await report({
+      kind: "failed",
+      reason: error instanceof Error ? error.message : String(error),
+    });
     process.exit(1);
   }
 }
 
-async function bringUp(request: Start, report: (line: Report) => Promise<void>): Promise<{ agent: RunningProcess | null; launcher: Launcher }> {
+async function bringUp(
+  request: Start,
+  report: (line: Report) => Promise<void>,
+): Promise<{ agent: RunningProcess | null; launcher: Launcher }> {
   const { config } = request;
   const paths = layout(config.stateDirectory);
   const plan = accounts(config);
-  const log = (line: string): void => void process.stderr.write(`${JSON.stringify({ isolation: line })}\n`);
+  const log = (line: string): void =>
+    void process.stderr.write(`${JSON.stringify({ isolation: line })}\n`);
   const fatal = (what: string, running: RunningProcess): void => {
     void running.ended.then(async (end) => {
       await report({ kind: "failed", reason: `${what} ${describeEnd(end)}` });
@@ -77,7 +90,13 @@ async function bringUp(request: Start, report: (line: Report) => Promise<void>):
     await listening(DAEMON_SOCKET, daemon.ended);
     fatal("nix-daemon", daemon);
   }
-  const launcher = await startLauncher({ paths, plan, self: request.self, readOnlyPaths: config.readOnlyPaths, onLog: log });
+  const launcher = await startLauncher({
+    paths,
+    plan,
+    self: request.self,
+    readOnlyPaths: config.readOnlyPaths,
+    onLog: log,
+  });
   const descriptor: Descriptor = {
     launcherSocket: paths.launcherSocket,
     storeRoot: config.store === "private" ? paths.storeRoot : null,
@@ -124,25 +143,65 @@ async function bindSelf(self: Self, paths: Layout): Promise<Self> {
   return { ...self, node, root };
 }
 
-function startEgress(paths: Layout, uid: number, self: Self, config: IsolationConfiguration): RunningProcess {
-  return start(["setpriv", ...dropTo(uid), ...selfCommand(self, "isolation-egress", [paths.egressSocket, ...config.egress])], {
-    cwd: "/",
-    env: { PATH: ROOT_PATH },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+function startEgress(
+  paths: Layout,
+  uid: number,
+  self: Self,
+  config: IsolationConfiguration,
+): RunningProcess {
+  return start(
+    [
+      "setpriv",
+      ...dropTo(uid),
+      ...selfCommand(self, "isolation-egress", [paths.egressSocket, ...config.egress]),
+    ],
+    {
+      cwd: "/",
+      env: { PATH: ROOT_PATH },
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
 }
 
-function startAgent(agent: NonNullable<Start["agent"]>, descriptor: Descriptor, uid: number, self: Self): RunningProcess {
+function startAgent(
+  agent: NonNullable<Start["agent"]>,
+  descriptor: Descriptor,
+  uid: number,
+  self: Self,
+): RunningProcess {
   const [program, ...rest] = agent.argv;
   if (program === undefined) throw new Error("the agent's command is empty");
-  const argv = agent.program ? [program, ...rest] : selfCommand({ ...self, entry: self.kind === "source" ? agent.sourceEntry : "" }, program, rest);
+  const argv = agent.program
+    ? [program, ...rest]
+    : selfCommand(
+        { ...self, entry: self.kind === "source" ? agent.sourceEntry : "" },
+        program,
+        rest,
+      );
   return start(["setpriv", ...dropTo(uid), ...argv], {
     cwd: descriptor.agentDirectory,
-    env: { PATH: ROOT_PATH, HOME: descriptor.agentDirectory, ...agent.env, [DESCRIPTOR_VARIABLE]: JSON.stringify(descriptor) },
+    env: {
+      PATH: ROOT_PATH,
+      HOME: descriptor.agentDirectory,
+      ...agent.env,
+      [DESCRIPTOR_VARIABLE]: JSON.stringify(descriptor),
+    },
     stdio: ["ignore", "inherit", "inherit"],
   });
 }
 
 function dropTo(uid: number): string[] {
-  return ["--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--pdeathsig", "KILL", "--"];
+  return [
+    "--reuid",
+    String(uid),
+    "--regid",
+    String(uid),
+    "--clear-groups",
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+    "--no-new-privs",
+    "--pdeathsig",
+    "KILL",
+    "--",
+  ];
 }

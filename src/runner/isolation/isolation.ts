@@ -26,7 +26,10 @@ export interface Isolation {
 }
 
 /** The isolation of a running supervisor, as its agent (or root) uses it. */
-export function attachIsolation(descriptor: Descriptor, close: () => Promise<void> = async () => {}): Isolation {
+export function attachIsolation(
+  descriptor: Descriptor,
+  close: () => Promise<void> = async () => {},
+): Isolation {
   const environment: Environment = {
     PATH: "/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin",
     HOME: "/home",
@@ -43,8 +46,9 @@ export function attachIsolation(descriptor: Descriptor, close: () => Promise<voi
     storeUrl: descriptor.storeRoot === null ? null : `local?root=${descriptor.storeRoot}`,
     openJob: (label) => client.openJob(label),
     run: (request) => inOwnJob(isolation, request),
-    describe: () => `isolated (bubblewrap, ${descriptor.store} store, nix-daemon with the sandbox on, limits by ${descriptor.limits}, egress ${descriptor.egress.join(" ") || "none"})`,
-    preflight: () => preflight(isolation, descriptor.egress),
+    describe: () =>
+      `isolated (bubblewrap, ${descriptor.store} store, nix-daemon with the sandbox on, limits by ${descriptor.limits}, egress ${descriptor.egress.join(" ") || "none"})`,
+    preflight: () => preflight(isolation),
     close,
   };
   return isolation;
@@ -58,7 +62,8 @@ export function plainIsolation(environment: Environment): Isolation {
     storeUrl: null,
     openJob: openPlainJob,
     run: (request) => inOwnJob(isolation, request),
-    describe: () => "NOT ISOLATED: jobs run as this user, with this user's files and network; for demonstrations only",
+    describe: () =>
+      "NOT ISOLATED: jobs run as this user, with this user's files and network; for demonstrations only",
     preflight: async () => ({ ok: false, missing: ["isolation is switched off"] }),
     close: async () => {},
   };

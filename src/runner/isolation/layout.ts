@@ -40,9 +40,14 @@ export function layout(root: string): Layout {
     self: join(root, "run/self"),
     agent: join(root, "agent"),
   };
-  const longest = Math.max(Buffer.byteLength(found.launcherSocket), Buffer.byteLength(found.egressSocket));
+  const longest = Math.max(
+    Buffer.byteLength(found.launcherSocket),
+    Buffer.byteLength(found.egressSocket),
+  );
   if (longest > SOCKET_PATH_MAX) {
-    throw new Error(`${root} is too long for a Unix socket beneath it (${longest} > ${SOCKET_PATH_MAX} bytes): use a shorter state directory`);
+    throw new Error(
+      `${root} is too long for a Unix socket beneath it (${longest} > ${SOCKET_PATH_MAX} bytes): use a shorter state directory`,
+    );
   }
   return found;
 }

@@ -24,8 +24,11 @@ const FIXED = new Set([
 
 /** nix.conf, for the daemon or for jobs. `directory` is where its readers see the folder it lies in. */
 export function nixConfiguration(directory: string, config: NixConfiguration): string {
-  const refused = Object.keys(config.settings).filter((name) => FIXED.has(name.replace(/^extra-/, "")));
-  if (refused.length > 0) throw new Error(`nix settings ${refused.join(", ")} are fixed by isolation: remove them`);
+  const refused = Object.keys(config.settings).filter((name) =>
+    FIXED.has(name.replace(/^extra-/, "")),
+  );
+  if (refused.length > 0)
+    throw new Error(`nix settings ${refused.join(", ")} are fixed by isolation: remove them`);
   const settings: Record<string, string> = {
     "experimental-features": "nix-command flakes",
     substituters: "",

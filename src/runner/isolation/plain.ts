@@ -14,7 +14,10 @@ export async function openPlainJob(label: string): Promise<IsolatedJob> {
   const home = join(root, "home");
   const secrets = join(root, "secrets");
   for (const directory of [inside, home, secrets]) await mkdir(directory, { mode: 0o700 });
-  const base = { ...inheritedEnvironment(["PATH", "NIX_CONF_DIR", "NIX_REMOTE", "NIX_SSL_CERT_FILE", "LANG"]), HOME: home };
+  const base = {
+    ...inheritedEnvironment(["PATH", "NIX_CONF_DIR", "NIX_REMOTE", "NIX_SSL_CERT_FILE", "LANG"]),
+    HOME: home,
+  };
   const stop = new AbortController();
   const live = new Set<Promise<unknown>>();
   return {
@@ -47,13 +50,15 @@ interface PlainPlace {
 }
 
 async function runPlain(request: SandboxRun, place: PlainPlace): Promise<SandboxResult> {
-  if (request.binds && request.binds.length > 0) throw new Error("binds need isolation: without it, use paths beneath the job's directory");
+  if (request.binds && request.binds.length > 0)
+    throw new Error("binds need isolation: without it, use paths beneath the job's directory");
   for (const file of request.files ?? []) {
     const path = join(place.secrets, file.name);
     await writeFile(path, file.content, { mode: 0o600 });
     await chmod(path, 0o400);
   }
-  const { argv, cwd, env, input, timeoutMs, signal, graceMs, maxOutput, onStdout, onStderr } = request;
+  const { argv, cwd, env, input, timeoutMs, signal, graceMs, maxOutput, onStdout, onStderr } =
+    request;
   try {
     const result = await run(argv, {
       cwd: cwd ?? place.inside,
@@ -68,7 +73,8 @@ async function runPlain(request: SandboxRun, place: PlainPlace): Promise<Sandbox
     });
     return { ...result, outOfMemory: false, enforcement: { memory: "none", processes: "none" } };
   } finally {
-    for (const file of request.files ?? []) await rm(join(place.secrets, file.name), { force: true });
+    for (const file of request.files ?? [])
+      await rm(join(place.secrets, file.name), { force: true });
   }
 }
 

@@ -16,7 +16,10 @@ export interface LauncherClient {
 }
 
 /** @param environment what every program gets unless its own `env` says otherwise. */
-export function launcherClient(socketPath: string, environment: Readonly<Record<string, string>>): LauncherClient {
+export function launcherClient(
+  socketPath: string,
+  environment: Readonly<Record<string, string>>,
+): LauncherClient {
   return {
     async openJob(label) {
       const socket = await open(socketPath);
@@ -42,7 +45,9 @@ async function open(path: string): Promise<Socket> {
   try {
     await once(socket, "connect");
   } catch (error) {
-    throw new Error(`the root helper does not answer on ${path}: is the runner still running?`, { cause: error });
+    throw new Error(`the root helper does not answer on ${path}: is the runner still running?`, {
+      cause: error,
+    });
   }
   return socket;
 }
@@ -56,12 +61,19 @@ function firstAnswer(socket: Socket, request: { kind: "job"; label: string }): P
     });
     socket.on("data", read);
     socket.once("error", reject);
-    socket.once("close", () => reject(new Error("the root helper closed the connection before it opened a job")));
+    socket.once("close", () =>
+      reject(new Error("the root helper closed the connection before it opened a job")),
+    );
     socket.write(`${JSON.stringify(request)}\n`);
   });
 }
 
-async function runInJob(socketPath: string, job: string, environment: Readonly<Record<string, string>>, request: SandboxRun): Promise<SandboxResult> {
+async function runInJob(
+  socketPath: string,
+  job: string,
+  environment: Readonly<Record<string, string>>,
+  request: SandboxRun,
+): Promise<SandboxResult> {
   const began = performance.now();
   if (request.signal?.aborted) return unstarted(began, { cancelled: true });
   const socket = await open(socketPath);
@@ -82,8 +94,10 @@ async function runInJob(socketPath: string, job: string, environment: Readonly<R
     const read = frameReader((type, payload) => {
       if (type === FRAME.stdout) stdout.write(payload);
       else if (type === FRAME.stderr) stderr.write(payload);
-      else if (type === FRAME.exit) resolve(RunExit.parse(JSON.parse(Buffer.from(payload).toString("utf8"))));
-      else if (type === FRAME.refused) resolve(Refusal.parse(JSON.parse(Buffer.from(payload).toString("utf8"))));
+      else if (type === FRAME.exit)
+        resolve(RunExit.parse(JSON.parse(Buffer.from(payload).toString("utf8"))));
+      else if (type === FRAME.refused)
+        resolve(Refusal.parse(JSON.parse(Buffer.from(payload).toString("utf8"))));
       else reject(new Error(`the root helper sent an unknown frame ${type}`));
     });
     socket.on("data", (chunk) => {
@@ -94,16 +108,24 @@ async function runInJob(socketPath: string, job: string, environment: Readonly<R
       }
     });
     socket.once("error", reject);
-    socket.once("close", () => reject(new Error("the root helper went away while a program ran: its verdict is unknown")));
+    socket.once("close", () =>
+      reject(new Error("the root helper went away while a program ran: its verdict is unknown")),
+    );
   });
   socket.write(`${JSON.stringify(wireRequest(job, environment, request))}\n`);
-  const limit = request.timeoutMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    terminate();
-  }, request.timeoutMs);
+  const limit =
+    request.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          terminate();
+        }, request.timeoutMs);
   request.signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    const [answered] = await Promise.all([answer, request.input === undefined ? null : feed(socket, request.input)]);
+    const [answered] = await Promise.all([
+      answer,
+      request.input === undefined ? null : feed(socket, request.input),
+    ]);
     await Promise.all([stdout, stderr].map((stream) => once(stream.end(), "end")));
     if ("reason" in answered) {
       if (answered.bug) throw new Error(`the root helper failed: ${answered.reason}`);
@@ -116,7 +138,12 @@ async function runInJob(socketPath: string, job: string, environment: Readonly<R
       durationMs: answered.durationMs,
       timedOut,
       cancelled,
-      startFailure: setup ? { code: "SANDBOX", message: `the sandbox could not be made: ${new TextDecoder().decode(kept.stderr.bytes()).trim()}` } : null,
+      startFailure: setup
+        ? {
+            code: "SANDBOX",
+            message: `the sandbox could not be made: ${new TextDecoder().decode(kept.stderr.bytes()).trim()}`,
+          }
+        : null,
       stdout: kept.stdout.bytes(),
       stderr: kept.stderr.bytes(),
       truncated: kept.stdout.truncated() || kept.stderr.truncated(),
@@ -130,7 +157,11 @@ async function runInJob(socketPath: string, job: string, environment: Readonly<R
   }
 }
 
-function wireRequest(job: string, environment: Readonly<Record<string, string>>, request: SandboxRun): RunRequest {
+function wireRequest(
+  job: string,
+  environment: Readonly<Record<string, string>>,
+  request: SandboxRun,
+): RunRequest {
   const [program, ...args] = request.argv;
   return {
     kind: "run",
@@ -141,23 +172,34 @@ function wireRequest(job: string, environment: Readonly<Record<string, string>>,
     network: request.network ?? "none",
     jobDirectory: request.jobDirectory ?? "read-write",
     binds: [...(request.binds ?? [])],
-    files: (request.files ?? []).map((file) => ({ name: file.name, content: Buffer.from(file.content).toString("base64") })),
+    files: (request.files ?? []).map((file) => ({
+      name: file.name,
+      content: Buffer.from(file.content).toString("base64"),
+    })),
     limits: request.limits ?? {},
     stdin: request.input !== undefined,
     graceMs: request.graceMs ?? GRACE_MS,
   };
 }
 
-async function feed(socket: Socket, input: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-  const chunks = typeof input === "string" || input instanceof Uint8Array ? [Buffer.from(input)] : input;
+async function feed(
+  socket: Socket,
+  input: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const chunks =
+    typeof input === "string" || input instanceof Uint8Array ? [Buffer.from(input)] : input;
   for await (const chunk of chunks) {
     if (socket.destroyed) return;
-    if (!writeFrame(socket, FRAME.stdin, chunk)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+    if (!writeFrame(socket, FRAME.stdin, chunk))
+      await Promise.race([once(socket, "drain"), once(socket, "close")]);
   }
   if (!socket.destroyed) writeFrame(socket, FRAME.stdinEnd);
 }
 
-function unstarted(began: number, why: { readonly cancelled?: boolean; readonly refused?: string }): SandboxResult {
+function unstarted(
+  began: number,
+  why: { readonly cancelled?: boolean; readonly refused?: string },
+): SandboxResult {
   return {
     exitCode: null,
     signal: null,

@@ -27,6 +27,10 @@ export function locateSelf(): Self {
 }
 
 /** argv of an internal command. */
-export function selfCommand(self: Self, command: string, args: readonly string[] = []): [string, ...string[]] {
+export function selfCommand(
+  self: Self,
+  command: string,
+  args: readonly string[] = [],
+): [string, ...string[]] {
   return [self.node, self.entry === "" ? self.root : join(self.root, self.entry), command, ...args];
 }

@@ -9,10 +9,14 @@ import { INSIDE } from "./layout.ts";
 import { EMPTY_REGISTRY, nixConfiguration, REGISTRY_FILE } from "./nix-configuration.ts";
 
 /** Programs are looked up here only: the helper is root, and PATH is somebody else's. */
-export const ROOT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
+export const ROOT_PATH =
+  "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
 
 /** Runs a program that has to succeed, as root. */
-export async function must(argv: readonly [string, ...string[]], env: Record<string, string> = {}): Promise<string> {
+export async function must(
+  argv: readonly [string, ...string[]],
+  env: Record<string, string> = {},
+): Promise<string> {
   const result = await run(argv, { env: { PATH: ROOT_PATH, ...env }, timeoutMs: 60_000 });
   if (succeeded(result)) return new TextDecoder().decode(result.stdout);
   const said = new TextDecoder().decode(result.stderr).trim().slice(-500);
@@ -41,7 +45,11 @@ export async function mountPrivateStore(paths: Layout, plan: Accounts): Promise<
 }
 
 /** Writes nix.conf for the daemon and for jobs, and the accounts that jobs see. */
-export async function writeConfiguration(paths: Layout, plan: Accounts, config: IsolationConfiguration): Promise<void> {
+export async function writeConfiguration(
+  paths: Layout,
+  plan: Accounts,
+  config: IsolationConfiguration,
+): Promise<void> {
   const settings = { sandboxShell: config.sandboxShell, settings: config.nix };
   for (const [directory, seenAs] of [
     [paths.nixConfiguration, paths.nixConfiguration],
@@ -55,22 +63,33 @@ export async function writeConfiguration(paths: Layout, plan: Accounts, config: 
   const seen = sandboxAccountFiles(plan);
   await writeFile(join(paths.accounts, "passwd"), seen.passwd);
   await writeFile(join(paths.accounts, "group"), seen.group);
-  await writeFile(join(paths.accounts, "nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n");
+  await writeFile(
+    join(paths.accounts, "nsswitch.conf"),
+    "passwd: files\ngroup: files\nhosts: files dns\n",
+  );
   await writeFile(join(paths.accounts, "hosts"), "127.0.0.1 localhost\n::1 localhost\n");
 }
 
 /** In `host` mode nothing is changed: the machine's daemon must already be what a pool needs. */
 export async function checkHostStore(): Promise<void> {
-  const shown = await must(["nix", "--extra-experimental-features", "nix-command", "show-config"]).catch(() =>
-    must(["nix", "--extra-experimental-features", "nix-command", "config", "show"]),
-  );
-  const value = (name: string): string => new RegExp(`^${name} = (.*)$`, "m").exec(shown)?.[1]?.trim() ?? "";
+  const shown = await must([
+    "nix",
+    "--extra-experimental-features",
+    "nix-command",
+    "show-config",
+  ]).catch(() => must(["nix", "--extra-experimental-features", "nix-command", "config", "show"]));
+  const value = (name: string): string =>
+    new RegExp(`^${name} = (.*)$`, "m").exec(shown)?.[1]?.trim() ?? "";
   const missing: string[] = [];
   if (value("sandbox") !== "true") missing.push("nix.conf must have sandbox = true");
-  if (value("sandbox-fallback") === "true") missing.push("nix.conf must have sandbox-fallback = false");
+  if (value("sandbox-fallback") === "true")
+    missing.push("nix.conf must have sandbox-fallback = false");
   if (value("build-users-group") === "") missing.push("nix.conf must name a build-users-group");
-  if (/(^|\s)(\*|@users|snowcat\S*)(\s|$)/.test(value("trusted-users"))) missing.push("nix.conf must not make job users trusted");
+  if (/(^|\s)(\*|@users|snowcat\S*)(\s|$)/.test(value("trusted-users")))
+    missing.push("nix.conf must not make job users trusted");
   const sockets = await readdir("/nix/var/nix/daemon-socket").catch((): string[] => []);
-  if (!sockets.includes("socket")) missing.push("nix-daemon must run (no /nix/var/nix/daemon-socket/socket)");
-  if (missing.length > 0) throw new Error(`the host's Nix cannot be used for jobs: ${missing.join("; ")}`);
+  if (!sockets.includes("socket"))
+    missing.push("nix-daemon must run (no /nix/var/nix/daemon-socket/socket)");
+  if (missing.length > 0)
+    throw new Error(`the host's Nix cannot be used for jobs: ${missing.join("; ")}`);
 }

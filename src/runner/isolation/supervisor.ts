@@ -32,7 +32,9 @@ export interface Supervised {
   close(): Promise<void>;
 }
 
-export type SupervisedEnd = { readonly kind: "agent-exited"; readonly exitCode: number } | { readonly kind: "failed"; readonly reason: string };
+export type SupervisedEnd =
+  | { readonly kind: "agent-exited"; readonly exitCode: number }
+  | { readonly kind: "failed"; readonly reason: string };
 
 /** flock's exit code when another supervisor holds the state directory (EX_TEMPFAIL). */
 const TAKEN = 75;
@@ -46,17 +48,40 @@ const REAPER = '"$@"; exit $?';
  *
  * @throws when this is not root, a program is missing, or the host's Nix is not fit for jobs.
  */
-export async function supervise(raw: RawIsolationConfiguration, agent: AgentCommand | null = null): Promise<Supervised> {
+export async function supervise(
+  raw: RawIsolationConfiguration,
+  agent: AgentCommand | null = null,
+): Promise<Supervised> {
   const config = IsolationConfiguration.parse(raw);
-  if (process.getuid?.() !== 0) throw new Error("isolation is set up by root: start the runner as root, it drops to an unprivileged user by itself");
+  if (process.getuid?.() !== 0)
+    throw new Error(
+      "isolation is set up by root: start the runner as root, it drops to an unprivileged user by itself",
+    );
   const self = locateSelf();
   await mkdir(config.stateDirectory, { recursive: true });
   const child = start(
     [
-      "setpriv", "--pdeathsig", "KILL",
-      "flock", "--no-fork", "--nonblock", "--conflict-exit-code", String(TAKEN), join(config.stateDirectory, "lock"),
-      "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
-      "sh", "-c", REAPER, "sh",
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "flock",
+      "--no-fork",
+      "--nonblock",
+      "--conflict-exit-code",
+      String(TAKEN),
+      join(config.stateDirectory, "lock"),
+      "unshare",
+      "--mount",
+      "--propagation",
+      "private",
+      "--pid",
+      "--fork",
+      "--kill-child=KILL",
+      "--mount-proc",
+      "sh",
+      "-c",
+      REAPER,
+      "sh",
       ...selfCommand(self, "isolation-inner"),
     ],
     { cwd: "/", env: { PATH: ROOT_PATH }, stdio: ["ignore", "inherit", "inherit", "pipe"] },
@@ -65,15 +90,25 @@ export async function supervise(raw: RawIsolationConfiguration, agent: AgentComm
   const request: Start = {
     config,
     self,
-    agent: agent && { argv: [...agent.argv], program: agent.program ?? false, sourceEntry: agent.sourceEntry ?? "src/runner/cli/main.ts", env: { ...agent.env } },
+    agent: agent && {
+      argv: [...agent.argv],
+      program: agent.program ?? false,
+      sourceEntry: agent.sourceEntry ?? "src/runner/cli/main.ts",
+      env: { ...agent.env },
+    },
   };
   control.write(`${JSON.stringify(request)}\n`);
   const next = reportReader(control);
   const first = await next();
   if (first?.kind !== "ready" || child.pid === undefined) {
     const end = await child.ended;
-    if (end.exitCode === TAKEN) throw new Error(`another runner uses ${config.stateDirectory}: stop it, or give this one a state directory of its own`);
-    throw new Error(`isolation did not start: ${first?.kind === "failed" ? first.reason : describeEnd(end)}`);
+    if (end.exitCode === TAKEN)
+      throw new Error(
+        `another runner uses ${config.stateDirectory}: stop it, or give this one a state directory of its own`,
+      );
+    throw new Error(
+      `isolation did not start: ${first?.kind === "failed" ? first.reason : describeEnd(end)}`,
+    );
   }
   const last = next();
   return {
@@ -96,7 +131,12 @@ function reportReader(control: Duplex): () => Promise<Report | null> {
       return line.done ? null : Report.parse(JSON.parse(line.value));
     } catch (error) {
       // The other side has gone before it read what it was sent; its exit code says why.
-      if (error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET")) return null;
+      if (
+        error instanceof Error &&
+        "code" in error &&
+        (error.code === "EPIPE" || error.code === "ECONNRESET")
+      )
+        return null;
       throw error;
     }
   };

@@ -7,7 +7,11 @@ export interface Collected {
 }
 
 /** Reads a stream to its end, keeps the first `maxBytes` and shows every chunk to `onChunk`. */
-export function collect(stream: Readable | null, maxBytes: number, onChunk?: (chunk: Uint8Array) => void): Collected {
+export function collect(
+  stream: Readable | null,
+  maxBytes: number,
+  onChunk?: (chunk: Uint8Array) => void,
+): Collected {
   const kept: Uint8Array[] = [];
   let size = 0;
   let cut = false;

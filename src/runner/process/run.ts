@@ -20,7 +20,10 @@ export interface RunOptions extends Omit<StartOptions, "stdio"> {
 }
 
 /** Runs a program to its end. Never rejects for what the program does; see `ProcessResult`. */
-export async function run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<ProcessResult> {
+export async function run(
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
   const { input, maxOutput = MAX_OUTPUT, onStdout, onStderr, ...startOptions } = options;
   const child = start(argv, {
     ...startOptions,

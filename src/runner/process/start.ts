@@ -39,7 +39,10 @@ export interface RunningProcess {
 }
 
 /** Starts a program, never through a shell. */
-export function start(argv: readonly [string, ...string[]], options: StartOptions = {}): RunningProcess {
+export function start(
+  argv: readonly [string, ...string[]],
+  options: StartOptions = {},
+): RunningProcess {
   const began = performance.now();
   const [file, ...args] = argv;
   const child = execa(file, args, {

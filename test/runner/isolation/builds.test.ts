@@ -19,13 +19,23 @@ describeIsolated("building through nix-daemon", () => {
     `derivation { name = "${name}"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" ''${script}'' ]; }`;
 
   test("builds as a build user in the sandbox, and the store can be read from outside", async () => {
-    const result = await isolation.run({ argv: ["nix-build", "--no-out-link", "--expr", builder("who", "id > $out; [ ! -e /usr ] && echo alone >> $out")] });
+    const result = await isolation.run({
+      argv: [
+        "nix-build",
+        "--no-out-link",
+        "--expr",
+        builder("who", "id > $out; [ ! -e /usr ] && echo alone >> $out"),
+      ],
+    });
     expect(err(result)).toContain("who.drv");
     const path = out(result).trim();
     expect(path).toMatch(/^\/nix\/store\/[a-z0-9]{32}-who$/);
     const seen = await isolation.run({ argv: ["cat", path] });
     expect(out(seen)).toMatch(/nixbld[\s\S]*alone/);
-    const outside = await run(["nix-store", "--store", isolation.storeUrl ?? "", "--query", "--hash", path], { env: { PATH: process.env.PATH ?? "" } });
+    const outside = await run(
+      ["nix-store", "--store", isolation.storeUrl ?? "", "--query", "--hash", path],
+      { env: { PATH: process.env.PATH ?? "" } },
+    );
     expect(new TextDecoder().decode(outside.stdout)).toMatch(/^sha256:/);
     // Nothing of it is on the host: only the state directory holds it.
     await expect(stat(path)).rejects.toThrow("ENOENT");
@@ -33,7 +43,20 @@ describeIsolated("building through nix-daemon", () => {
   });
 
   test("gives nobody but root the daemon's trust: the sandbox cannot be switched off", async () => {
-    const result = await isolation.run({ argv: ["nix-build", "--no-out-link", "--option", "sandbox", "false", "--option", "build-users-group", "", "--expr", builder("loose", "[ -e /usr ] && echo open > $out || echo closed > $out")] });
+    const result = await isolation.run({
+      argv: [
+        "nix-build",
+        "--no-out-link",
+        "--option",
+        "sandbox",
+        "false",
+        "--option",
+        "build-users-group",
+        "",
+        "--expr",
+        builder("loose", "[ -e /usr ] && echo open > $out || echo closed > $out"),
+      ],
+    });
     const seen = await isolation.run({ argv: ["cat", out(result).trim()] });
     expect(out(seen)).toBe("closed\n");
   });
@@ -59,7 +82,9 @@ describeIsolated("building through nix-daemon", () => {
     const word = randomBytes(12).toString("hex");
     const other = await isolationForTest();
     try {
-      const made = await isolation.run({ argv: ["nix-build", "--no-out-link", "--expr", builder("private", `echo ${word} > $out`)] });
+      const made = await isolation.run({
+        argv: ["nix-build", "--no-out-link", "--expr", builder("private", `echo ${word} > $out`)],
+      });
       const path = out(made).trim();
       expect(out(await isolation.run({ argv: ["cat", path] }))).toContain(word);
       const attempts = await Promise.all(
@@ -67,13 +92,20 @@ describeIsolated("building through nix-daemon", () => {
           ["cat", path],
           ["nix-store", "--realise", path],
           ["nix-store", "--query", "--references", path],
-          ["nix-instantiate", "--eval", "--expr", `builtins.readFile (builtins.storePath "${path}")`],
+          [
+            "nix-instantiate",
+            "--eval",
+            "--expr",
+            `builtins.readFile (builtins.storePath "${path}")`,
+          ],
           ["cat", join(place.directory, "state/store", path)],
           ["ls", "/nix/store"],
         ].map((argv) => other.isolation.run({ argv: argv as [string, ...string[]] })),
       );
       for (const attempt of attempts) expect(out(attempt) + err(attempt)).not.toContain(word);
-      expect(attempts.slice(0, 5).map((attempt) => attempt.exitCode === 0)).toEqual(Array(5).fill(false));
+      expect(attempts.slice(0, 5).map((attempt) => attempt.exitCode === 0)).toEqual(
+        Array(5).fill(false),
+      );
       expect(out(attempts[5] ?? made)).not.toContain("private");
     } finally {
       await other.close();

@@ -25,16 +25,48 @@ describe("the egress list", () => {
   });
 
   test.each([
-    "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "100.64.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.168.1.1", "198.18.0.1", "224.0.0.1", "255.255.255.255",
-    "::", "::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::7f00:1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "2002:7f00:1::", "2001::1", "localhost", "", "0x7f000001",
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "fd12::1",
+    "ff02::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "2001::1",
+    "localhost",
+    "",
+    "0x7f000001",
   ])("%s is not public", (address) => {
     expect(isPublicAddress(address, new Set())).toBe(false);
   });
 
-  test.each(["8.8.8.8", "140.82.121.4", "172.32.0.1", "2606:4700::1", "2a00:1450:4001::1"])("%s is public", (address) => {
-    expect(isPublicAddress(address, new Set())).toBe(true);
-    expect(isPublicAddress(address, new Set([address])), "unless it is the host's own").toBe(false);
-  });
+  test.each(["8.8.8.8", "140.82.121.4", "172.32.0.1", "2606:4700::1", "2a00:1450:4001::1"])(
+    "%s is public",
+    (address) => {
+      expect(isPublicAddress(address, new Set())).toBe(true);
+      expect(isPublicAddress(address, new Set([address])), "unless it is the host's own").toBe(
+        false,
+      );
+    },
+  );
 });
 
 describe("the egress proxy", () => {
@@ -54,7 +86,10 @@ describe("the egress proxy", () => {
     socket = join(directory, "socket");
     await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
     port = (target.address() as AddressInfo).port;
-    proxy = egressProxy({ policy: egressPolicy([`127.0.0.1:${port}`, "*:443"]), onRefusal: (refusal) => refusals.push(refusal) });
+    proxy = egressProxy({
+      policy: egressPolicy([`127.0.0.1:${port}`, "*:443"]),
+      onRefusal: (refusal) => refusals.push(refusal),
+    });
     await proxy.listen(socket);
   });
   afterAll(async () => {
@@ -64,20 +99,30 @@ describe("the egress proxy", () => {
   });
 
   const ask = (path: string, body = "", headers: Record<string, string> = {}) =>
-    new Promise<{ status: number | undefined; body: string; headers: object }>((resolve, reject) => {
-      request({ socketPath: socket, path, method: body ? "POST" : "GET", headers }, (answer) => {
-        let text = "";
-        answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        answer.on("end", () => resolve({ status: answer.statusCode, body: text, headers: answer.headers }));
-      })
-        .on("error", reject)
-        .end(body);
-    });
+    new Promise<{ status: number | undefined; body: string; headers: object }>(
+      (resolve, reject) => {
+        request({ socketPath: socket, path, method: body ? "POST" : "GET", headers }, (answer) => {
+          let text = "";
+          answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+          answer.on("end", () =>
+            resolve({ status: answer.statusCode, body: text, headers: answer.headers }),
+          );
+        })
+          .on("error", reject)
+          .end(body);
+      },
+    );
 
   test("carries a request to an exact entry, without its own hop's headers", async () => {
-    const answer = await ask(`http://127.0.0.1:${port}/a?b=c`, "hello", { "proxy-authorization": "Basic x", "x-kept": "1" });
+    const answer = await ask(`http://127.0.0.1:${port}/a?b=c`, "hello", {
+      "proxy-authorization": "Basic x",
+      "x-kept": "1",
+    });
     expect(answer).toMatchObject({ status: 200, body: "hello", headers: { "x-from": "target" } });
-    expect(seen).toMatchObject({ url: "/a?b=c", headers: { "x-kept": "1", host: `127.0.0.1:${port}` } });
+    expect(seen).toMatchObject({
+      url: "/a?b=c",
+      headers: { "x-kept": "1", host: `127.0.0.1:${port}` },
+    });
     expect(seen?.headers).not.toHaveProperty("proxy-authorization");
   });
 
@@ -89,7 +134,9 @@ describe("the egress proxy", () => {
           let text = "";
           tunnel.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
           tunnel.on("end", () => resolve(text));
-          tunnel.write("POST /t HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc");
+          tunnel.write(
+            "POST /t HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc",
+          );
         })
         .on("error", reject)
         .end();
@@ -106,16 +153,18 @@ describe("the egress proxy", () => {
     ["example.org:22", "not in the runner's egress list"],
     ["no-such-host.invalid:443", "no address"],
   ])("refuses a tunnel to %s: %s", async (authority, reason) => {
-    const answer = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
-      request({ socketPath: socket, method: "CONNECT", path: authority })
-        .on("connect", (refused, stream, head) => {
-          let text = head.toString();
-          stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-          stream.on("end", () => resolve({ status: refused.statusCode, body: text }));
-        })
-        .on("error", reject)
-        .end();
-    });
+    const answer = await new Promise<{ status: number | undefined; body: string }>(
+      (resolve, reject) => {
+        request({ socketPath: socket, method: "CONNECT", path: authority })
+          .on("connect", (refused, stream, head) => {
+            let text = head.toString();
+            stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+            stream.on("end", () => resolve({ status: refused.statusCode, body: text }));
+          })
+          .on("error", reject)
+          .end();
+      },
+    );
     expect(answer.status).toBe(403);
     expect(answer.body).toContain(reason);
     expect(refusals.at(-1)?.reason).toContain(reason);
@@ -142,8 +191,12 @@ describeIsolated("builds and jobs behind the egress proxy", () => {
   let place: Awaited<ReturnType<typeof isolationForTest>>;
 
   beforeAll(async () => {
-    for (const server of [listed, canary]) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ports = { listed: (listed.address() as AddressInfo).port, canary: (canary.address() as AddressInfo).port };
+    for (const server of [listed, canary])
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ports = {
+      listed: (listed.address() as AddressInfo).port,
+      canary: (canary.address() as AddressInfo).port,
+    };
     place = await isolationForTest({
       egress: [`127.0.0.1:${ports.listed}`],
       // For bash, which can connect: Debian's static busybox cannot resolve even an address.
@@ -161,7 +214,20 @@ describeIsolated("builds and jobs behind the egress proxy", () => {
     outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "${hash}";
   }`;
   const build = (expression: string) =>
-    place.isolation.run({ argv: ["nix-build", "--no-out-link", "--option", "connect-timeout", "5", "--option", "download-attempts", "1", "--expr", expression] });
+    place.isolation.run({
+      argv: [
+        "nix-build",
+        "--no-out-link",
+        "--option",
+        "connect-timeout",
+        "5",
+        "--option",
+        "download-attempts",
+        "1",
+        "--expr",
+        expression,
+      ],
+    });
 
   test("a fixed-output build cannot reach the host's loopback", async () => {
     const result = await build(fetching("reaches", ports.canary));
@@ -184,7 +250,8 @@ describeIsolated("builds and jobs behind the egress proxy", () => {
       outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "${hash}";
     }`);
     expect(result.exitCode).not.toBe(0);
-    for (const port of [ports.canary, ports.listed]) expect(err(result)).toContain(`/dev/tcp/127.0.0.1/${port}: Connection refused`);
+    for (const port of [ports.canary, ports.listed])
+      expect(err(result)).toContain(`/dev/tcp/127.0.0.1/${port}: Connection refused`);
     expect(err(result).match(/reached .*/g)).toEqual(["reached the forwarder"]);
     expect(err(result)).toContain("403 Forbidden");
     expect(hits).toEqual({ canary: 0, listed: 0 });
@@ -199,7 +266,19 @@ describeIsolated("builds and jobs behind the egress proxy", () => {
 
   test("a job with the proxy fetches what the operator listed, and nothing else", async () => {
     const fetch = (port: number, network: "none" | "proxy") =>
-      place.isolation.run({ argv: ["nix-instantiate", "--eval", "--option", "download-attempts", "1", "--expr", `builtins.readFile (builtins.fetchurl "http://127.0.0.1:${port}/${network}")`], network, timeoutMs: 30_000 });
+      place.isolation.run({
+        argv: [
+          "nix-instantiate",
+          "--eval",
+          "--option",
+          "download-attempts",
+          "1",
+          "--expr",
+          `builtins.readFile (builtins.fetchurl "http://127.0.0.1:${port}/${network}")`,
+        ],
+        network,
+        timeoutMs: 30_000,
+      });
     expect(out(await fetch(ports.listed, "proxy"))).toContain(content);
     expect((await fetch(ports.canary, "proxy")).exitCode).not.toBe(0);
     expect((await fetch(ports.listed, "none")).exitCode).not.toBe(0);

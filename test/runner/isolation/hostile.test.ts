@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
-import { describeIsolated, err, isolationForTest, out } from "./support.ts";
+import { describeIsolated, err, isolationForTest, out, scratch } from "./support.ts";
 
 /** What no job may ever print. */
 const word = `canary-${randomBytes(12).toString("hex")}`;
@@ -34,15 +34,20 @@ describeIsolated("a hostile job", () => {
   });
 
   test("passes the preflight, so that what follows is refused for the right reason", async () => {
-    expect(await isolation.preflight()).toEqual({ ok: true, tried: expect.arrayContaining([expect.stringContaining("loopback")]) as unknown });
+    expect(await isolation.preflight()).toEqual({
+      ok: true,
+      tried: expect.arrayContaining([expect.stringContaining("loopback")]) as unknown,
+    });
   });
 
   test("reads neither the agent's key nor any file of the host, directly, by link or by Nix", async () => {
     const key = join(place.directory, "state/agent/key");
-    const open = join(place.directory, "readable-by-all");
+    // Outside /tmp, which every sandbox has its own of.
+    const shared = await scratch("/var/tmp");
+    const open = join(shared, "readable-by-all");
     await writeFile(key, word, { mode: 0o600 });
     await writeFile(open, word, { mode: 0o644 });
-    await chmod(place.directory, 0o755);
+    await chmod(shared, 0o755);
     for (const path of [key, open]) {
       const result = await isolation.run({
         argv: [
@@ -63,6 +68,7 @@ describeIsolated("a hostile job", () => {
       expect(out(result) + err(result)).not.toContain(word);
       expect(err(result)).toContain("No such file or directory");
     }
+    await rm(shared, { recursive: true });
   });
 
   test("sees no other job: not its directory, its processes, its environment", async () => {
@@ -72,7 +78,13 @@ describeIsolated("a hostile job", () => {
       const started = Promise.withResolvers<void>();
       const stop = new AbortController();
       const running = victim.run({
-        argv: ["/bin/sh", "-c", 'echo "$WORD" > secret; cat "$1/token" > /dev/null; echo ready; exec sleep 1000', word, victim.secrets],
+        argv: [
+          "/bin/sh",
+          "-c",
+          'echo "$WORD" > secret; cat "$1/token" > /dev/null; echo ready; exec sleep 1000',
+          word,
+          victim.secrets,
+        ],
         env: { WORD: word },
         files: [{ name: "token", content: word }],
         signal: stop.signal,
@@ -94,7 +106,9 @@ describeIsolated("a hostile job", () => {
       expect(out(result)).toContain("ended");
       expect(out(result) + err(result)).not.toContain(word);
       expect(out(result)).not.toContain("sleep");
-      const ids = await Promise.all([victim, attacker].map((job) => job.run({ argv: ["id", "-u"] })));
+      const ids = await Promise.all(
+        [victim, attacker].map((job) => job.run({ argv: ["id", "-u"] })),
+      );
       expect(new Set(ids.map(out)).size).toBe(2);
     } finally {
       await Promise.all([victim.dispose(), attacker.dispose()]);
@@ -117,7 +131,18 @@ describeIsolated("a hostile job", () => {
       }`;
     try {
       const result = await isolation.run({
-        argv: ["/run/snowcat/node", "--input-type=module", "--eval", script, "--", path, "/var/run/docker.sock", "/run/docker.sock", join(place.directory, "state/run/launcher/socket"), join(place.directory, "state/run/egress/socket")],
+        argv: [
+          "/run/snowcat/node",
+          "--input-type=module",
+          "--eval",
+          script,
+          "--",
+          path,
+          "/var/run/docker.sock",
+          "/run/docker.sock",
+          join(place.directory, "state/run/launcher/socket"),
+          join(place.directory, "state/run/egress/socket"),
+        ],
       });
       expect(out(result)).toBe("ENOENT\n".repeat(5));
       expect(connections).toBe(0);
@@ -126,9 +151,11 @@ describeIsolated("a hostile job", () => {
     }
   });
 
-  test.each(["none", "proxy"] as const)("with network %s reaches neither the host's loopback nor a metadata service", async (network) => {
-    const before = hits;
-    const script = `
+  test.each(["none", "proxy"] as const)(
+    "with network %s reaches neither the host's loopback nor a metadata service",
+    async (network) => {
+      const before = hits;
+      const script = `
       const { connect } = await import("node:net");
       const { request } = await import("node:http");
       const [port] = process.argv.slice(1);
@@ -138,13 +165,23 @@ describeIsolated("a hostile job", () => {
       if (process.env.http_proxy) for (const target of ["http://127.0.0.1:" + port + "/", "http://localhost:" + port + "/", "http://169.254.169.254/latest/meta-data", "http://[::ffff:127.0.0.1]:" + port + "/", "http://2130706433:" + port + "/", "http://10.0.0.1/"]) {
         await new Promise((done) => request({ host: "127.0.0.1", port: 3128, path: target }, (answer) => { console.log("proxy", answer.statusCode); answer.resume().on("end", done); }).end());
       }`;
-    const result = await isolation.run({ argv: ["/run/snowcat/node", "--input-type=module", "--eval", script, "--", String(port)], network });
-    const direct = out(result).split("\n").filter((line) => line.startsWith("direct"));
-    expect(direct).toHaveLength(4);
-    expect(out(result)).not.toContain("reached");
-    expect(out(result).split("\n").filter((line) => line.startsWith("proxy"))).toEqual(network === "proxy" ? Array(6).fill("proxy 403") : []);
-    expect(hits).toBe(before);
-  });
+      const result = await isolation.run({
+        argv: ["/run/snowcat/node", "--input-type=module", "--eval", script, "--", String(port)],
+        network,
+      });
+      const direct = out(result)
+        .split("\n")
+        .filter((line) => line.startsWith("direct"));
+      expect(direct).toHaveLength(4);
+      expect(out(result)).not.toContain("reached");
+      expect(
+        out(result)
+          .split("\n")
+          .filter((line) => line.startsWith("proxy")),
+      ).toEqual(network === "proxy" ? Array(6).fill("proxy 403") : []);
+      expect(hits).toBe(before);
+    },
+  );
 
   test("has no way to more rights: no capability, no setuid, no user namespace, nothing writable but its own", async () => {
     const result = await isolation.run({
@@ -168,10 +205,19 @@ describeIsolated("a hostile job", () => {
 
   test("leaves nothing: directory and all, whatever it made of it", async () => {
     const job = await isolation.openJob("messy");
-    await job.run({ argv: ["/bin/sh", "-c", 'd=.; for i in 1 2 3 4 5 6 7 8; do mkdir -p "$d/x" && d="$d/x"; done; mkdir shut; touch shut/in; chmod 000 shut; ln -s / root'] });
+    await job.run({
+      argv: [
+        "/bin/sh",
+        "-c",
+        'd=.; for i in 1 2 3 4 5 6 7 8; do mkdir -p "$d/x" && d="$d/x"; done; mkdir shut; touch shut/in; chmod 000 shut; ln -s / root',
+      ],
+    });
     await job.dispose();
     await expect(mkdir(job.outside)).resolves.toBeUndefined();
     const after = await job.run({ argv: ["true"] });
-    expect(after.startFailure).toMatchObject({ code: "REFUSED", message: expect.stringContaining("no open job") as unknown });
+    expect(after.startFailure).toMatchObject({
+      code: "REFUSED",
+      message: expect.stringContaining("no open job") as unknown,
+    });
   });
 });

@@ -20,7 +20,8 @@ describeIsolated("the root helper", () => {
     const socket = connect(join(place.directory, "state/run/launcher/socket"));
     const answered = Promise.withResolvers<{ reason: string }>();
     const read = frameReader((type, payload) => {
-      if (type === FRAME.refused) answered.resolve(JSON.parse(Buffer.from(payload).toString()) as { reason: string });
+      if (type === FRAME.refused)
+        answered.resolve(JSON.parse(Buffer.from(payload).toString()) as { reason: string });
       else answered.reject(new Error(`frame ${type}`));
     });
     socket.on("data", read);
@@ -38,15 +39,35 @@ describeIsolated("the root helper", () => {
     const job = await isolation.openJob("binds");
     const other = await isolation.openJob("other");
     try {
-      await job.run({ argv: ["/bin/sh", "-c", "mkdir sub; echo hello > sub/file; ln -s / root; ln -s sub alias"] });
-      const bind = (source: string, target = "/src") => job.run({ argv: ["cat", `${target}/file`], cwd: "/", binds: [{ source, target, access: "read-only" }] });
+      await job.run({
+        argv: ["/bin/sh", "-c", "mkdir sub; echo hello > sub/file; ln -s / root; ln -s sub alias"],
+      });
+      const bind = (source: string, target = "/src") =>
+        job.run({
+          argv: ["cat", `${target}/file`],
+          cwd: "/",
+          binds: [{ source, target, access: "read-only" }],
+        });
       expect(out(await bind(join(job.outside, "sub")))).toBe("hello\n");
-      for (const source of ["/", "/etc", "/root", place.directory, other.outside, `${job.outside}/../${other.id}`, `${job.outside}/root`, `${job.outside}/root/etc`, `${job.outside}/alias`, `${job.outside}/missing`]) {
+      for (const source of [
+        "/",
+        "/etc",
+        "/root",
+        place.directory,
+        other.outside,
+        `${job.outside}/../${other.id}`,
+        `${job.outside}/root`,
+        `${job.outside}/root/etc`,
+        `${job.outside}/alias`,
+        `${job.outside}/missing`,
+      ]) {
         const result = await bind(source);
         expect(result.startFailure, source).toMatchObject({ code: "REFUSED" });
         expect(out(result)).toBe("");
       }
-      expect((await bind(join(job.outside, "sub"), "/usr/bin")).startFailure?.message).toContain("must lie in");
+      expect((await bind(join(job.outside, "sub"), "/usr/bin")).startFailure?.message).toContain(
+        "must lie in",
+      );
     } finally {
       await Promise.all([job.dispose(), other.dispose()]);
     }
@@ -58,9 +79,16 @@ describeIsolated("the root helper", () => {
       await job.run({ argv: ["mkdir", "sub"] });
       const started = Promise.withResolvers<void>();
       const stop = new AbortController();
-      const running = job.run({ argv: ["/bin/sh", "-c", "echo up; exec sleep 1000"], signal: stop.signal, onStdout: () => started.resolve() });
+      const running = job.run({
+        argv: ["/bin/sh", "-c", "echo up; exec sleep 1000"],
+        signal: stop.signal,
+        onStdout: () => started.resolve(),
+      });
       await started.promise;
-      const beside = await job.run({ argv: ["true"], binds: [{ source: join(job.outside, "sub"), target: "/src", access: "read-only" }] });
+      const beside = await job.run({
+        argv: ["true"],
+        binds: [{ source: join(job.outside, "sub"), target: "/src", access: "read-only" }],
+      });
       expect(beside.startFailure?.message).toContain("the only one");
       stop.abort();
       await running;
@@ -73,18 +101,53 @@ describeIsolated("the root helper", () => {
     ["what is not JSON", "hello", "JSON"],
     ["an unknown kind", '{"kind":"shell","argv":["id"]}', "not valid"],
     ["a key it does not know", '{"kind":"job","label":"x","uid":0}', "not valid"],
-    ["a job nobody opened", JSON.stringify({ kind: "run", job: "nobody", argv: ["id"], cwd: "/", env: {}, network: "none", jobDirectory: "absent", binds: [], files: [], limits: {}, stdin: false, graceMs: 0 }), "no open job"],
-    ["a NUL in an argument, which would end a mount option early", JSON.stringify({ kind: "run", job: "nobody", argv: ["id"], cwd: "/\0--bind", env: {}, network: "none", jobDirectory: "absent", binds: [], files: [], limits: {}, stdin: false, graceMs: 0 }), "not valid"],
+    [
+      "a job nobody opened",
+      JSON.stringify({
+        kind: "run",
+        job: "nobody",
+        argv: ["id"],
+        cwd: "/",
+        env: {},
+        network: "none",
+        jobDirectory: "absent",
+        binds: [],
+        files: [],
+        limits: {},
+        stdin: false,
+        graceMs: 0,
+      }),
+      "no open job",
+    ],
+    [
+      "a NUL in an argument, which would end a mount option early",
+      JSON.stringify({
+        kind: "run",
+        job: "nobody",
+        argv: ["id"],
+        cwd: "/\0--bind",
+        env: {},
+        network: "none",
+        jobDirectory: "absent",
+        binds: [],
+        files: [],
+        limits: {},
+        stdin: false,
+        graceMs: 0,
+      }),
+      "not valid",
+    ],
   ])("refuses %s", async (_what, line, reason) => {
     expect((await refusal(line)).reason).toContain(reason);
   });
 
   test("has only as many jobs as users, and gives a user back", async () => {
-    const open = await Promise.all(["1", "2", "3"].map((label) => isolation.openJob(label)));
-    await expect(isolation.openJob("4")).rejects.toThrow("every job user is taken");
-    await open[0]?.dispose();
-    const again = await isolation.openJob("4");
-    await Promise.all([open[1], open[2], again].map((job) => job?.dispose()));
+    const first = await isolation.openJob("first");
+    const rest = await Promise.all([isolation.openJob("second"), isolation.openJob("third")]);
+    await expect(isolation.openJob("fourth")).rejects.toThrow("every job user is taken");
+    await first.dispose();
+    rest.push(await isolation.openJob("fourth"));
+    await Promise.all(rest.map((job) => job.dispose()));
   });
 
   test("passes input, output, environment, secrets and the exit code, byte by byte", async () => {
@@ -92,7 +155,11 @@ describeIsolated("the root helper", () => {
     const copied = await isolation.run({ argv: ["cat"], input: bytes });
     expect(Buffer.compare(copied.stdout, bytes)).toBe(0);
     const secret = await isolation.run({
-      argv: ["/bin/sh", "-c", 'stat -c %a /run/secrets/token; cat /run/secrets/token; tr "\\0" "\\n" < /proc/self/environ; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; done; echo oops >&2; exit 7'],
+      argv: [
+        "/bin/sh",
+        "-c",
+        'stat -c %a /run/secrets/token; cat /run/secrets/token; tr "\\0" "\\n" < /proc/self/environ; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; done; echo oops >&2; exit 7',
+      ],
       files: [{ name: "token", content: "s3cr3t-token" }],
       env: { NAME: "value" },
     });
@@ -106,15 +173,25 @@ describeIsolated("the root helper", () => {
 
   test("says that a program is missing, and that a folder is", async () => {
     const program = await isolation.run({ argv: ["/no/such/program"] });
-    expect(program.startFailure).toMatchObject({ code: "SANDBOX", message: expect.stringContaining("/no/such/program") as unknown });
+    expect(program.startFailure).toMatchObject({
+      code: "SANDBOX",
+      message: expect.stringContaining("/no/such/program") as unknown,
+    });
     const folder = await isolation.run({ argv: ["true"], cwd: "/no/such/folder" });
-    expect(folder.startFailure).toMatchObject({ code: "SANDBOX", message: expect.stringContaining("/no/such/folder") as unknown });
+    expect(folder.startFailure).toMatchObject({
+      code: "SANDBOX",
+      message: expect.stringContaining("/no/such/folder") as unknown,
+    });
   });
 
   test("ends a run by SIGTERM first, by SIGKILL after the grace, with all that it started", async () => {
     const polite = new AbortController();
     const first = await isolation.run({
-      argv: ["/bin/sh", "-c", 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.05; done'],
+      argv: [
+        "/bin/sh",
+        "-c",
+        'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.05; done',
+      ],
       signal: polite.signal,
       onStdout: () => polite.abort(),
     });
@@ -123,7 +200,11 @@ describeIsolated("the root helper", () => {
 
     const stubborn = new AbortController();
     const second = await isolation.run({
-      argv: ["/bin/sh", "-c", 'trap "" TERM; setsid sleep 1000 & echo up; while :; do sleep 0.05; done'],
+      argv: [
+        "/bin/sh",
+        "-c",
+        'trap "" TERM; setsid sleep 1000 & echo up; while :; do sleep 0.05; done',
+      ],
       signal: stubborn.signal,
       graceMs: 300,
       onStdout: () => stubborn.abort(),
@@ -136,7 +217,11 @@ describeIsolated("the root helper", () => {
 
   test("holds memory and processes to their limits, and says how", async () => {
     const eater = await isolation.run({
-      argv: ["/run/snowcat/node", "--eval", "const kept = []; for (let i = 0; i < 64; i += 1) kept.push(Buffer.alloc(16 << 20, 1)); console.log('survived', kept.length)"],
+      argv: [
+        "/run/snowcat/node",
+        "--eval",
+        "const kept = []; for (let i = 0; i < 64; i += 1) kept.push(Buffer.alloc(16 << 20, 1)); console.log('survived', kept.length)",
+      ],
       limits: { memoryBytes: 256 << 20, processes: 64 },
     });
     expect(out(eater)).not.toContain("survived");
@@ -144,7 +229,11 @@ describeIsolated("the root helper", () => {
     if (eater.enforcement.memory === "cgroup") expect(eater.outOfMemory).toBe(true);
     else expect(eater.enforcement.memory).toBe("address-space");
     const bomb = await isolation.run({
-      argv: ["/bin/sh", "-c", "i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; echo all started"],
+      argv: [
+        "/bin/sh",
+        "-c",
+        "i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; echo all started",
+      ],
       limits: { processes: 20 },
       timeoutMs: 20_000,
     });

@@ -2,12 +2,25 @@ import { accessSync, constants } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { describe, test } from "vitest";
-import type { RawIsolationConfiguration, SandboxResult } from "../../../src/runner/isolation/index.ts";
-import type { Isolation } from "../../../src/runner/isolation/index.ts";
+import { describe } from "vitest";
+import type {
+  Isolation,
+  RawIsolationConfiguration,
+  SandboxResult,
+} from "../../../src/runner/isolation/index.ts";
 import { startIsolation } from "../../../src/runner/isolation/index.ts";
 
-const NEEDED = ["bwrap", "setpriv", "prlimit", "unshare", "flock", "ip", "nix", "nix-daemon", "busybox"];
+const NEEDED = [
+  "bwrap",
+  "setpriv",
+  "prlimit",
+  "unshare",
+  "flock",
+  "ip",
+  "nix",
+  "nix-daemon",
+  "busybox",
+];
 
 /** Why isolation cannot be tried here, or null. */
 export function whyNot(): string | null {
@@ -30,25 +43,31 @@ function onPath(program: string): boolean {
 /** Skips with the reason in its name where isolation cannot be tried; in CI that is a failure. */
 export function describeIsolated(name: string, body: () => void): void {
   const reason = whyNot();
-  if (reason === null) describe(name, body);
-  else if (process.env.CI === "true") {
-    test(name, () => {
-      throw new Error(`CI must be able to run this: ${reason}`);
-    });
-  } else describe.skip(`${name} (skipped: ${reason})`, body);
+  if (reason !== null && process.env.CI === "true") {
+    throw new Error(`CI must be able to run "${name}": ${reason}`);
+  }
+  const why = reason === null ? "" : ` (skipped: ${reason})`;
+  describe.skipIf(reason !== null)(`${name}${why}`, () => {
+    body();
+  });
 }
 
 /** A folder that job users may pass through; removed by the caller. */
-export async function scratch(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "snowcat-test-"));
+export async function scratch(parent = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, "snowcat-test-"));
   await chmod(directory, 0o711);
   return directory;
 }
 
 /** An isolation of its own beneath a fresh folder. */
-export async function isolationForTest(config: Partial<RawIsolationConfiguration> = {}): Promise<{ isolation: Isolation; directory: string; close(): Promise<void> }> {
+export async function isolationForTest(
+  config: Partial<RawIsolationConfiguration> = {},
+): Promise<{ isolation: Isolation; directory: string; close(): Promise<void> }> {
   const directory = await scratch();
-  const isolation = await startIsolation({ kind: "own", config: { egress: [], ...config, stateDirectory: join(directory, "state") } });
+  const isolation = await startIsolation({
+    kind: "own",
+    config: { egress: [], ...config, stateDirectory: join(directory, "state") },
+  });
   return {
     isolation,
     directory,
@@ -68,7 +87,11 @@ export function err(result: SandboxResult): string {
 }
 
 /** Waits for a condition, up to `limitMs`; the error names what did not come true. */
-export async function until(what: string, condition: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  limitMs = 20_000,
+): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms: ${what}`);
@@ -86,12 +109,16 @@ export interface SeenProcess {
 
 export async function hostProcesses(): Promise<SeenProcess[]> {
   const found = await Promise.all(
-    (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(async (name): Promise<SeenProcess | null> => {
-      const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-      const command = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return fields[0] === "Z" || fields[1] === undefined ? null : { pid: Number(name), parent: Number(fields[1]), started: fields[19] ?? "", command };
-    }),
+    (await readdir("/proc"))
+      .filter((name) => /^\d+$/.test(name))
+      .map(async (name): Promise<SeenProcess | null> => {
+        const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+        const command = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return fields[0] === "Z" || fields[1] === undefined
+          ? null
+          : { pid: Number(name), parent: Number(fields[1]), started: fields[19] ?? "", command };
+      }),
   );
   return found.filter((one) => one !== null);
 }
@@ -100,7 +127,7 @@ export async function hostProcesses(): Promise<SeenProcess[]> {
 export async function descendants(root: number): Promise<SeenProcess[]> {
   const all = await hostProcesses();
   const beneath = new Set([root]);
-  for (let size = 0; size !== beneath.size; ) {
+  for (let size = 0; size !== beneath.size;) {
     size = beneath.size;
     for (const one of all) if (beneath.has(one.parent)) beneath.add(one.pid);
   }
@@ -110,5 +137,7 @@ export async function descendants(root: number): Promise<SeenProcess[]> {
 
 export async function stillThere(seen: readonly SeenProcess[]): Promise<SeenProcess[]> {
   const now = await hostProcesses();
-  return seen.filter((one) => now.some((other) => other.pid === one.pid && other.started === one.started));
+  return seen.filter((one) =>
+    now.some((other) => other.pid === one.pid && other.started === one.started),
+  );
 }

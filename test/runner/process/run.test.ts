@@ -1,6 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { describeEnd, inheritedEnvironment, run, start, succeeded } from "../../../src/runner/process/index.ts";
+import {
+  describeEnd,
+  inheritedEnvironment,
+  run,
+  start,
+  succeeded,
+} from "../../../src/runner/process/index.ts";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const env = inheritedEnvironment(["PATH"]);
@@ -8,8 +14,19 @@ const env = inheritedEnvironment(["PATH"]);
 describe("run", () => {
   test("gives success and failure the same shape", async () => {
     const good = await run(["sh", "-c", "cat; echo problem >&2"], { input: "hello", env });
-    expect(good).toMatchObject({ exitCode: 0, signal: null, timedOut: false, cancelled: false, startFailure: null, truncated: false });
-    expect([text(good.stdout), text(good.stderr), succeeded(good)]).toEqual(["hello", "problem\n", true]);
+    expect(good).toMatchObject({
+      exitCode: 0,
+      signal: null,
+      timedOut: false,
+      cancelled: false,
+      startFailure: null,
+      truncated: false,
+    });
+    expect([text(good.stdout), text(good.stderr), succeeded(good)]).toEqual([
+      "hello",
+      "problem\n",
+      true,
+    ]);
     const bad = await run(["sh", "-c", "exit 3"], { env });
     expect(Object.keys(bad)).toEqual(Object.keys(good));
     expect([bad.exitCode, succeeded(bad)]).toEqual([3, false]);
@@ -46,7 +63,11 @@ describe("run", () => {
 
   test("keeps the first bytes up to the limit, and shows all of them to the callback", async () => {
     let seen = 0;
-    const result = await run(["sh", "-c", "head -c 500000 /dev/zero"], { env, maxOutput: 1000, onStdout: (chunk) => (seen += chunk.length) });
+    const result = await run(["sh", "-c", "head -c 500000 /dev/zero"], {
+      env,
+      maxOutput: 1000,
+      onStdout: (chunk) => (seen += chunk.length),
+    });
     expect(result).toMatchObject({ truncated: true, exitCode: 0 });
     expect(result.stdout).toHaveLength(1000);
     expect(seen).toBe(500_000);
@@ -63,15 +84,29 @@ describe("run", () => {
         stop.abort();
       },
     });
-    expect(result).toMatchObject({ exitCode: null, signal: "SIGTERM", cancelled: true, timedOut: false });
+    expect(result).toMatchObject({
+      exitCode: null,
+      signal: "SIGTERM",
+      cancelled: true,
+      timedOut: false,
+    });
     expect(grandchild).toBeGreaterThan(1);
     const state = await readFile(`/proc/${grandchild}/stat`, "utf8").catch(() => "gone");
     expect(state === "gone" || / Z /.test(state)).toBe(true);
   });
 
   test("kills what ignores SIGTERM, after the grace", async () => {
-    const result = await run(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], { env, timeoutMs: 50, graceMs: 200 });
-    expect(result).toMatchObject({ exitCode: null, signal: "SIGKILL", timedOut: true, cancelled: false });
+    const result = await run(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], {
+      env,
+      timeoutMs: 50,
+      graceMs: 200,
+    });
+    expect(result).toMatchObject({
+      exitCode: null,
+      signal: "SIGKILL",
+      timedOut: true,
+      cancelled: false,
+    });
     expect(result.durationMs).toBeGreaterThanOrEqual(200);
   });
 
@@ -89,7 +124,9 @@ describe("run", () => {
 describe("start", () => {
   test("streams both ways while the process runs", async () => {
     const child = start(["cat"], { env });
-    const answered = new Promise<string>((resolve) => child.stdout?.once("data", (chunk: Uint8Array) => resolve(text(chunk))));
+    const answered = new Promise<string>((resolve) =>
+      child.stdout?.once("data", (chunk: Uint8Array) => resolve(text(chunk))),
+    );
     child.stdin?.write("ping");
     expect(await answered).toBe("ping");
     child.stdin?.end();

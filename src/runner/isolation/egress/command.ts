@@ -13,7 +13,8 @@ export async function egressCommand(args: readonly string[]): Promise<never> {
   if (!socket) throw new Error("usage: isolation-egress <socket> <host:port>…");
   const proxy = egressProxy({
     policy: egressPolicy(patterns),
-    onRefusal: (refusal) => process.stderr.write(`${JSON.stringify({ egress: "refused", ...refusal })}\n`),
+    onRefusal: (refusal) =>
+      process.stderr.write(`${JSON.stringify({ egress: "refused", ...refusal })}\n`),
   });
   await rm(socket, { force: true });
   await proxy.listen(socket);

@@ -3,7 +3,10 @@ import { networkInterfaces } from "node:os";
 
 /** Why a destination is refused; the text goes to the client and to the log. */
 export type EgressDecision =
-  | { readonly kind: "listed"; /** The operator named this very host and port: private addresses count too. */ readonly exact: boolean }
+  | {
+      readonly kind: "listed";
+      /** The operator named this very host and port: private addresses count too. */ readonly exact: boolean;
+    }
   | { readonly kind: "not-listed" };
 
 interface Pattern {
@@ -22,23 +25,33 @@ export function egressPolicy(patterns: readonly string[]): EgressPolicy {
   return {
     decide(host, port) {
       const name = host.toLowerCase().replace(/\.$/, "");
-      const matching = parsed.filter((pattern) => (pattern.port === null || pattern.port === port) && matches(pattern.host, name));
+      const matching = parsed.filter(
+        (pattern) =>
+          (pattern.port === null || pattern.port === port) && matches(pattern.host, name),
+      );
       if (matching.length === 0) return { kind: "not-listed" };
-      return { kind: "listed", exact: matching.some((pattern) => pattern.host === name && pattern.port === port) };
+      return {
+        kind: "listed",
+        exact: matching.some((pattern) => pattern.host === name && pattern.port === port),
+      };
     },
   };
 }
 
 function parse(pattern: string): Pattern {
   const colon = pattern.lastIndexOf(":");
-  const host = pattern.slice(0, colon).toLowerCase().replace(/^\[|\]$/g, "");
+  const host = pattern
+    .slice(0, colon)
+    .toLowerCase()
+    .replace(/^\[|\]$/g, "");
   const port = pattern.slice(colon + 1);
   return { host, port: port === "*" ? null : Number(port) };
 }
 
 function matches(pattern: string, host: string): boolean {
   if (pattern === "*") return true;
-  if (pattern.startsWith("*.")) return host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1;
+  if (pattern.startsWith("*."))
+    return host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1;
   return pattern === host;
 }
 
@@ -78,7 +91,10 @@ for (const [network, prefix] of [
 }
 
 /** True for an address of the public internet that is not one of this host's own. */
-export function isPublicAddress(address: string, own: ReadonlySet<string> = ownAddresses()): boolean {
+export function isPublicAddress(
+  address: string,
+  own: ReadonlySet<string> = ownAddresses(),
+): boolean {
   const bare = address.replace(/%.*$/, "");
   if (own.has(bare)) return false;
   switch (isIP(bare)) {
@@ -93,5 +109,9 @@ export function isPublicAddress(address: string, own: ReadonlySet<string> = ownA
 
 /** A host's public address reaches its own services too, past a firewall that trusts the host. */
 function ownAddresses(): ReadonlySet<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
+  return new Set(
+    Object.values(networkInterfaces()).flatMap((list) =>
+      (list ?? []).map((entry) => entry.address),
+    ),
+  );
 }

@@ -30,7 +30,16 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 300_000;
 
 /** Headers that belong to one hop (RFC 9110, 7.6.1). */
-const HOP_BY_HOP = new Set(["connection", "proxy-connection", "proxy-authorization", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "proxy-connection",
+  "proxy-authorization",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /**
  * The only way out of a sandbox: an HTTP proxy (CONNECT and absolute-form requests) that connects
@@ -64,14 +73,23 @@ export function egressProxy(options: EgressProxyOptions): EgressProxy {
   };
 }
 
-async function tunnel(options: EgressProxyOptions, incoming: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
+async function tunnel(
+  options: EgressProxyOptions,
+  incoming: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): Promise<void> {
   const target = parseAuthority(incoming.url ?? "");
   const judged = target ? await judge(options, target.host, target.port) : refuse("not host:port");
   if (!target || judged.kind === "refused") {
     client.end(plain(403, judged.kind === "refused" ? judged.reason : "not host:port"));
     return;
   }
-  const upstream = connect({ host: judged.address, port: target.port, timeout: CONNECT_TIMEOUT_MS });
+  const upstream = connect({
+    host: judged.address,
+    port: target.port,
+    timeout: CONNECT_TIMEOUT_MS,
+  });
   let established = false;
   upstream.once("connect", () => {
     established = true;
@@ -83,16 +101,23 @@ async function tunnel(options: EgressProxyOptions, incoming: IncomingMessage, cl
   upstream.once("timeout", () => upstream.destroy(new Error("timed out")));
   upstream.once("error", (error) => {
     if (established) client.destroy();
-    else client.end(plain(502, `cannot connect to ${target.host}:${target.port}: ${error.message}`));
+    else
+      client.end(plain(502, `cannot connect to ${target.host}:${target.port}: ${error.message}`));
   });
   client.once("close", () => upstream.destroy());
   client.on("error", () => upstream.destroy());
 }
 
-async function forward(options: EgressProxyOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function forward(
+  options: EgressProxyOptions,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   const url = URL.canParse(incoming.url ?? "") ? new URL(incoming.url ?? "") : null;
   if (!url || url.protocol !== "http:") {
-    outgoing.writeHead(400, { "content-type": "text/plain" }).end("an absolute http:// address is needed\n");
+    outgoing
+      .writeHead(400, { "content-type": "text/plain" })
+      .end("an absolute http:// address is needed\n");
     return;
   }
   const port = url.port === "" ? 80 : Number(url.port);
@@ -104,7 +129,15 @@ async function forward(options: EgressProxyOptions, incoming: IncomingMessage, o
   }
   const headers = endToEnd(incoming.headers);
   const upstream = request(
-    { host: judged.address, port, method: incoming.method, path: url.pathname + url.search, headers: { ...headers, host: url.host }, timeout: IDLE_TIMEOUT_MS, agent: false },
+    {
+      host: judged.address,
+      port,
+      method: incoming.method,
+      path: url.pathname + url.search,
+      headers: { ...headers, host: url.host },
+      timeout: IDLE_TIMEOUT_MS,
+      agent: false,
+    },
     (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
       answer.pipe(outgoing);
@@ -114,13 +147,18 @@ async function forward(options: EgressProxyOptions, incoming: IncomingMessage, o
   upstream.once("timeout", () => upstream.destroy(new Error("timed out")));
   upstream.once("error", (error) => {
     if (outgoing.headersSent) outgoing.destroy();
-    else outgoing.writeHead(502, { "content-type": "text/plain" }).end(`cannot connect to ${host}:${port}: ${error.message}\n`);
+    else
+      outgoing
+        .writeHead(502, { "content-type": "text/plain" })
+        .end(`cannot connect to ${host}:${port}: ${error.message}\n`);
   });
   outgoing.once("close", () => upstream.destroy());
   incoming.pipe(upstream);
 }
 
-type Judgement = { readonly kind: "allowed"; readonly address: string } | { readonly kind: "refused"; readonly reason: string };
+type Judgement =
+  | { readonly kind: "allowed"; readonly address: string }
+  | { readonly kind: "refused"; readonly reason: string };
 
 const refuse = (reason: string): Judgement => ({ kind: "refused", reason });
 
@@ -130,11 +168,17 @@ async function judge(options: EgressProxyOptions, host: string, port: number): P
     return refuse(reason);
   };
   const decision = options.policy.decide(host, port);
-  if (decision.kind === "not-listed") return refused(`${host}:${port} is not in the runner's egress list`);
+  if (decision.kind === "not-listed")
+    return refused(`${host}:${port} is not in the runner's egress list`);
   const addresses = isIP(host) ? [host] : await resolve(host);
   if (addresses.length === 0) return refused(`${host} has no address`);
-  const address = decision.exact ? addresses[0] : addresses.find((candidate) => isPublicAddress(candidate));
-  if (address === undefined) return refused(`${host}:${port} is not a public address; only an exact entry of the egress list allows it`);
+  const address = decision.exact
+    ? addresses[0]
+    : addresses.find((candidate) => isPublicAddress(candidate));
+  if (address === undefined)
+    return refused(
+      `${host}:${port} is not a public address; only an exact entry of the egress list allows it`,
+    );
   return { kind: "allowed", address };
 }
 

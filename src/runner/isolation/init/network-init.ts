@@ -41,12 +41,21 @@ export async function networkInit(args: readonly string[]): Promise<number> {
       process.stderr.write(`sandbox-init: cannot start ${program}: ${error.message}\n`);
       resolve(127);
     });
-    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    child.once("exit", (code, signal) =>
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)),
+    );
   });
 }
 
 /** Both spellings: curl (and so Nix and git) reads the small ones, others the large ones. */
 function proxyEnvironment(proxy: string): Record<string, string> {
-  const names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+  const names = [
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+  ];
   return { ...Object.fromEntries(names.map((name) => [name, proxy])), no_proxy: "", NO_PROXY: "" };
 }

@@ -12,7 +12,11 @@ export interface RunCgroup {
 
 /** Where runs get their cgroups, or why there are none. */
 export type Cgroups =
-  | { readonly kind: "v1" | "v2"; create(name: string, limits: Limits): Promise<RunCgroup>; close(): Promise<void> }
+  | {
+      readonly kind: "v1" | "v2";
+      create(name: string, limits: Limits): Promise<RunCgroup>;
+      close(): Promise<void>;
+    }
   | { readonly kind: "none"; readonly reason: string };
 
 /** Finds a hierarchy in which memory and processes can be limited, and makes a folder there. */
@@ -35,17 +39,24 @@ async function openLegacy(name: string): Promise<Cgroups> {
     kind: "v1",
     async create(run, limits) {
       const at = { memory: join(memory, run), pids: join(pids, run) };
-      await Promise.all([mkdir(at.memory, { recursive: true }), mkdir(at.pids, { recursive: true })]);
+      await Promise.all([
+        mkdir(at.memory, { recursive: true }),
+        mkdir(at.pids, { recursive: true }),
+      ]);
       if (limits.memoryBytes) {
         await writeFile(join(at.memory, "memory.limit_in_bytes"), String(limits.memoryBytes));
         // Swap accounting may be off in the kernel; the limit then counts memory only.
-        await writeFile(join(at.memory, "memory.memsw.limit_in_bytes"), String(limits.memoryBytes)).catch(() => {});
+        await writeFile(
+          join(at.memory, "memory.memsw.limit_in_bytes"),
+          String(limits.memoryBytes),
+        ).catch(() => {});
       }
       if (limits.processes) await writeFile(join(at.pids, "pids.max"), String(limits.processes));
       return {
         joinFiles: [join(at.memory, "cgroup.procs"), join(at.pids, "cgroup.procs")],
         outOfMemory: () => counted(join(at.memory, "memory.oom_control"), "oom_kill"),
-        remove: async () => void (await Promise.all([removeGroup(at.memory), removeGroup(at.pids)])),
+        remove: async () =>
+          void (await Promise.all([removeGroup(at.memory), removeGroup(at.pids)])),
       };
     },
     close: async () => void (await Promise.all([removeTree(memory), removeTree(pids)])),
@@ -55,7 +66,12 @@ async function openLegacy(name: string): Promise<Cgroups> {
 /** A v1 hierarchy: beneath this process's own group, so that the limits set on it keep counting. */
 async function folder(controller: string, name: string): Promise<string> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
-  const mount = mounts.split("\n").map((line) => line.split(" ")).find(([, , type, options]) => type === "cgroup" && options?.split(",").includes(controller))?.[1];
+  const mount = mounts
+    .split("\n")
+    .map((line) => line.split(" "))
+    .find(
+      ([, , type, options]) => type === "cgroup" && options?.split(",").includes(controller),
+    )?.[1];
   if (!mount) throw new Error(`no cgroup v1 hierarchy for ${controller}`);
   const own = /^\d+:([^:]*):(.*)$/;
   const path = (await readFile("/proc/self/cgroup", "utf8"))
@@ -79,12 +95,16 @@ async function folder(controller: string, name: string): Promise<string> {
 /** cgroup v2 needs a delegated group (systemd: Delegate=yes), because processes live in leaves only. */
 async function openUnified(name: string): Promise<Cgroups> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
-  const mount = mounts.split("\n").map((line) => line.split(" ")).find(([, , type]) => type === "cgroup2")?.[1];
+  const mount = mounts
+    .split("\n")
+    .map((line) => line.split(" "))
+    .find(([, , type]) => type === "cgroup2")?.[1];
   if (!mount) throw new Error("no cgroup v2 hierarchy");
   const path = /^0::(.*)$/m.exec(await readFile("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
   const own = join(mount, path);
   const controllers = (await readFile(join(own, "cgroup.controllers"), "utf8")).trim().split(" ");
-  if (!controllers.includes("memory") || !controllers.includes("pids")) throw new Error("cgroup v2 has no memory and pids controllers here");
+  if (!controllers.includes("memory") || !controllers.includes("pids"))
+    throw new Error("cgroup v2 has no memory and pids controllers here");
   const supervisor = join(own, `${name}-supervisor`);
   await mkdir(supervisor, { recursive: true });
   for (const pid of (await readFile(join(own, "cgroup.procs"), "utf8")).trim().split("\n")) {
@@ -129,7 +149,8 @@ async function removeGroup(path: string): Promise<void> {
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : "";
       if (code === "ENOENT") return;
-      if (code !== "EBUSY" || attempt === 100) throw new Error(`cgroup ${path} cannot be removed`, { cause: error });
+      if (code !== "EBUSY" || attempt === 100)
+        throw new Error(`cgroup ${path} cannot be removed`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

@@ -18,7 +18,11 @@ export const FRAME_MAX = 1024 * 1024;
 const HEADER = 5;
 
 /** Writes a frame; false when the stream wants a pause. Large payloads become several frames. */
-export function writeFrame(to: Writable, type: FrameType, payload: Uint8Array = new Uint8Array()): boolean {
+export function writeFrame(
+  to: Writable,
+  type: FrameType,
+  payload: Uint8Array = new Uint8Array(),
+): boolean {
   let ready = true;
   let offset = 0;
   do {
@@ -38,13 +42,16 @@ export function writeJsonFrame(to: Writable, type: FrameType, value: unknown): v
 }
 
 /** Cuts a byte stream into frames. A frame that is too long is an error of the other side. */
-export function frameReader(onFrame: (type: number, payload: Uint8Array) => void): (chunk: Uint8Array) => void {
+export function frameReader(
+  onFrame: (type: number, payload: Uint8Array) => void,
+): (chunk: Uint8Array) => void {
   let pending = Buffer.alloc(0);
   return (chunk) => {
     pending = pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([pending, chunk]);
     while (pending.length >= HEADER) {
       const length = pending.readUInt32BE(1);
-      if (length > FRAME_MAX) throw new Error(`frame of ${length} bytes, at most ${FRAME_MAX} are allowed`);
+      if (length > FRAME_MAX)
+        throw new Error(`frame of ${length} bytes, at most ${FRAME_MAX} are allowed`);
       if (pending.length < HEADER + length) return;
       const type = pending.readUInt8(0);
       const payload = pending.subarray(HEADER, HEADER + length);

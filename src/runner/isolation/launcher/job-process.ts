@@ -50,18 +50,51 @@ export function startJobProcess(options: JobProcessOptions): JobProcess {
   const user = String(job.uid);
   const child = start(
     [
-      "sh", "-c", JOIN, "sh", ...(options.cgroup?.joinFiles ?? []), "--",
-      "setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--pdeathsig", "KILL",
-      "prlimit", ...resourceLimits(options.limits, options.cgroup !== null),
-      "bwrap", "--args", String(ARGUMENTS_FD), "--json-status-fd", String(STATUS_FD), "--", ...options.program,
+      "sh",
+      "-c",
+      JOIN,
+      "sh",
+      ...(options.cgroup?.joinFiles ?? []),
+      "--",
+      "setpriv",
+      "--reuid",
+      user,
+      "--regid",
+      user,
+      "--clear-groups",
+      "--inh-caps=-all",
+      "--bounding-set=-all",
+      "--no-new-privs",
+      "--pdeathsig",
+      "KILL",
+      "prlimit",
+      ...resourceLimits(options.limits, options.cgroup !== null),
+      "bwrap",
+      "--args",
+      String(ARGUMENTS_FD),
+      "--json-status-fd",
+      String(STATUS_FD),
+      "--",
+      ...options.program,
     ],
     {
       cwd: "/",
       env: { PATH: ROOT_PATH },
-      stdio: [options.stdin ? "pipe" : "ignore", "pipe", "pipe", "pipe", "pipe", ...options.files.map(() => "pipe" as const)],
+      stdio: [
+        options.stdin ? "pipe" : "ignore",
+        "pipe",
+        "pipe",
+        "pipe",
+        "pipe",
+        ...options.files.map(() => "pipe" as const),
+      ],
     },
   );
-  writeTo(child, ARGUMENTS_FD, Buffer.from(options.options.map((option) => `${option}\0`).join("")));
+  writeTo(
+    child,
+    ARGUMENTS_FD,
+    Buffer.from(options.options.map((option) => `${option}\0`).join("")),
+  );
   options.files.forEach((content, index) => writeTo(child, FIRST_FILE_FD + index, content));
   const status = readStatus(child);
   return {
@@ -116,7 +149,8 @@ async function firstChild(init: number, uid: number): Promise<number | null> {
   const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry)).map(Number);
   for (const pid of pids.sort((left, right) => left - right)) {
     const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-    if (Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === init) return (await userOf(pid)) === uid ? pid : null;
+    if (Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === init)
+      return (await userOf(pid)) === uid ? pid : null;
   }
   return null;
 }

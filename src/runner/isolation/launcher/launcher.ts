@@ -37,7 +37,9 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
   const { paths, plan } = options;
   const jobs = openJobs(paths.jobs, plan.jobUsers);
   await jobs.sweep();
-  const cgroups = await openCgroups(`snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`);
+  const cgroups = await openCgroups(
+    `snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`,
+  );
   let runs = 0;
   const context: RunContext = {
     paths,
@@ -100,7 +102,10 @@ async function serve(context: RunContext, socket: Socket): Promise<void> {
 async function serveJob(context: RunContext, _request: JobRequest, socket: Socket): Promise<void> {
   const job = await context.jobs.open();
   if (!job) {
-    writeJsonFrame(socket, FRAME.refused, { reason: "every job user is taken: raise jobUsers or run fewer jobs at once", bug: false } satisfies Refusal);
+    writeJsonFrame(socket, FRAME.refused, {
+      reason: "every job user is taken: raise jobUsers or run fewer jobs at once",
+      bug: false,
+    } satisfies Refusal);
     socket.end();
     return;
   }
@@ -109,7 +114,11 @@ async function serveJob(context: RunContext, _request: JobRequest, socket: Socke
     socket.once("end", resolve);
     socket.once("close", resolve);
   });
-  writeJsonFrame(socket, FRAME.opened, { job: job.id, directory: job.directory, uid: job.uid } satisfies JobOpened);
+  writeJsonFrame(socket, FRAME.opened, {
+    job: job.id,
+    directory: job.directory,
+    uid: job.uid,
+  } satisfies JobOpened);
   socket.resume();
   await closed;
   await context.jobs.close(job);
@@ -118,7 +127,9 @@ async function serveJob(context: RunContext, _request: JobRequest, socket: Socke
 }
 
 /** The first line is the request; what follows it belongs to the run. */
-async function readRequest(socket: Socket): Promise<{ request: LauncherRequest; early: Buffer } | null> {
+async function readRequest(
+  socket: Socket,
+): Promise<{ request: LauncherRequest; early: Buffer } | null> {
   let pending = Buffer.alloc(0);
   const line = await new Promise<number | null>((resolve, reject) => {
     const onData = (chunk: Buffer): void => {
@@ -140,6 +151,9 @@ async function readRequest(socket: Socket): Promise<{ request: LauncherRequest; 
     return null;
   }
   const parsed = LauncherRequest.safeParse(JSON.parse(pending.subarray(0, line).toString("utf8")));
-  if (!parsed.success) throw new Error(`the request is not valid: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`);
+  if (!parsed.success)
+    throw new Error(
+      `the request is not valid: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`,
+    );
   return { request: parsed.data, early: pending.subarray(line + 1) };
 }

@@ -38,7 +38,14 @@ export const RunRequest = z.strictObject({
   jobDirectory: z.enum(["read-only", "read-write", "absent"]),
   binds: z.array(Bind).max(32),
   /** Files on the private tmpfs, readable by the job only. Base64. */
-  files: z.array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/), content: z.base64() })).max(32),
+  files: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/),
+        content: z.base64(),
+      }),
+    )
+    .max(32),
   limits: Limits,
   stdin: z.boolean(),
   graceMs: z.int().min(0).max(600_000),

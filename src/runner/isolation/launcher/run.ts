@@ -26,15 +26,25 @@ export interface RunContext {
 const EXCLUSIVE = "a run that binds folders of its job is the only one of the job while it lasts";
 
 /** Serves one run on its connection: output as frames, then the exit. Closing the connection ends the run. */
-export async function serveRun(context: RunContext, request: RunRequest, socket: Socket, early: Buffer): Promise<void> {
+export async function serveRun(
+  context: RunContext,
+  request: RunRequest,
+  socket: Socket,
+  early: Buffer,
+): Promise<void> {
   const job = context.jobs.get(request.job);
-  const refusal = job ? await refuseRun(context, request, job) : `there is no open job ${request.job}`;
+  const refusal = job
+    ? await refuseRun(context, request, job)
+    : `there is no open job ${request.job}`;
   if (!job || refusal !== null) {
     writeJsonFrame(socket, FRAME.refused, { reason: refusal ?? "", bug: false } satisfies Refusal);
     socket.end();
     return;
   }
-  const cgroup = context.cgroups.kind === "none" ? null : await context.cgroups.create(context.nextRun(), request.limits);
+  const cgroup =
+    context.cgroups.kind === "none"
+      ? null
+      : await context.cgroups.create(context.nextRun(), request.limits);
   if (context.jobs.get(job.id) !== job || socket.destroyed) {
     await cgroup?.remove();
     socket.destroy();
@@ -50,7 +60,10 @@ export async function serveRun(context: RunContext, request: RunRequest, socket:
   }
   const running = startJobProcess({
     job,
-    options: [...context.systemArguments, ...runArguments(request, job, context.paths, FIRST_FILE_FD)],
+    options: [
+      ...context.systemArguments,
+      ...runArguments(request, job, context.paths, FIRST_FILE_FD),
+    ],
     program: programArguments(request, context.self),
     files: request.files.map((file) => Buffer.from(file.content, "base64")),
     limits: request.limits,
@@ -85,7 +98,11 @@ export async function serveRun(context: RunContext, request: RunRequest, socket:
   socket.end();
 }
 
-async function refuseRun(context: RunContext, request: RunRequest, job: Job): Promise<string | null> {
+async function refuseRun(
+  context: RunContext,
+  request: RunRequest,
+  job: Job,
+): Promise<string | null> {
   for (const bind of request.binds) {
     const refusal = await refuseBind(bind, job, context.readOnlyPaths);
     if (refusal !== null) return refusal;
@@ -130,7 +147,11 @@ function readCommands(socket: Socket, early: Buffer, running: JobProcess, stop: 
   socket.resume();
 }
 
-function relay(from: Readable | null, to: Socket, type: typeof FRAME.stdout | typeof FRAME.stderr): void {
+function relay(
+  from: Readable | null,
+  to: Socket,
+  type: typeof FRAME.stdout | typeof FRAME.stderr,
+): void {
   from?.on("data", (chunk: Uint8Array) => {
     if (to.destroyed || writeFrame(to, type, chunk)) return;
     from.pause();
@@ -140,7 +161,11 @@ function relay(from: Readable | null, to: Socket, type: typeof FRAME.stdout | ty
   to.once("close", () => from?.resume());
 }
 
-function enforcement(limit: number | undefined, inCgroup: boolean, fallback: Enforcement): Enforcement {
+function enforcement(
+  limit: number | undefined,
+  inCgroup: boolean,
+  fallback: Enforcement,
+): Enforcement {
   if (limit === undefined) return "none";
   return inCgroup ? "cgroup" : fallback;
 }

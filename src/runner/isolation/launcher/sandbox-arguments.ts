@@ -7,8 +7,21 @@ import type { Job } from "./jobs.ts";
 import type { RunRequest } from "./request.ts";
 
 /** What does not change between runs: bubblewrap's arguments for the part of the host that is visible. */
-export async function systemArguments(paths: Layout, self: Self, readOnlyPaths: readonly string[]): Promise<string[]> {
-  const args = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--hostname", "snowcat", "--clearenv"];
+export async function systemArguments(
+  paths: Layout,
+  self: Self,
+  readOnlyPaths: readonly string[],
+): Promise<string[]> {
+  const args = [
+    "--unshare-all",
+    "--unshare-user",
+    "--disable-userns",
+    "--die-with-parent",
+    "--new-session",
+    "--hostname",
+    "snowcat",
+    "--clearenv",
+  ];
   args.push("--ro-bind", "/usr", "/usr");
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) {
     const path = `/${name}`;
@@ -19,32 +32,65 @@ export async function systemArguments(paths: Layout, self: Self, readOnlyPaths: 
   for (const name of ["passwd", "group", "nsswitch.conf", "hosts"]) {
     args.push("--ro-bind", join(paths.accounts, name), `/etc/${name}`);
   }
-  for (const path of ["/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/static/ssl/certs", "/run/current-system/sw"]) {
+  for (const path of [
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/static/ssl/certs",
+    "/run/current-system/sw",
+  ]) {
     if (await stat(path).catch(() => null)) args.push("--ro-bind", await realpath(path), path);
   }
   args.push("--ro-bind", "/nix/store", "/nix/store");
   args.push("--ro-bind", "/nix/var/nix/daemon-socket", "/nix/var/nix/daemon-socket");
   args.push("--ro-bind", paths.jobNixConfiguration, INSIDE.nixConfiguration);
   args.push("--ro-bind", join(paths.self, "node"), INSIDE.node);
-  if (self.kind === "source") args.push("--ro-bind", join(paths.self, "source/src/runner/isolation/init"), INSIDE.init);
+  if (self.kind === "source")
+    args.push("--ro-bind", join(paths.self, "source/src/runner/isolation/init"), INSIDE.init);
   else args.push("--ro-bind", join(paths.self, "snowcat.mjs"), INSIDE.bundle);
   for (const path of readOnlyPaths) args.push("--ro-bind", path, path);
-  args.push("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--perms", "0700", "--tmpfs", "/home");
+  args.push(
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--perms",
+    "0700",
+    "--tmpfs",
+    "/home",
+  );
   return args;
 }
 
 /** bubblewrap's arguments for one run; `firstFile` is the descriptor of the first secret. */
-export function runArguments(request: RunRequest, job: Job, paths: Layout, firstFile: number): string[] {
+export function runArguments(
+  request: RunRequest,
+  job: Job,
+  paths: Layout,
+  firstFile: number,
+): string[] {
   const args: string[] = [];
   if (request.jobDirectory !== "absent") {
-    args.push(request.jobDirectory === "read-only" ? "--ro-bind" : "--bind", job.directory, INSIDE.job);
+    args.push(
+      request.jobDirectory === "read-only" ? "--ro-bind" : "--bind",
+      job.directory,
+      INSIDE.job,
+    );
   }
   for (const bind of request.binds) {
     args.push(bind.access === "read-only" ? "--ro-bind" : "--bind", bind.source, bind.target);
   }
   args.push("--perms", "0700", "--tmpfs", INSIDE.secrets);
   request.files.forEach((file, index) => {
-    args.push("--perms", "0400", "--file", String(firstFile + index), join(INSIDE.secrets, file.name));
+    args.push(
+      "--perms",
+      "0400",
+      "--file",
+      String(firstFile + index),
+      join(INSIDE.secrets, file.name),
+    );
   });
   if (request.network === "proxy") args.push("--ro-bind", paths.egressSocket, INSIDE.egressSocket);
   for (const [name, value] of Object.entries(request.env)) args.push("--setenv", name, value);
@@ -55,6 +101,14 @@ export function runArguments(request: RunRequest, job: Job, paths: Layout, first
 /** The program, behind the forwarder when it may use the proxy. */
 export function programArguments(request: RunRequest, self: Self): string[] {
   if (request.network === "none") return [...request.argv];
-  const init = self.kind === "source" ? [`${INSIDE.init}/main.ts`] : [INSIDE.bundle, "sandbox-init"];
-  return [INSIDE.node, ...init, INSIDE.egressSocket, String(INSIDE.proxyPort), "--", ...request.argv];
+  const init =
+    self.kind === "source" ? [`${INSIDE.init}/main.ts`] : [INSIDE.bundle, "sandbox-init"];
+  return [
+    INSIDE.node,
+    ...init,
+    INSIDE.egressSocket,
+    String(INSIDE.proxyPort),
+    "--",
+    ...request.argv,
+  ];
 }

@@ -11,14 +11,38 @@ import type { World } from "./world.ts";
 /** What people do on GitHub's own pages: accounts, Apps, installations, repositories. */
 
 export const defaultPermissions: Permissions = {
-  metadata: "read", checks: "write", contents: "write", pull_requests: "write", issues: "write", statuses: "write", deployments: "write",
+  metadata: "read",
+  checks: "write",
+  contents: "write",
+  pull_requests: "write",
+  issues: "write",
+  statuses: "write",
+  deployments: "write",
 };
 
-export const defaultEvents = ["push", "create", "delete", "pull_request", "issue_comment", "check_run", "check_suite", "status", "merge_group"];
+export const defaultEvents = [
+  "push",
+  "create",
+  "delete",
+  "pull_request",
+  "issue_comment",
+  "check_run",
+  "check_suite",
+  "status",
+  "merge_group",
+];
 
-export function createAccount(world: World, input: { login: string; type?: "User" | "Organization" | "Bot"; id?: number }): Account {
-  if (world.accountByLogin(input.login)) throw new Error(`the account ${input.login} exists already`);
-  const account: Account = { id: input.id ?? world.nextId(), login: input.login, type: input.type ?? "User" };
+export function createAccount(
+  world: World,
+  input: { login: string; type?: "User" | "Organization" | "Bot"; id?: number },
+): Account {
+  if (world.accountByLogin(input.login))
+    throw new Error(`the account ${input.login} exists already`);
+  const account: Account = {
+    id: input.id ?? world.nextId(),
+    login: input.login,
+    type: input.type ?? "User",
+  };
   world.accounts.set(account.id, account);
   return account;
 }
@@ -62,7 +86,12 @@ export interface InstallInput {
 }
 
 /** Installs and tells the App (`installation.created`). */
-export function install(world: World, app: App, account: Account, input: InstallInput = {}): Installation {
+export function install(
+  world: World,
+  app: App,
+  account: Account,
+  input: InstallInput = {},
+): Installation {
   const chosen = input.repositories ?? "all";
   const installation: Installation = {
     id: world.nextId(),
@@ -75,19 +104,31 @@ export function install(world: World, app: App, account: Account, input: Install
     createdAt: world.stamp(),
   };
   world.installations.set(installation.id, installation);
-  const covered = [...world.repositories.values()].filter((repo) => world.covers(installation, repo));
+  const covered = [...world.repositories.values()].filter((repo) =>
+    world.covers(installation, repo),
+  );
   world.hooks.emitInstallation(installation, {
     event: "installation",
     action: "created",
-    payload: { repositories: covered.map((repo) => renderRepositoryStub(world, repo)), requester: null },
+    payload: {
+      repositories: covered.map((repo) => renderRepositoryStub(world, repo)),
+      requester: null,
+    },
     sender: account,
   });
   return installation;
 }
 
 /** Adds or removes repositories of a "selected" installation and tells the App. */
-export function changeInstallation(world: World, installation: Installation, change: { add?: Repository[]; remove?: Repository[] }): void {
-  if (installation.repositories === "all") throw new Error(`installation ${installation.id} covers all repositories; nothing can be added`);
+export function changeInstallation(
+  world: World,
+  installation: Installation,
+  change: { add?: Repository[]; remove?: Repository[] },
+): void {
+  if (installation.repositories === "all")
+    throw new Error(
+      `installation ${installation.id} covers all repositories; nothing can be added`,
+    );
   const { add = [], remove = [] } = change;
   for (const repo of add) installation.repositories.add(repo.id);
   for (const repo of remove) installation.repositories.delete(repo.id);
@@ -95,17 +136,36 @@ export function changeInstallation(world: World, installation: Installation, cha
   world.hooks.emitInstallation(installation, {
     event: "installation_repositories",
     action: remove.length > 0 ? "removed" : "added",
-    payload: { repository_selection: "selected", repositories_added: stubs(add), repositories_removed: stubs(remove), requester: null },
+    payload: {
+      repository_selection: "selected",
+      repositories_added: stubs(add),
+      repositories_removed: stubs(remove),
+      requester: null,
+    },
     sender: world.account(installation.accountId),
   });
 }
 
 /** `deleted`, `suspend` and `unsuspend` of a whole installation. */
-export function endInstallation(world: World, installation: Installation, action: "deleted" | "suspend" | "unsuspend"): void {
-  const covered = [...world.repositories.values()].filter((repo) => world.covers(installation, repo));
+export function endInstallation(
+  world: World,
+  installation: Installation,
+  action: "deleted" | "suspend" | "unsuspend",
+): void {
+  const covered = [...world.repositories.values()].filter((repo) =>
+    world.covers(installation, repo),
+  );
   installation.suspendedAt = action === "suspend" ? world.stamp() : null;
-  const listed = action === "deleted" ? { repositories: covered.map((repo) => renderRepositoryStub(world, repo)) } : {};
-  world.hooks.emitInstallation(installation, { event: "installation", action, payload: listed, sender: world.account(installation.accountId) });
+  const listed =
+    action === "deleted"
+      ? { repositories: covered.map((repo) => renderRepositoryStub(world, repo)) }
+      : {};
+  world.hooks.emitInstallation(installation, {
+    event: "installation",
+    action,
+    payload: listed,
+    sender: world.account(installation.accountId),
+  });
   if (action === "deleted") world.installations.delete(installation.id);
 }
 
@@ -121,8 +181,13 @@ export interface RepositoryInput {
 }
 
 export async function createRepository(world: World, input: RepositoryInput): Promise<Repository> {
-  if (world.findRepository(input.owner.login, input.name)) throw new Error(`${input.owner.login}/${input.name} exists already`);
-  const repo = blank(world, input.owner, input.name, { private: input.private === true, defaultBranch: input.defaultBranch ?? "main", parentId: null });
+  if (world.findRepository(input.owner.login, input.name))
+    throw new Error(`${input.owner.login}/${input.name} exists already`);
+  const repo = blank(world, input.owner, input.name, {
+    private: input.private === true,
+    defaultBranch: input.defaultBranch ?? "main",
+    parentId: null,
+  });
   await repo.git.init(repo.defaultBranch);
   world.repositories.set(repo.id, repo);
   // The first commit is part of the creation: no event.
@@ -132,14 +197,28 @@ export async function createRepository(world: World, input: RepositoryInput): Pr
   return repo;
 }
 
-export async function fork(world: World, parent: Repository, owner: Account, name = parent.name): Promise<Repository> {
-  const repo = blank(world, owner, name, { private: parent.private, defaultBranch: parent.defaultBranch, parentId: parent.id });
+export async function fork(
+  world: World,
+  parent: Repository,
+  owner: Account,
+  name = parent.name,
+): Promise<Repository> {
+  const repo = blank(world, owner, name, {
+    private: parent.private,
+    defaultBranch: parent.defaultBranch,
+    parentId: parent.id,
+  });
   await repo.git.cloneFrom(parent.git);
   world.repositories.set(repo.id, repo);
   return repo;
 }
 
-function blank(world: World, owner: Account, name: string, more: Pick<Repository, "private" | "defaultBranch" | "parentId">): Repository {
+function blank(
+  world: World,
+  owner: Account,
+  name: string,
+  more: Pick<Repository, "private" | "defaultBranch" | "parentId">,
+): Repository {
   const id = world.nextId();
   return {
     ...more,

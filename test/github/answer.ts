@@ -12,7 +12,12 @@ export class Refused extends Error {
   readonly extra: Record<string, unknown>;
   readonly headers: Record<string, string>;
 
-  constructor(status: number, message: string, extra: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
+  constructor(
+    status: number,
+    message: string,
+    extra: Record<string, unknown> = {},
+    headers: Record<string, string> = {},
+  ) {
     super(message);
     this.status = status;
     this.extra = extra;
@@ -25,8 +30,10 @@ export const created = (body: unknown): Answer => ({ status: 201, body });
 export const noContent = (): Answer => ({ status: 204 });
 
 export const notFound = (): Refused => new Refused(404, "Not Found");
-export const notAccessible = (): Refused => new Refused(403, "Resource not accessible by integration");
-export const invalid = (message: string): Refused => new Refused(422, `Validation Failed: ${message}`, { errors: [{ message }] });
+export const notAccessible = (): Refused =>
+  new Refused(403, "Resource not accessible by integration");
+export const invalid = (message: string): Refused =>
+  new Refused(422, `Validation Failed: ${message}`, { errors: [{ message }] });
 
 export function answerOf(refused: Refused): Answer {
   return {

@@ -10,7 +10,14 @@ export type Actor =
   | { kind: "anonymous" }
   | { kind: "user"; account: Account; token: string }
   | { kind: "app"; app: App }
-  | { kind: "installation"; installation: Installation; app: App; repositories: Set<number> | null; permissions: Permissions; token: string };
+  | {
+      kind: "installation";
+      installation: Installation;
+      app: App;
+      repositories: Set<number> | null;
+      permissions: Permissions;
+      token: string;
+    };
 
 interface InstallationGrant {
   installationId: number;
@@ -25,7 +32,8 @@ const longestJwt = 600;
 /** Seconds a client's clock may run ahead. */
 const skew = 60;
 
-const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+const base64url = (value: unknown): string =>
+  Buffer.from(JSON.stringify(value)).toString("base64url");
 
 /** Tokens and what they allow. */
 export class Grants {
@@ -44,10 +52,22 @@ export class Grants {
   }
 
   /** The long form `ghs_<app>_<jwt>` of about 520 characters that GitHub has been moving to. */
-  issueInstallationToken(installation: Installation, scope: { repositories: Set<number> | null; permissions: Permissions }): { token: string; expiresAt: number } {
+  issueInstallationToken(
+    installation: Installation,
+    scope: { repositories: Set<number> | null; permissions: Permissions },
+  ): { token: string; expiresAt: number } {
     const expiresAt = this.#world.now() + hour;
-    const claims = { iss: "github", sub: `installation:${installation.id}`, exp: Math.floor(expiresAt / 1000), jti: randomBytes(12).toString("hex") };
-    const jwt = [base64url({ alg: "RS256", typ: "JWT" }), base64url(claims), randomBytes(256).toString("base64url")].join(".");
+    const claims = {
+      iss: "github",
+      sub: `installation:${installation.id}`,
+      exp: Math.floor(expiresAt / 1000),
+      jti: randomBytes(12).toString("hex"),
+    };
+    const jwt = [
+      base64url({ alg: "RS256", typ: "JWT" }),
+      base64url(claims),
+      randomBytes(256).toString("base64url"),
+    ].join(".");
     const token = `ghs_${installation.appId}_${jwt}`;
     this.#installations.set(token, { installationId: installation.id, expiresAt, ...scope });
     return { token, expiresAt };
@@ -67,7 +87,9 @@ export class Grants {
       return this.fromToken(text.slice(text.indexOf(":") + 1));
     }
     if (!/^(bearer|token)$/i.test(scheme)) throw badCredentials();
-    return value.split(".").length === 3 && !value.startsWith("ghs_") ? { kind: "app", app: this.fromJwt(value) } : this.fromToken(value);
+    return value.split(".").length === 3 && !value.startsWith("ghs_")
+      ? { kind: "app", app: this.fromJwt(value) }
+      : this.fromToken(value);
   }
 
   fromToken(token: string): Actor {
@@ -75,8 +97,16 @@ export class Grants {
     if (user !== undefined) return { kind: "user", account: this.#world.account(user), token };
     const grant = this.#installations.get(token);
     const installation = grant && this.#world.installations.get(grant.installationId);
-    if (!grant || !installation || installation.suspendedAt || grant.expiresAt <= this.#world.now()) throw badCredentials();
-    return { kind: "installation", installation, app: this.#world.app(installation.appId), repositories: grant.repositories, permissions: grant.permissions, token };
+    if (!grant || !installation || installation.suspendedAt || grant.expiresAt <= this.#world.now())
+      throw badCredentials();
+    return {
+      kind: "installation",
+      installation,
+      app: this.#world.app(installation.appId),
+      repositories: grant.repositories,
+      permissions: grant.permissions,
+      token,
+    };
   }
 
   private fromJwt(jwt: string): App {
@@ -90,18 +120,38 @@ export class Grants {
       throw new Refused(401, "A JSON web token could not be decoded");
     }
     if (header.alg !== "RS256") throw new Refused(401, "A JSON web token could not be decoded");
-    const app = [...this.#world.apps.values()].find((one) => String(claims.iss) === String(one.id) || claims.iss === one.clientId);
+    const app = [...this.#world.apps.values()].find(
+      (one) => String(claims.iss) === String(one.id) || claims.iss === one.clientId,
+    );
     if (!app) throw new Refused(401, "'Issuer' claim ('iss') must be an Integer");
-    if (!verify("RSA-SHA256", Buffer.from(`${head}.${body}`), app.publicKey, Buffer.from(signature, "base64url"))) {
+    if (
+      !verify(
+        "RSA-SHA256",
+        Buffer.from(`${head}.${body}`),
+        app.publicKey,
+        Buffer.from(signature, "base64url"),
+      )
+    ) {
       throw new Refused(401, "A JSON web token could not be decoded");
     }
     const now = Math.floor(this.#world.now() / 1000);
     if (typeof claims.exp !== "number" || !Number.isInteger(claims.exp) || claims.exp <= now) {
-      throw new Refused(401, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires");
+      throw new Refused(
+        401,
+        "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+      );
     }
-    if (claims.exp > now + longestJwt) throw new Refused(401, "'Expiration time' claim ('exp') is too far in the future");
-    if (typeof claims.iat !== "number" || !Number.isInteger(claims.iat) || claims.iat > now + skew) {
-      throw new Refused(401, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued");
+    if (claims.exp > now + longestJwt)
+      throw new Refused(401, "'Expiration time' claim ('exp') is too far in the future");
+    if (
+      typeof claims.iat !== "number" ||
+      !Number.isInteger(claims.iat) ||
+      claims.iat > now + skew
+    ) {
+      throw new Refused(
+        401,
+        "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+      );
     }
     return app;
   }

@@ -5,13 +5,16 @@ import type { RateLimits } from "./limits.ts";
 import type { Repository } from "./state.ts";
 import type { World } from "./world.ts";
 
+/** Query parameters as the published types have them. */
+export type Query = Record<string, string | number | boolean | undefined>;
+
 /** One authorized request whose parameters and body have been validated against the published description. */
 export interface Call {
   world: World;
   operation: Operation;
   actor: Actor;
   params: Record<string, string>;
-  query: Record<string, unknown>;
+  query: Query;
   /** Valid by the operation's schema; handlers name the fields they use. */
   body: unknown;
   /** The path with its query, for links. */
@@ -52,5 +55,9 @@ export async function page<T>(
     ...(at < last ? [link(at + 1, "next"), link(last, "last")] : []),
     ...(at > 1 ? [link(1, "first")] : []),
   ];
-  return { status: 200, body: wrap(shown, items.length), headers: links.length > 0 ? { link: links.join(", ") } : {} };
+  return {
+    status: 200,
+    body: wrap(shown, items.length),
+    headers: links.length > 0 ? { link: links.join(", ") } : {},
+  };
 }

@@ -25,20 +25,31 @@ export async function cloneOf(world: World, repo: Repository, as: Account): Prom
   const dir = join(home, "work");
   // The token is in a file that only a helper reads: in no argument, no address, no .git.
   const secret = join(home, "credential");
-  await writeFile(secret, `username=x-access-token\npassword=${world.grants.issueUserToken(as)}\n`, { mode: 0o400 });
+  await writeFile(
+    secret,
+    `username=x-access-token\npassword=${world.grants.issueUserToken(as)}\n`,
+    { mode: 0o400 },
+  );
   const helper = join(home, "helper");
   await writeFile(helper, `#!/bin/sh\n[ "$1" = get ] && cat "${secret}"\nexit 0\n`);
   await chmod(helper, 0o500);
   const env = {
-    GIT_AUTHOR_NAME: as.login, GIT_AUTHOR_EMAIL: emailOf(as), GIT_COMMITTER_NAME: as.login, GIT_COMMITTER_EMAIL: emailOf(as),
+    GIT_AUTHOR_NAME: as.login,
+    GIT_AUTHOR_EMAIL: emailOf(as),
+    GIT_COMMITTER_NAME: as.login,
+    GIT_COMMITTER_EMAIL: emailOf(as),
   };
   const run = (cwd: string, args: string[]): Promise<GitResult> => {
     const date = world.stamp();
-    return runGit(["-c", `credential.helper=${helper}`, ...args], { cwd, env: { ...env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date } });
+    return runGit(["-c", `credential.helper=${helper}`, ...args], {
+      cwd,
+      env: { ...env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date },
+    });
   };
   const must = async (cwd: string, args: string[]): Promise<string> => {
     const result = await run(cwd, args);
-    if (result.code !== 0) throw new Error(`git ${args[0]} exited ${result.code}: ${result.stderr}`);
+    if (result.code !== 0)
+      throw new Error(`git ${args[0]} exited ${result.code}: ${result.stderr}`);
     return result.stdout.toString().trim();
   };
   await must(home, ["clone", "-q", cloneUrl(world, repo), dir]);

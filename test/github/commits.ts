@@ -31,17 +31,32 @@ const format = ["%H", "%T", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct", "%B"
 /** Commits that `git log` prints for these arguments, in its order. */
 export async function readLog(git: GitStore, args: string[]): Promise<Commit[]> {
   const text = (await git.git(["log", "-z", `--format=${format}`, ...args])).toString();
-  return text.split("\0").filter((record) => record.trim() !== "").map(parse);
+  return text
+    .split("\0")
+    .filter((record) => record.trim() !== "")
+    .map(parse);
 }
 
 export async function readCommit(git: GitStore, sha: string): Promise<Commit | undefined> {
   if ((await git.objectType(sha)) !== "commit") return undefined;
-  return (await readLog(git, ["-1", sha]))[0];
+  return (await git.fact(`commit ${sha}`, () => readLog(git, ["-1", sha])))[0];
 }
 
 function parse(record: string): Commit {
-  const [sha = "", tree = "", parents = "", an = "", ae = "", at = "", cn = "", ce = "", ct = "", ...message] = record.split("\n");
-  const iso = (seconds: string): string => new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "Z");
+  const [
+    sha = "",
+    tree = "",
+    parents = "",
+    an = "",
+    ae = "",
+    at = "",
+    cn = "",
+    ce = "",
+    ct = "",
+    ...message
+  ] = record.split("\n");
+  const iso = (seconds: string): string =>
+    new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "Z");
   return {
     sha,
     tree,
@@ -52,10 +67,20 @@ function parse(record: string): Commit {
   };
 }
 
-const kinds: Record<string, FileChange["status"]> = { A: "added", D: "removed", M: "modified", T: "modified", R: "renamed" };
+const kinds: Record<string, FileChange["status"]> = {
+  A: "added",
+  D: "removed",
+  M: "modified",
+  T: "modified",
+  R: "renamed",
+};
 
 /** Files that differ between two trees or commits. */
-export async function readDiff(git: GitStore, from: string, to: string): Promise<FileChange[]> {
+export function readDiff(git: GitStore, from: string, to: string): Promise<FileChange[]> {
+  return git.fact(`diff ${from} ${to}`, () => computeDiff(git, from, to));
+}
+
+async function computeDiff(git: GitStore, from: string, to: string): Promise<FileChange[]> {
   const args = ["diff-tree", "-r", "-M", "-z", "--no-commit-id", from, to];
   const raw = (await git.git([...args, "--raw"])).toString().split("\0");
   const counts = (await git.git([...args, "--numstat"])).toString().split("\0");
@@ -68,7 +93,7 @@ export async function readDiff(git: GitStore, from: string, to: string): Promise
     numbers.set(name, { additions: Number(additions) || 0, deletions: Number(deletions) || 0 });
   }
   const changes: FileChange[] = [];
-  for (let at = 0; at < raw.length; ) {
+  for (let at = 0; at < raw.length;) {
     const head = /^:\d+ \d+ ([0-9a-f]+) ([0-9a-f]+) ([A-Z])/.exec(raw[at] ?? "");
     if (!head) break;
     const [, before = "", after = "", letter = "M"] = head;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { errata } from "./errata.ts";
 
 /** GitHub's published OpenAPI description (github.com flavour), read once per process; about 0.1 s. */
 
@@ -74,11 +75,15 @@ function operationOf(raw: RawOperation, method: string, template: string): Opera
     id: raw.operationId,
     method,
     template,
-    parameters: (raw.parameters ?? []).map((one) => (one.$ref ? components.parameters[last(one.$ref)] : one) as Parameter),
+    parameters: (raw.parameters ?? []).map(
+      (one) => (one.$ref ? components.parameters[last(one.$ref)] : one) as Parameter,
+    ),
     body: json ? { schema: json, required: raw.requestBody?.required === true } : null,
     responses: new Map(
       Object.entries(raw.responses ?? {}).map(([status, one]) => {
         const answer = one.$ref ? components.responses[last(one.$ref)] : one;
+        const amended = errata[raw.operationId];
+        if (amended?.status === Number(status)) return [amended.status, amended.schema];
         return [Number(status), answer?.content?.["application/json"]?.schema ?? null];
       }),
     ),

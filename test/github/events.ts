@@ -56,32 +56,76 @@ export class Hooks {
       this.#deliver(installation, emission, repo.id, {
         ...emission.payload,
         repository: renderRepository(this.#world, repo),
-        ...(owner.type === "Organization" ? { organization: renderOrganization(this.#world, owner) } : {}),
-        installation: { id: installation.id, node_id: nodeId("IntegrationInstallation", installation.id) },
+        ...(owner.type === "Organization"
+          ? { organization: renderOrganization(this.#world, owner) }
+          : {}),
+        installation: {
+          id: installation.id,
+          node_id: nodeId("IntegrationInstallation", installation.id),
+        },
       });
     }
   }
 
   /** `installation` and `installation_repositories` carry the whole installation and go to its App alone. */
   emitInstallation(installation: Installation, emission: Emission): void {
-    this.#deliver(installation, emission, null, { ...emission.payload, installation: renderInstallation(this.#world, installation) });
+    this.#deliver(installation, emission, null, {
+      ...emission.payload,
+      installation: renderInstallation(this.#world, installation),
+    });
   }
 
-  #deliver(installation: Installation, emission: Emission, repositoryId: number | null, parts: Record<string, unknown>): void {
+  #deliver(
+    installation: Installation,
+    emission: Emission,
+    repositoryId: number | null,
+    parts: Record<string, unknown>,
+  ): void {
     const app = this.#world.app(installation.appId);
     const { event, action } = emission;
-    const payload = { ...(action ? { action } : {}), ...parts, sender: renderUser(this.#world, emission.sender) };
+    const payload = {
+      ...(action ? { action } : {}),
+      ...parts,
+      sender: renderUser(this.#world, emission.sender),
+    };
     const invalid = webhookFault(event, action, payload);
-    if (invalid) this.#world.record({ kind: "invalid-webhook", where: action ? `${event}.${action}` : event, detail: invalid });
-    this.#send(app, { guid: randomUUID(), event, action, installationId: installation.id, repositoryId, redelivery: false, payload: JSON.stringify(payload) });
+    if (invalid)
+      this.#world.record({
+        kind: "invalid-webhook",
+        where: action ? `${event}.${action}` : event,
+        detail: invalid,
+      });
+    this.#send(app, {
+      guid: randomUUID(),
+      event,
+      action,
+      installationId: installation.id,
+      repositoryId,
+      redelivery: false,
+      payload: JSON.stringify(payload),
+    });
   }
 
   redeliver(delivery: Delivery): Delivery {
     const { guid, event, action, installationId, repositoryId, payload } = delivery;
-    return this.#send(this.#world.app(delivery.appId), { guid, event, action, installationId, repositoryId, payload, redelivery: true });
+    return this.#send(this.#world.app(delivery.appId), {
+      guid,
+      event,
+      action,
+      installationId,
+      repositoryId,
+      payload,
+      redelivery: true,
+    });
   }
 
-  #send(app: App, parts: Pick<Delivery, "guid" | "event" | "action" | "installationId" | "repositoryId" | "redelivery" | "payload">): Delivery {
+  #send(
+    app: App,
+    parts: Pick<
+      Delivery,
+      "guid" | "event" | "action" | "installationId" | "repositoryId" | "redelivery" | "payload"
+    >,
+  ): Delivery {
     const delivery: Delivery = {
       ...parts,
       id: this.#world.nextId(),
@@ -124,13 +168,19 @@ export class Hooks {
       delivery.statusCode = response.status;
       delivery.status = response.ok ? "OK" : response.statusText || `HTTP ${response.status}`;
     } catch (error) {
-      delivery.status = error instanceof Error && error.name === "TimeoutError" ? "timed out" : "failed to connect to host";
+      delivery.status =
+        error instanceof Error && error.name === "TimeoutError"
+          ? "timed out"
+          : "failed to connect to host";
     }
     delivery.duration = Math.round(performance.now() - started) / 1000;
   }
 
   /** Keeps deliveries back, to lose or reorder them; `release` sends what the caller picks (default: all, in order). */
-  hold(): { waiting: () => readonly Delivery[]; release: (pick?: (held: Delivery[]) => Delivery[]) => void } {
+  hold(): {
+    waiting: () => readonly Delivery[];
+    release: (pick?: (held: Delivery[]) => Delivery[]) => void;
+  } {
     const held: Delivery[] = [];
     this.#held = held;
     return {
@@ -138,7 +188,8 @@ export class Hooks {
       release: (pick = (all) => all) => {
         this.#held = null;
         const picked = pick([...held]);
-        for (const delivery of held) if (!picked.includes(delivery)) delivery.status = "lost on purpose";
+        for (const delivery of held)
+          if (!picked.includes(delivery)) delivery.status = "lost on purpose";
         for (const delivery of picked) this.#start(this.#world.app(delivery.appId), delivery);
       },
     };
@@ -159,7 +210,10 @@ export function sign(secret: string, body: string | Buffer): string {
   return `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
 }
 
-function headersOf(app: App, delivery: Pick<Delivery, "guid" | "event" | "payload">): Record<string, string> {
+function headersOf(
+  app: App,
+  delivery: Pick<Delivery, "guid" | "event" | "payload">,
+): Record<string, string> {
   return {
     Accept: "*/*",
     "Content-Type": "application/json",

@@ -5,7 +5,16 @@ import type { Answer } from "./answer.ts";
  * - `drop`: nothing is done, the connection is cut.
  * - `drop-after-commit`: the operation is done, then the connection is cut without an answer.
  */
-export type FaultKind = "403-secondary" | "403-primary" | "429" | "500" | "502" | "503" | "timeout" | "drop" | "drop-after-commit";
+export type FaultKind =
+  | "403-secondary"
+  | "403-primary"
+  | "429"
+  | "500"
+  | "502"
+  | "503"
+  | "timeout"
+  | "drop"
+  | "drop-after-commit";
 
 export interface FaultOptions {
   match: { method?: string; path?: RegExp; operationId?: string };
@@ -33,7 +42,12 @@ export class Faults {
   #armed: Armed[] = [];
 
   add(options: FaultOptions): FaultHandle {
-    const armed: Armed = { ...options, left: options.times ?? 1, skip: options.after ?? 0, hits: 0 };
+    const armed: Armed = {
+      ...options,
+      left: options.times ?? 1,
+      skip: options.after ?? 0,
+      hits: 0,
+    };
     this.#armed.push(armed);
     return {
       get hits() {
@@ -70,15 +84,35 @@ export function answerOfFault(fault: FaultOptions, resetAt: number): Answer | nu
   const retry = { "retry-after": String(fault.retryAfter ?? 60) };
   switch (fault.kind) {
     case "403-secondary":
-      return { status: 403, headers: retry, body: { message: "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.", documentation_url: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits" } };
+      return {
+        status: 403,
+        headers: retry,
+        body: {
+          message:
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+          documentation_url:
+            "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        },
+      };
     case "403-primary":
-      return { status: 403, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(resetAt) }, body: { message: "API rate limit exceeded for installation.", documentation_url: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api" } };
+      return {
+        status: 403,
+        headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(resetAt) },
+        body: {
+          message: "API rate limit exceeded for installation.",
+          documentation_url: "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
+        },
+      };
     case "429":
       return { status: 429, headers: retry, body: { message: "Too many requests" } };
     case "500":
       return { status: 500, body: { message: "Internal Server Error" } };
     case "502":
-      return { status: 502, headers: { "content-type": "text/html" }, raw: Buffer.from("<html><body>502 Bad Gateway</body></html>") };
+      return {
+        status: 502,
+        headers: { "content-type": "text/html" },
+        raw: Buffer.from("<html><body>502 Bad Gateway</body></html>"),
+      };
     case "503":
       return { status: 503, body: { message: "Service Unavailable" } };
     case "timeout":

@@ -35,10 +35,16 @@ export interface Fixture {
 /** An octokit that says nothing and never retries. */
 export function client(github: GitHub, options: Record<string, unknown>): Octokit {
   const quiet = (): void => {};
-  return new Octokit({ baseUrl: github.url, log: { debug: quiet, info: quiet, warn: quiet, error: quiet }, ...options });
+  return new Octokit({
+    baseUrl: github.url,
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    ...options,
+  });
 }
 
-export async function startFixture(options: GitHubOptions & { permissions?: Permissions; private?: boolean } = {}): Promise<Fixture> {
+export async function startFixture(
+  options: GitHubOptions & { permissions?: Permissions; private?: boolean } = {},
+): Promise<Fixture> {
   const github = await startGitHub(options);
   const received: Received[] = [];
   const receiver = await listen(received);
@@ -54,7 +60,11 @@ export async function startFixture(options: GitHubOptions & { permissions?: Perm
     owner,
     name: "flake",
     private: options.private === true,
-    files: { "flake.nix": "{ outputs = _: { }; }\n", "nix/module.nix": "{ }\n", "README.md": "# flake\n" },
+    files: {
+      "flake.nix": "{ outputs = _: { }; }\n",
+      "nix/module.nix": "{ }\n",
+      "README.md": "# flake\n",
+    },
   });
   const installation = github.install(app, owner);
   const auth = { appId: app.id, privateKey: app.privateKeyPem };
@@ -66,7 +76,10 @@ export async function startFixture(options: GitHubOptions & { permissions?: Perm
     installation,
     repo,
     received,
-    bot: client(github, { authStrategy: createAppAuth, auth: { ...auth, installationId: installation.id } }),
+    bot: client(github, {
+      authStrategy: createAppAuth,
+      auth: { ...auth, installationId: installation.id },
+    }),
     asApp: client(github, { authStrategy: createAppAuth, auth }),
     as: (account) => client(github, { auth: github.createUserToken(account.login) }),
     close: async () => {
@@ -82,7 +95,12 @@ async function listen(received: Received[]): Promise<Server> {
     let body = "";
     request.on("data", (bytes: Buffer) => (body += bytes.toString()));
     request.on("end", () => {
-      received.push({ headers: request.headers, body, event: String(request.headers["x-github-event"]), payload: JSON.parse(body) as Record<string, unknown> });
+      received.push({
+        headers: request.headers,
+        body,
+        event: String(request.headers["x-github-event"]),
+        payload: JSON.parse(body) as Record<string, unknown>,
+      });
       response.writeHead(202).end();
     });
   });
@@ -91,11 +109,14 @@ async function listen(received: Received[]): Promise<Server> {
 }
 
 /** The HTTP status a call is refused with; throws when it is not refused. */
-export async function refusal(work: Promise<unknown>): Promise<{ status: number; message: string }> {
+export async function refusal(
+  work: Promise<unknown>,
+): Promise<{ status: number; message: string }> {
   try {
     await work;
   } catch (error) {
-    if (error instanceof Error && "status" in error && typeof error.status === "number") return { status: error.status, message: error.message };
+    if (error instanceof Error && "status" in error && typeof error.status === "number")
+      return { status: error.status, message: error.message };
     throw error;
   }
   throw new Error("the call was answered, a refusal was expected");

@@ -12,13 +12,21 @@ import type { World } from "./world.ts";
 
 /** Git's smart HTTP protocol, by `git http-backend`, behind the double's tokens. */
 
-const services = /^\/git\/([^/]+)\/([^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|HEAD)$/;
+const services =
+  /^\/git\/([^/]+)\/([^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|HEAD)$/;
 
-export async function serveGit(world: World, request: IncomingMessage, response: ServerResponse, dropAnswer: boolean): Promise<void> {
+export async function serveGit(
+  world: World,
+  request: IncomingMessage,
+  response: ServerResponse,
+  dropAnswer: boolean,
+): Promise<void> {
   const url = new URL(request.url ?? "/", "http://localhost");
   const [, owner, name, file] = services.exec(decodeURIComponent(url.pathname)) ?? [];
-  if (owner === undefined || name === undefined || file === undefined) return refuse(response, 404, "Not Found");
-  const pushing = file === "git-receive-pack" || url.searchParams.get("service") === "git-receive-pack";
+  if (owner === undefined || name === undefined || file === undefined)
+    return refuse(response, 404, "Not Found");
+  const pushing =
+    file === "git-receive-pack" || url.searchParams.get("service") === "git-receive-pack";
   let actor: Actor;
   try {
     actor = world.grants.fromHeader(request.headers.authorization);
@@ -29,7 +37,17 @@ export async function serveGit(world: World, request: IncomingMessage, response:
   const repo = world.findRepository(owner, name);
   const denied = denial(world, actor, repo, pushing);
   if (denied || !repo) return refuse(response, denied ?? 404, "Repository not found.");
-  const run = (): Promise<void> => backend({ request, response, repo, file, query: url.search.slice(1), user: actor.kind === "anonymous" ? "" : authorOf(world, actor).login, dropAnswer, after });
+  const run = (): Promise<void> =>
+    backend({
+      request,
+      response,
+      repo,
+      file,
+      query: url.search.slice(1),
+      user: actor.kind === "anonymous" ? "" : authorOf(world, actor).login,
+      dropAnswer,
+      after,
+    });
   let before = new Map<string, string>();
   const after = async (): Promise<void> => {
     if (file !== "git-receive-pack") return;
@@ -43,12 +61,19 @@ export async function serveGit(world: World, request: IncomingMessage, response:
 }
 
 /** GitHub's statuses: 401 asks the helper for a token, 404 hides what one may not see, 403 says "read only". */
-function denial(world: World, actor: Actor, repo: Repository | undefined, pushing: boolean): 401 | 403 | 404 | undefined {
+function denial(
+  world: World,
+  actor: Actor,
+  repo: Repository | undefined,
+  pushing: boolean,
+): 401 | 403 | 404 | undefined {
   if (actor.kind === "app") return 401;
   if (!repo || !sees(world, actor, repo)) return actor.kind === "anonymous" ? 401 : 404;
   if (actor.kind === "anonymous") return pushing ? 401 : undefined;
-  if (actor.kind === "user") return pushing && !mayPush(world, actor.account, repo) ? 403 : undefined;
-  if (pushing) return reaches(world, actor, repo) && grants(actor, "contents", "write") ? undefined : 403;
+  if (actor.kind === "user")
+    return pushing && !mayPush(world, actor.account, repo) ? 403 : undefined;
+  if (pushing)
+    return reaches(world, actor, repo) && grants(actor, "contents", "write") ? undefined : 403;
   return !repo.private || grants(actor, "contents", "read") ? undefined : 403;
 }
 
@@ -59,7 +84,10 @@ export function difference(before: Map<string, string>, after: Map<string, strin
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
-  response.writeHead(status, { "content-type": "text/plain", ...(status === 401 ? { "www-authenticate": 'Basic realm="GitHub"' } : {}) });
+  response.writeHead(status, {
+    "content-type": "text/plain",
+    ...(status === 401 ? { "www-authenticate": 'Basic realm="GitHub"' } : {}),
+  });
   response.end(`${message}\n`);
 }
 
@@ -75,7 +103,16 @@ interface Exchange {
   after: () => Promise<void>;
 }
 
-function backend({ request, response, repo, file, query, user, dropAnswer, after }: Exchange): Promise<void> {
+function backend({
+  request,
+  response,
+  repo,
+  file,
+  query,
+  user,
+  dropAnswer,
+  after,
+}: Exchange): Promise<void> {
   const header = (name: string): string => String(request.headers[name] ?? "");
   const child = spawn("git", ["http-backend"], {
     env: gitEnvironment({
@@ -121,7 +158,9 @@ function backend({ request, response, repo, file, query, user, dropAnswer, after
   let stderr = "";
   child.stderr.on("data", (bytes: Buffer) => (stderr += bytes.toString()));
   return new Promise((resolve, reject) => {
-    child.on("error", (cause) => reject(new Error("git http-backend could not be started", { cause })));
+    child.on("error", (cause) =>
+      reject(new Error("git http-backend could not be started", { cause })),
+    );
     child.on("close", () => {
       after().then(() => {
         if (dropAnswer) request.socket.destroy();

@@ -37,7 +37,9 @@ export function runGit(args: string[], options: GitOptions = {}): Promise<GitRes
     let stderr = "";
     child.stdout.on("data", (bytes: Buffer) => out.push(bytes));
     child.stderr.on("data", (bytes: Buffer) => (stderr += bytes.toString()));
-    child.on("error", (cause) => reject(new Error(`git could not be started (${args[0]})`, { cause })));
+    child.on("error", (cause) =>
+      reject(new Error(`git could not be started (${args[0]})`, { cause })),
+    );
     child.on("close", (code) => resolve({ code: code ?? -1, stdout: Buffer.concat(out), stderr }));
     child.stdin.on("error", () => {}); // git may exit before it has read everything; its exit code tells
     child.stdin.end(options.input ?? "");
@@ -58,13 +60,17 @@ export interface Author {
 export class GitStore {
   readonly dir: string;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Results of pure questions about objects, which never change; each question is a process otherwise. */
+  readonly #facts = new Map<string, Promise<unknown>>();
 
   constructor(dir: string) {
     this.dir = dir;
   }
 
   async init(defaultBranch: string): Promise<void> {
-    await this.git(["init", "-q", "--bare", `--initial-branch=${defaultBranch}`, this.dir], { cwd: "/" });
+    await this.git(["init", "-q", "--bare", `--initial-branch=${defaultBranch}`, this.dir], {
+      cwd: "/",
+    });
     await this.configure();
   }
 
@@ -72,7 +78,13 @@ export class GitStore {
     // Only branches and tags: the pull requests' refs belong to the repository they were opened in.
     await this.git(["init", "-q", "--bare", this.dir], { cwd: "/" });
     await this.configure();
-    await this.git(["fetch", "-q", other.dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+    await this.git([
+      "fetch",
+      "-q",
+      other.dir,
+      "+refs/heads/*:refs/heads/*",
+      "+refs/tags/*:refs/tags/*",
+    ]);
     const head = (await other.git(["symbolic-ref", "HEAD"])).toString().trim();
     await this.git(["symbolic-ref", "HEAD", head]);
   }
@@ -92,12 +104,27 @@ export class GitStore {
   /** Runs git in the repository and throws on a failure. */
   async git(args: string[], options: GitOptions = {}): Promise<Buffer> {
     const result = await this.try(args, options);
-    if (result.code !== 0) throw new Error(`git ${args.slice(0, 2).join(" ")} exited ${result.code} in ${this.dir}: ${result.stderr}`);
+    if (result.code !== 0)
+      throw new Error(
+        `git ${args.slice(0, 2).join(" ")} exited ${result.code} in ${this.dir}: ${result.stderr}`,
+      );
     return result.stdout;
   }
 
   try(args: string[], options: GitOptions = {}): Promise<GitResult> {
     return runGit(args, { cwd: this.dir, ...options });
+  }
+
+  readonly #types = new Map<string, string>();
+
+  /** Asks once. The key must hold everything the answer depends on: full SHAs, never refs. */
+  fact<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    const known = this.#facts.get(key) as Promise<T> | undefined;
+    if (known) return known;
+    const asked = ask();
+    this.#facts.set(key, asked);
+    asked.catch(() => this.#facts.delete(key));
+    return asked;
   }
 
   /** Writers take turns, so that "before" and "after" of a push are what they say. */
@@ -110,12 +137,25 @@ export class GitStore {
   /** The commit a branch, tag, full ref or SHA names. */
   async commitOf(ref: string): Promise<string | undefined> {
     if (ref === "" || ref.startsWith("-")) return undefined;
+    if (/^[0-9a-f]{40}$/.test(ref) && (await this.objectType(ref)) === "commit") return ref;
     const candidates = /^[0-9a-f]{40}$/.test(ref)
       ? [ref]
-      : [...(ref.startsWith("refs/") ? [ref] : []), `refs/heads/${ref}`, `refs/tags/${ref}`, `refs/${ref}`, ...(ref === "HEAD" ? ["HEAD"] : []),
-         ...(/^[0-9a-f]{7,39}$/.test(ref) ? [ref] : [])];
+      : [
+          ...(ref.startsWith("refs/") ? [ref] : []),
+          `refs/heads/${ref}`,
+          `refs/tags/${ref}`,
+          `refs/${ref}`,
+          ...(ref === "HEAD" ? ["HEAD"] : []),
+          ...(/^[0-9a-f]{7,39}$/.test(ref) ? [ref] : []),
+        ];
     for (const name of candidates) {
-      const found = await this.try(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
+      const found = await this.try([
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        `${name}^{commit}`,
+      ]);
       if (found.code === 0) return found.stdout.toString().trim();
     }
     return undefined;
@@ -123,8 +163,15 @@ export class GitStore {
 
   /** Every branch and tag with the object it names. */
   async refs(prefix = "refs/"): Promise<Map<string, string>> {
-    const text = (await this.git(["for-each-ref", "--format=%(objectname) %(refname)", prefix])).toString();
-    return new Map(text.split("\n").filter(Boolean).map((line) => [line.slice(41), line.slice(0, 40)]));
+    const text = (
+      await this.git(["for-each-ref", "--format=%(objectname) %(refname)", prefix])
+    ).toString();
+    return new Map(
+      text
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => [line.slice(41), line.slice(0, 40)]),
+    );
   }
 
   async branches(): Promise<Map<string, string>> {
@@ -134,13 +181,22 @@ export class GitStore {
 
   async objectType(sha: string): Promise<string | undefined> {
     if (!/^[0-9a-f]{40}$/.test(sha)) return undefined;
+    // What is missing may come later; what is there stays.
+    const known = this.#types.get(sha);
+    if (known !== undefined) return known;
     const found = await this.try(["cat-file", "-t", sha]);
-    return found.code === 0 ? found.stdout.toString().trim() : undefined;
+    if (found.code !== 0) return undefined;
+    const type = found.stdout.toString().trim();
+    this.#types.set(sha, type);
+    return type;
   }
 
   /** Compare-and-swap; false when the ref was not at `before`. */
   async moveRef(update: RefUpdate): Promise<boolean> {
-    const args = update.after === zeroSha ? ["-d", update.ref, update.before] : [update.ref, update.after, update.before];
+    const args =
+      update.after === zeroSha
+        ? ["-d", update.ref, update.before]
+        : [update.ref, update.after, update.before];
     return (await this.try(["update-ref", ...args])).code === 0;
   }
 
@@ -148,10 +204,21 @@ export class GitStore {
     return (await this.try(["merge-base", "--is-ancestor", older, newer])).code === 0;
   }
 
-  async commitTree(tree: string, parents: string[], message: string, author: Author, date: string, committer: Author = author): Promise<string> {
+  async commitTree(
+    tree: string,
+    parents: string[],
+    message: string,
+    author: Author,
+    date: string,
+    committer: Author = author,
+  ): Promise<string> {
     const env = {
-      GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email, GIT_AUTHOR_DATE: date,
-      GIT_COMMITTER_NAME: committer.name, GIT_COMMITTER_EMAIL: committer.email, GIT_COMMITTER_DATE: date,
+      GIT_AUTHOR_NAME: author.name,
+      GIT_AUTHOR_EMAIL: author.email,
+      GIT_AUTHOR_DATE: date,
+      GIT_COMMITTER_NAME: committer.name,
+      GIT_COMMITTER_EMAIL: committer.email,
+      GIT_COMMITTER_DATE: date,
     };
     const args = ["commit-tree", tree, ...parents.flatMap((parent) => ["-p", parent])];
     return (await this.git(args, { env, input: message })).toString().trim();

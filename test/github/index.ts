@@ -2,7 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { changeInstallation, createAccount, createApp, createRepository, endInstallation, fork, install } from "./admin.ts";
+import {
+  changeInstallation,
+  createAccount,
+  createApp,
+  createRepository,
+  endInstallation,
+  fork,
+  install,
+} from "./admin.ts";
 import type { AppInput, InstallInput, RepositoryInput } from "./admin.ts";
 import { Grants } from "./auth.ts";
 import { cloneOf } from "./clone.ts";
@@ -12,13 +20,27 @@ import { Faults } from "./faults.ts";
 import type { FaultHandle, FaultOptions } from "./faults.ts";
 import { RateLimits } from "./limits.ts";
 import { computeMergeability } from "./merging.ts";
+import { enqueue } from "./merge-queue.ts";
+import type { MergeGroup } from "./merge-queue.ts";
 import { refsMoved } from "./pushes.ts";
 import { cloneUrl } from "./render/repository.ts";
 import { addComment, deleteComment, editComment } from "./resources/comments.ts";
 import { handlers } from "./resources/index.ts";
 import { openPull } from "./resources/pulls.ts";
 import { createGitHubServer } from "./server.ts";
-import type { Account, App, CheckRun, Comment, Delivery, Installation, LedgerEntry, PullRequest, Repository, RequiredCheck, Role } from "./state.ts";
+import type {
+  Account,
+  App,
+  CheckRun,
+  Comment,
+  Delivery,
+  Installation,
+  LedgerEntry,
+  PullRequest,
+  Repository,
+  RequiredCheck,
+  Role,
+} from "./state.ts";
 import { statsOf } from "./stats.ts";
 import type { RequestRecord, Stats } from "./stats.ts";
 import { emitCheckRun } from "./suites.ts";
@@ -26,10 +48,22 @@ import { commitFiles } from "./trees.ts";
 import type { Files } from "./trees.ts";
 import { World } from "./world.ts";
 
-export type { Account, App, CheckRun, Comment, Delivery, Installation, LedgerEntry, PullRequest, Repository, Role } from "./state.ts";
+export type {
+  Account,
+  App,
+  CheckRun,
+  Comment,
+  Delivery,
+  Installation,
+  LedgerEntry,
+  PullRequest,
+  Repository,
+  Role,
+} from "./state.ts";
 export type { FaultHandle, FaultKind, FaultOptions } from "./faults.ts";
 export type { RequestRecord, Stats } from "./stats.ts";
 export type { Clone } from "./clone.ts";
+export type { MergeGroup } from "./merge-queue.ts";
 export type { Files } from "./trees.ts";
 
 export interface GitHubOptions {
@@ -41,6 +75,8 @@ export interface GitHubOptions {
   mergeablePolls?: number;
   /** Enforce the secondary limits (80 contents and 900 points a minute …); default false, they are only counted. */
   enforceSecondaryLimits?: boolean;
+  /** Requests per token and hour; default 5,000, as for an installation on GitHub. */
+  hourlyQuota?: number;
   port?: number;
 }
 
@@ -54,24 +90,41 @@ export interface GitHub {
   createApp(input: AppInput): Promise<App>;
   setHook(app: App, hook: { url: string | null; secret?: string }): void;
   install(app: App, account: Account, input?: InstallInput): Installation;
-  changeInstallation(installation: Installation, change: { add?: Repository[]; remove?: Repository[] }): void;
+  changeInstallation(
+    installation: Installation,
+    change: { add?: Repository[]; remove?: Repository[] },
+  ): void;
   endInstallation(installation: Installation, action: "deleted" | "suspend" | "unsuspend"): void;
   createRepository(input: RepositoryInput): Promise<Repository>;
   fork(repo: Repository, owner: Account, name?: string): Promise<Repository>;
   setRole(repo: Repository, login: string, role: Role): void;
   /** Required checks of a branch; a plain name accepts any App. An empty list lifts the protection. */
-  protect(repo: Repository, branch: string, contexts: (string | RequiredCheck)[], options?: { strict?: boolean }): void;
+  protect(
+    repo: Repository,
+    branch: string,
+    contexts: (string | RequiredCheck)[],
+    options?: { strict?: boolean },
+  ): void;
   cloneUrl(repo: Repository): string;
   /** Writes a commit and moves the branch as a push by that user would, with all its events. */
-  commit(repo: Repository, input: { branch?: string; files?: Files; message?: string; as: Account; parent?: string }): Promise<string>;
+  commit(
+    repo: Repository,
+    input: { branch?: string; files?: Files; message?: string; as: Account; parent?: string },
+  ): Promise<string>;
   /** Moves or deletes (null) a branch as a (forced) push would. */
   moveBranch(repo: Repository, branch: string, sha: string | null, as: Account): Promise<void>;
   /** A working clone in a temporary folder; pushes travel over HTTP with the user's token. */
   clone(repo: Repository, as: Account): Promise<Clone>;
-  openPullRequest(as: Account, repo: Repository, input: { title?: string; head: string; base?: string; body?: string; draft?: boolean }): Promise<PullRequest>;
+  openPullRequest(
+    as: Account,
+    repo: Repository,
+    input: { title?: string; head: string; base?: string; body?: string; draft?: boolean },
+  ): Promise<PullRequest>;
   pullRequest(repo: Repository, number: number): PullRequest;
   /** Computes mergeability now, as GitHub's background job would. The merge commit, or null on a conflict. */
   computeMergeability(repo: Repository, number: number): Promise<string | null>;
+  /** Puts it in the merge queue (`merge_group.checks_requested`); `conclude` merges it or throws it out. */
+  enqueue(as: Account, repo: Repository, number: number): Promise<MergeGroup>;
   comment(as: Account, repo: Repository, number: number, body: string): Comment;
   editComment(as: Account, repo: Repository, comment: Comment, body: string): void;
   deleteComment(as: Account, repo: Repository, comment: Comment): void;
@@ -110,7 +163,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
   world.wire({ grants: new Grants(world), hooks });
   const faults = new Faults();
   const records: RequestRecord[] = [];
-  const limits = new RateLimits({ now, enforceSecondary: options.enforceSecondaryLimits === true });
+  const limits = new RateLimits({ now, enforceSecondary: options.enforceSecondaryLimits === true, perHour: options.hourlyQuota });
   const server = createGitHubServer({ world, handlers, faults, limits, records });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -145,7 +198,9 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
       else repo.roles.set(account.id, role);
     },
     protect: (repo, branch, contexts, more) => {
-      const checks = contexts.map((one) => (typeof one === "string" ? { context: one, appId: null } : one));
+      const checks = contexts.map((one) =>
+        typeof one === "string" ? { context: one, appId: null } : one,
+      );
       if (checks.length === 0) repo.protections.delete(branch);
       else repo.protections.set(branch, { checks, strict: more?.strict === true });
     },
@@ -159,22 +214,44 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
     moveBranch: (repo, branch, sha, as) =>
       repo.git.exclusively(async () => {
         const ref = `refs/heads/${branch}`;
-        const update = { ref, before: (await repo.git.commitOf(ref)) ?? "0".repeat(40), after: sha ?? "0".repeat(40) };
-        if (!(await repo.git.moveRef(update))) throw new Error(`${ref} could not be moved to ${update.after}`);
+        const update = {
+          ref,
+          before: (await repo.git.commitOf(ref)) ?? "0".repeat(40),
+          after: sha ?? "0".repeat(40),
+        };
+        if (!(await repo.git.moveRef(update)))
+          throw new Error(`${ref} could not be moved to ${update.after}`);
         await refsMoved(world, repo, [update], as);
       }),
     clone: (repo, as) => cloneOf(world, repo, as),
     openPullRequest: (as, repo, { title, base, ...rest }) =>
-      repo.git.exclusively(() => openPull(world, repo, { ...rest, title: title ?? rest.head, base: base ?? repo.defaultBranch }, as)),
+      repo.git.exclusively(() =>
+        openPull(
+          world,
+          repo,
+          { ...rest, title: title ?? rest.head, base: base ?? repo.defaultBranch },
+          as,
+        ),
+      ),
     pullRequest,
-    computeMergeability: (repo, number) => repo.git.exclusively(() => computeMergeability(world, repo, pullRequest(repo, number))),
+    computeMergeability: (repo, number) =>
+      repo.git.exclusively(() => computeMergeability(world, repo, pullRequest(repo, number))),
+    enqueue: (as, repo, number) =>
+      repo.git.exclusively(() => enqueue(world, repo, pullRequest(repo, number), as)),
     comment: (as, repo, number, body) => addComment(world, repo, number, as, body),
     editComment: (as, repo, comment, body) => editComment(world, repo, comment, as, body),
     deleteComment: (as, repo, comment) => deleteComment(world, repo, comment, as),
-    comments: (repo, number) => [...world.comments.values()].filter((one) => one.repoId === repo.id && one.issueNumber === number),
-    checkRuns: (repo, sha) => [...world.checkRuns.values()].filter((run) => run.repoId === repo.id && (sha === undefined || run.headSha === sha)),
+    comments: (repo, number) =>
+      [...world.comments.values()].filter(
+        (one) => one.repoId === repo.id && one.issueNumber === number,
+      ),
+    checkRuns: (repo, sha) =>
+      [...world.checkRuns.values()].filter(
+        (run) => run.repoId === repo.id && (sha === undefined || run.headSha === sha),
+      ),
     requestAction: (as, run, identifier) => {
-      if (!run.actions.some((action) => action.identifier === identifier)) throw new Error(`check run ${run.name} has no button "${identifier}"`);
+      if (!run.actions.some((action) => action.identifier === identifier))
+        throw new Error(`check run ${run.name} has no button "${identifier}"`);
       emitCheckRun(world, run, "requested_action", as, { requested_action: { identifier } });
     },
     rerequest: (as, run) => emitCheckRun(world, run, "rerequested", as),

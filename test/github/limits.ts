@@ -7,7 +7,13 @@ import type { RequestRecord } from "./stats.ts";
 const minute = 60_000;
 const hour = 3_600_000;
 
-export const limits = { perHour: 5_000, pointsPerMinute: 900, contentPerMinute: 80, contentPerHour: 500, concurrent: 100 } as const;
+export const limits = {
+  perHour: 5_000,
+  pointsPerMinute: 900,
+  contentPerMinute: 80,
+  contentPerHour: 500,
+  concurrent: 100,
+} as const;
 
 interface Bucket {
   resetAt: number;
@@ -20,17 +26,20 @@ interface Bucket {
 export class RateLimits {
   readonly #now: () => number;
   readonly #secondary: boolean;
+  readonly #perHour: number;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(options: { now: () => number; enforceSecondary: boolean }) {
+  constructor(options: { now: () => number; enforceSecondary: boolean; perHour?: number }) {
     this.#now = options.now;
     this.#secondary = options.enforceSecondary;
+    this.#perHour = options.perHour ?? limits.perHour;
   }
 
   #bucket(name: string): Bucket {
     const now = this.#now();
     let bucket = this.#buckets.get(name);
-    if (!bucket) this.#buckets.set(name, (bucket = { resetAt: now + hour, used: 0, recent: [], open: 0 }));
+    if (!bucket)
+      this.#buckets.set(name, (bucket = { resetAt: now + hour, used: 0, recent: [], open: 0 }));
     if (bucket.resetAt <= now) {
       bucket.resetAt = now + hour;
       bucket.used = 0;
@@ -43,19 +52,22 @@ export class RateLimits {
     const bucket = this.#bucket(name);
     bucket.open++;
     if (record.operationId === "rate-limit/get") return undefined;
-    if (bucket.used >= limits.perHour) return { match: {}, kind: "403-primary" };
+    if (bucket.used >= this.#perHour) return { match: {}, kind: "403-primary" };
     bucket.used++;
     if (!this.#secondary) return undefined;
     const now = this.#now();
     bucket.recent = bucket.recent.filter((one) => one.at > now - hour);
     const last = bucket.recent.filter((one) => one.at > now - minute);
     const points = last.reduce((sum, one) => sum + (isWrite(one) ? 5 : 1), isWrite(record) ? 5 : 1);
-    const content = (list: RequestRecord[]): number => list.filter((one) => contentCreating.has(one.operationId)).length;
+    const content = (list: RequestRecord[]): number =>
+      list.filter((one) => contentCreating.has(one.operationId)).length;
     const creating = contentCreating.has(record.operationId);
     const over =
       bucket.open > limits.concurrent ||
       points > limits.pointsPerMinute ||
-      (creating && (content(last) >= limits.contentPerMinute || content(bucket.recent) >= limits.contentPerHour));
+      (creating &&
+        (content(last) >= limits.contentPerMinute ||
+          content(bucket.recent) >= limits.contentPerHour));
     if (over) return { match: {}, kind: "403-secondary", retryAfter: 60 };
     bucket.recent.push(record);
     return undefined;
@@ -68,6 +80,11 @@ export class RateLimits {
   /** `reset` in seconds since the epoch. */
   state(name: string): { limit: number; remaining: number; used: number; reset: number } {
     const { used, resetAt } = this.#bucket(name);
-    return { limit: limits.perHour, remaining: Math.max(0, limits.perHour - used), used, reset: Math.floor(resetAt / 1000) };
+    return {
+      limit: this.#perHour,
+      remaining: Math.max(0, this.#perHour - used),
+      used,
+      reset: Math.floor(resetAt / 1000),
+    };
   }
 }

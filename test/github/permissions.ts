@@ -15,8 +15,15 @@ export interface Need {
   anonymous?: true;
 }
 
-const read = (...names: string[]): Need => ({ app: names.map((name) => [name, "read"] as const), user: "read", anonymous: true });
-const write = (user: Role | null, ...names: string[]): Need => ({ app: names.map((name) => [name, "write"] as const), user });
+const read = (...names: string[]): Need => ({
+  app: names.map((name) => [name, "read"] as const),
+  user: "read",
+  anonymous: true,
+});
+const write = (user: Role | null, ...names: string[]): Need => ({
+  app: names.map((name) => [name, "write"] as const),
+  user,
+});
 const jwt: Need = { app: null, user: null, jwt: true };
 
 /** From "Permissions required for GitHub Apps" in GitHub's REST documentation. An operation that is not here is not implemented. */
@@ -61,6 +68,8 @@ export const needs: Record<string, Need> = {
   "repos/create-deployment": write("write", "deployments"),
   "repos/list-deployment-statuses": read("deployments"),
   "repos/create-deployment-status": write("write", "deployments"),
+
+  "repos/get-all-environments": read("actions", "deployments"),
 
   "git/get-ref": read("contents"),
   "git/list-matching-refs": read("contents"),
@@ -114,16 +123,31 @@ export const needs: Record<string, Need> = {
 const levels: Level[] = ["read", "write", "admin"];
 const roles: Role[] = ["none", "read", "triage", "write", "maintain", "admin"];
 
-export const atLeast = (have: Role, wanted: Role): boolean => roles.indexOf(have) >= roles.indexOf(wanted);
+export const atLeast = (have: Role, wanted: Role): boolean =>
+  roles.indexOf(have) >= roles.indexOf(wanted);
 
-export function grants(actor: Actor & { kind: "installation" }, permission: string, level: Level): boolean {
+export function grants(
+  actor: Actor & { kind: "installation" },
+  permission: string,
+  level: Level,
+): boolean {
   // Every App may read metadata.
-  const have = permission === "metadata" ? (actor.permissions[permission] ?? "read") : actor.permissions[permission];
+  const have =
+    permission === "metadata"
+      ? (actor.permissions[permission] ?? "read")
+      : actor.permissions[permission];
   return have !== undefined && levels.indexOf(have) >= levels.indexOf(level);
 }
 
-export function reaches(world: World, actor: Actor & { kind: "installation" }, repo: Repository): boolean {
-  return world.covers(actor.installation, repo) && (actor.repositories === null || actor.repositories.has(repo.id));
+export function reaches(
+  world: World,
+  actor: Actor & { kind: "installation" },
+  repo: Repository,
+): boolean {
+  return (
+    world.covers(actor.installation, repo) &&
+    (actor.repositories === null || actor.repositories.has(repo.id))
+  );
 }
 
 /** Whether the actor may know that the repository exists. */
@@ -134,7 +158,13 @@ export function sees(world: World, actor: Actor, repo: Repository): boolean {
 }
 
 /** Throws what GitHub would answer when this actor may not do this. */
-export function authorize(world: World, need: Need, actor: Actor, repo: Repository | undefined, reading: boolean): void {
+export function authorize(
+  world: World,
+  need: Need,
+  actor: Actor,
+  repo: Repository | undefined,
+  reading: boolean,
+): void {
   if (need.jwt) {
     if (actor.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
     return;
@@ -145,10 +175,17 @@ export function authorize(world: World, need: Need, actor: Actor, repo: Reposito
       if (!need.anonymous) throw new Refused(401, "Requires authentication");
       return;
     case "app":
-      throw new Refused(401, "A JSON web token cannot be used here; use an installation access token");
+      throw new Refused(
+        401,
+        "A JSON web token cannot be used here; use an installation access token",
+      );
     case "user":
       if (need.user === null) throw new Refused(403, "You must authenticate via a GitHub App.");
-      if (repo && need.user !== "signed-in" && !atLeast(world.roleOf(actor.account, repo), need.user)) {
+      if (
+        repo &&
+        need.user !== "signed-in" &&
+        !atLeast(world.roleOf(actor.account, repo), need.user)
+      ) {
         throw new Refused(403, "Must have the required rights to Repository.");
       }
       return;
@@ -159,7 +196,8 @@ export function authorize(world: World, need: Need, actor: Actor, repo: Reposito
         if (reading && need.anonymous) return;
         throw notAccessible();
       }
-      if (need.app.length > 0 && !need.app.some(([name, level]) => grants(actor, name, level))) throw notAccessible();
+      if (need.app.length > 0 && !need.app.some(([name, level]) => grants(actor, name, level)))
+        throw notAccessible();
       return;
     }
     default:

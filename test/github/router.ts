@@ -64,12 +64,20 @@ function routes(method: string, first: string): Route[] {
 }
 
 /** The published operation behind a path (still percent-encoded) and its decoded parameters. */
-export function route(method: string, path: string): { operation: Operation; params: Record<string, string> } | undefined {
+export function route(
+  method: string,
+  path: string,
+): { operation: Operation; params: Record<string, string> } | undefined {
   for (const { operation, names, pattern } of routes(method, path.split("/")[1] ?? "")) {
     const match = pattern.exec(path);
     if (!match) continue;
     try {
-      return { operation, params: Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(match[at + 1] ?? "")])) };
+      return {
+        operation,
+        params: Object.fromEntries(
+          names.map((name, at) => [name, decodeURIComponent(match[at + 1] ?? "")]),
+        ),
+      };
     } catch {
       return undefined; // a malformed escape names nothing
     }

@@ -5,7 +5,7 @@ import { Refused, answerOf, notFound } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { bucketOf } from "./auth.ts";
 import type { Actor } from "./auth.ts";
-import type { Call, Handlers } from "./call.ts";
+import type { Call, Handlers, Query } from "./call.ts";
 import type { Operation } from "./description.ts";
 import { answerOfFault } from "./faults.ts";
 import type { FaultOptions, Faults } from "./faults.ts";
@@ -35,34 +35,58 @@ export function createGitHubServer(parts: Parts): Server {
   return createServer((request, response) => {
     serve(parts, request, response).catch((error: unknown) => {
       const where = `${request.method} ${request.url}`;
-      parts.world.record({ kind: "crash", where, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      parts.world.record({
+        kind: "crash",
+        where,
+        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
       if (!response.headersSent) response.writeHead(500, { "content-type": "application/json" });
       response.end(JSON.stringify({ message: "The double crashed; see its ledger" }));
     });
   });
 }
 
-async function serve(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  parts: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const target = request.url ?? "/";
   const path = target.split("?")[0] ?? "/";
   if (path.startsWith("/git/")) {
     const injected = parts.faults.take({ method: request.method ?? "GET", path });
-    if (injected && injected.kind !== "drop-after-commit") return send(parts, request, response, injected, null, {});
+    if (injected && injected.kind !== "drop-after-commit")
+      return send(parts, request, response, injected, null, {});
     return serveGit(parts.world, request, response, injected !== undefined);
   }
   if (path.startsWith("/html/")) return serveHtml(parts.world, path, response);
   await serveApi(parts, request, response, target, path);
 }
 
-async function serveApi(parts: Parts, request: IncomingMessage, response: ServerResponse, target: string, path: string): Promise<void> {
+async function serveApi(
+  parts: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: string,
+  path: string,
+): Promise<void> {
   const { world } = parts;
   const method = request.method ?? "GET";
   const bytes = await readBody(request);
   world.requests++;
   const found = path === "/graphql" ? undefined : route(method, path);
   const operationId = path === "/graphql" ? "graphql" : (found?.operation.id ?? "unknown");
-  const record: RequestRecord = { method, path, operationId, actor: "anonymous", status: 0, at: world.now(), faulted: false };
-  if (operationId === "graphql" && /(^|[\s}])mutation\b/.test(bytes.toString())) record.mutation = true;
+  const record: RequestRecord = {
+    method,
+    path,
+    operationId,
+    actor: "anonymous",
+    status: 0,
+    at: world.now(),
+    faulted: false,
+  };
+  if (operationId === "graphql" && /(^|[\s}])mutation\b/.test(bytes.toString()))
+    record.mutation = true;
   parts.records.push(record);
 
   let actor: Actor = { kind: "anonymous" };
@@ -115,7 +139,11 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
   const { world } = parts;
   const { found, actor, method, path } = incoming;
   if (!found) {
-    world.record({ kind: "unknown-path", where: `${method} ${path}`, detail: "nothing is published at this path" });
+    world.record({
+      kind: "unknown-path",
+      where: `${method} ${path}`,
+      detail: "nothing is published at this path",
+    });
     return answerOf(notFound());
   }
   const { operation, params } = found;
@@ -123,7 +151,11 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
   const handler = parts.handlers[operation.id];
   const need = needs[operation.id];
   if (!handler || !need) {
-    world.record({ kind: "not-implemented", where, detail: "GitHub publishes this operation; the double does not have it" });
+    world.record({
+      kind: "not-implemented",
+      where,
+      detail: "GitHub publishes this operation; the double does not have it",
+    });
     return { status: 501, body: { message: `The double does not implement ${operation.id}` } };
   }
   try {
@@ -136,7 +168,12 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
       world.record({ kind: "invalid-request", where, detail: wrong });
       throw new Refused(422, `Invalid request.\n\n${wrong}`);
     }
-    for (const name of unknownFields(operation, query, body)) world.record({ kind: "unknown-field", where, detail: `"${name}" is not published; GitHub would ignore it` });
+    for (const name of unknownFields(operation, query, body))
+      world.record({
+        kind: "unknown-field",
+        where,
+        detail: `"${name}" is not published; GitHub would ignore it`,
+      });
     const answer = await handler(callOf(parts, incoming, { operation, params, query, body, repo }));
     checkAnswer(world, operation, where, answer);
     return answer;
@@ -158,7 +195,17 @@ function raise(refused: Refused): never {
   throw refused;
 }
 
-function callOf(parts: Parts, incoming: Incoming, rest: { operation: Operation; params: Record<string, string>; query: Record<string, unknown>; body: unknown; repo: Repository | undefined }): Call {
+function callOf(
+  parts: Parts,
+  incoming: Incoming,
+  rest: {
+    operation: Operation;
+    params: Record<string, string>;
+    query: Query;
+    body: unknown;
+    repo: Repository | undefined;
+  },
+): Call {
   const { repo, ...known } = rest;
   return {
     ...known,
@@ -173,7 +220,7 @@ function callOf(parts: Parts, incoming: Incoming, rest: { operation: Operation; 
   };
 }
 
-function queryOf(target: string): Record<string, unknown> {
+function queryOf(target: string): Query {
   const at = target.indexOf("?");
   return at < 0 ? {} : Object.fromEntries(new URLSearchParams(target.slice(at + 1)));
 }
@@ -187,20 +234,27 @@ function bodyOf(bytes: Buffer): unknown {
   }
 }
 
-function requestFault(operation: Operation, query: Record<string, unknown>, body: unknown): string | undefined {
+function requestFault(operation: Operation, query: Query, body: unknown): string | undefined {
   const inQuery = queryFault(operation, query);
   if (inQuery) return `query ${inQuery}`;
   if (!operation.body) return undefined;
-  if (body === undefined) return operation.body.required ? fault(operation.body.schema, {}) : undefined;
+  if (body === undefined)
+    return operation.body.required ? fault(operation.body.schema, {}) : undefined;
   return fault(operation.body.schema, body);
 }
 
-function unknownFields(operation: Operation, query: Record<string, unknown>, body: unknown): string[] {
-  const published = new Set(operation.parameters.filter((one) => one.in === "query").map((one) => one.name));
+function unknownFields(operation: Operation, query: Query, body: unknown): string[] {
+  const published = new Set(
+    operation.parameters.filter((one) => one.in === "query").map((one) => one.name),
+  );
   const inQuery = Object.keys(query).filter((name) => !published.has(name));
   const known = operation.body && knownFields(operation.body.schema);
-  const inBody = known && typeof body === "object" && body !== null && !Array.isArray(body) ? Object.keys(body).filter((name) => !known.has(name)) : [];
-  const strayBody = !operation.body && typeof body === "object" && body !== null ? Object.keys(body) : [];
+  const inBody =
+    known && typeof body === "object" && body !== null && !Array.isArray(body)
+      ? Object.keys(body).filter((name) => !known.has(name))
+      : [];
+  const strayBody =
+    !operation.body && typeof body === "object" && body !== null ? Object.keys(body) : [];
   return [...inQuery, ...inBody, ...strayBody];
 }
 
@@ -209,8 +263,12 @@ function checkAnswer(world: World, operation: Operation, where: string, answer: 
   const schema = operation.responses.get(answer.status);
   const detail =
     schema === undefined
-      ? answer.status < 400 ? `status ${answer.status} is not published` : undefined
-      : schema === null ? undefined : fault(schema, answer.body);
+      ? answer.status < 400
+        ? `status ${answer.status} is not published`
+        : undefined
+      : schema === null
+        ? undefined
+        : fault(schema, answer.body);
   if (detail) world.record({ kind: "invalid-response", where, detail });
 }
 
@@ -226,15 +284,26 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes;
 }
 
-function send(parts: Parts, request: IncomingMessage, response: ServerResponse, injected: FaultOptions | undefined, real: Answer | null, headers: Record<string, string>): void {
+function send(
+  parts: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  injected: FaultOptions | undefined,
+  real: Answer | null,
+  headers: Record<string, string>,
+): void {
   if (injected?.kind === "timeout") return; // the socket stays open until the client or close() ends it
   if (injected?.kind === "drop" || injected?.kind === "drop-after-commit") {
     request.socket.destroy();
     return;
   }
-  const answer = injected ? answerOfFault(injected, Math.floor(parts.world.now() / 1000) + 3600) : real;
+  const answer = injected
+    ? answerOfFault(injected, Math.floor(parts.world.now() / 1000) + 3600)
+    : real;
   if (!answer) throw new Error("nothing to answer");
-  const bytes = answer.raw ?? (answer.body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(answer.body)));
+  const bytes =
+    answer.raw ??
+    (answer.body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(answer.body)));
   response.writeHead(answer.status, {
     "content-type": "application/json; charset=utf-8",
     "x-github-media-type": "github.v3; format=json",

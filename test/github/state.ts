@@ -116,7 +116,16 @@ export interface Comment {
   bornAt: number;
 }
 
-export const reactionContents = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"] as const;
+export const reactionContents = [
+  "+1",
+  "-1",
+  "laugh",
+  "confused",
+  "heart",
+  "hooray",
+  "rocket",
+  "eyes",
+] as const;
 export type ReactionContent = (typeof reactionContents)[number];
 
 export interface Reaction {
@@ -128,7 +137,15 @@ export interface Reaction {
 }
 
 export type CheckStatus = "queued" | "in_progress" | "completed";
-export type Conclusion = "success" | "failure" | "neutral" | "cancelled" | "skipped" | "timed_out" | "action_required" | "stale";
+export type Conclusion =
+  | "success"
+  | "failure"
+  | "neutral"
+  | "cancelled"
+  | "skipped"
+  | "timed_out"
+  | "action_required"
+  | "stale";
 
 export interface Annotation {
   path: string;

@@ -42,11 +42,14 @@ export const contentCreating = new Set([
 const minting = new Set(["apps/create-installation-access-token"]);
 
 export const isWrite = (record: RequestRecord): boolean =>
-  record.operationId === "graphql" ? record.mutation === true : record.method !== "GET" && record.method !== "HEAD" && !minting.has(record.operationId);
+  record.operationId === "graphql"
+    ? record.mutation === true
+    : record.method !== "GET" && record.method !== "HEAD" && !minting.has(record.operationId);
 
 export function statsOf(records: readonly RequestRecord[]): Stats {
   const byOperation: Record<string, number> = {};
-  for (const { operationId } of records) byOperation[operationId] = (byOperation[operationId] ?? 0) + 1;
+  for (const { operationId } of records)
+    byOperation[operationId] = (byOperation[operationId] ?? 0) + 1;
   const writes = records.filter(isWrite).length;
   return {
     requests: records.length,

@@ -10,7 +10,9 @@ export function suiteFor(
   sha: string,
   from: { branch: string | null; before: string | null },
 ): { suite: CheckSuite; fresh: boolean } {
-  const known = [...world.checkSuites.values()].find((one) => one.repoId === repo.id && one.appId === appId && one.headSha === sha);
+  const known = [...world.checkSuites.values()].find(
+    (one) => one.repoId === repo.id && one.appId === appId && one.headSha === sha,
+  );
   if (known) return { suite: known, fresh: false };
   const suite: CheckSuite = {
     id: world.nextId(),
@@ -29,9 +31,23 @@ export function suiteFor(
 }
 
 /** Only the App that owns the suite hears `requested` and `rerequested`. */
-export async function emitSuiteRequested(world: World, suite: CheckSuite, sender: Account, action: "requested" | "rerequested" = "requested"): Promise<void> {
+export async function emitSuiteRequested(
+  world: World,
+  suite: CheckSuite,
+  sender: Account,
+  action: "requested" | "rerequested" = "requested",
+): Promise<void> {
   const repo = world.repository(suite.repoId);
-  world.hooks.emit(repo, { event: "check_suite", action, payload: { check_suite: await suiteEvent(world, suite) }, sender }, suite.appId);
+  world.hooks.emit(
+    repo,
+    {
+      event: "check_suite",
+      action,
+      payload: { check_suite: await suiteEvent(world, suite) },
+      sender,
+    },
+    suite.appId,
+  );
 }
 
 async function suiteEvent(world: World, suite: CheckSuite) {
@@ -48,7 +64,11 @@ export function emitCheckRun(
 ): void {
   const alone = action === "rerequested" || action === "requested_action";
   const payload = { check_run: renderCheckRunEvent(world, run), ...extra };
-  world.hooks.emit(world.repository(run.repoId), { event: "check_run", action, payload, sender }, alone ? run.appId : undefined);
+  world.hooks.emit(
+    world.repository(run.repoId),
+    { event: "check_run", action, payload, sender },
+    alone ? run.appId : undefined,
+  );
 }
 
 /** Of each name the newest, as branch protection and the pages see them. */
@@ -63,7 +83,16 @@ export function latestRuns(runs: Iterable<CheckRun>): CheckRun[] {
 }
 
 /** The worst first: what a suite of runs that end so concludes with. */
-const worst: Conclusion[] = ["action_required", "failure", "timed_out", "cancelled", "stale", "success", "neutral", "skipped"];
+const worst: Conclusion[] = [
+  "action_required",
+  "failure",
+  "timed_out",
+  "cancelled",
+  "stale",
+  "success",
+  "neutral",
+  "skipped",
+];
 
 /** Rolls a suite up after one of its runs has changed; tells its App when it is complete. */
 export async function rollUp(world: World, suiteId: number, sender: Account): Promise<void> {
@@ -72,10 +101,20 @@ export async function rollUp(world: World, suiteId: number, sender: Account): Pr
   const runs = latestRuns([...world.checkRuns.values()].filter((run) => run.suiteId === suiteId));
   const done = runs.length > 0 && runs.every((run) => run.status === "completed");
   const was = suite.status;
-  suite.status = done ? "completed" : runs.some((run) => run.status !== "queued") ? "in_progress" : "queued";
-  suite.conclusion = done ? (worst.find((one) => runs.some((run) => run.conclusion === one)) ?? null) : null;
+  suite.status = done
+    ? "completed"
+    : runs.some((run) => run.status !== "queued")
+      ? "in_progress"
+      : "queued";
+  suite.conclusion = done
+    ? (worst.find((one) => runs.some((run) => run.conclusion === one)) ?? null)
+    : null;
   suite.updatedAt = world.stamp();
   if (!done || was === "completed") return;
   const payload = { check_suite: await suiteEvent(world, suite) };
-  world.hooks.emit(world.repository(suite.repoId), { event: "check_suite", action: "completed", payload, sender }, suite.appId);
+  world.hooks.emit(
+    world.repository(suite.repoId),
+    { event: "check_suite", action: "completed", payload, sender },
+    suite.appId,
+  );
 }

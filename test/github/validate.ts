@@ -3,6 +3,7 @@ import type { Plugin, ValidateFunction } from "ajv";
 import formats from "ajv-formats";
 import { componentSchema, webhookSchema } from "./description.ts";
 import type { Operation, Schema } from "./description.ts";
+import { amended } from "./errata.ts";
 
 /**
  * Validation against the published description. Schemas are converted from OpenAPI 3.0 (`nullable`) to JSON Schema and
@@ -10,7 +11,9 @@ import type { Operation, Schema } from "./description.ts";
  */
 
 // ajv-formats is CommonJS: Node gives its exports object as the default import, bundlers the function itself.
-const addFormats = (typeof formats === "function" ? formats : (formats as { default: Plugin<unknown> }).default) as Plugin<unknown>;
+const addFormats = (
+  typeof formats === "function" ? formats : (formats as { default: Plugin<unknown> }).default
+) as Plugin<unknown>;
 
 const make = (coerceTypes: boolean | "array"): Ajv => {
   const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes, logger: false });
@@ -34,13 +37,18 @@ export function fault(schema: Schema, value: unknown): string | undefined {
 }
 
 /** Query parameters arrive as text: coerces numbers and booleans in place, then validates. */
-export function queryFault(operation: Operation, query: Record<string, unknown>): string | undefined {
+export function queryFault(
+  operation: Operation,
+  query: Record<string, unknown>,
+): string | undefined {
   let check = queries.get(operation);
   if (!check) {
     const parameters = operation.parameters.filter((one) => one.in === "query");
     check = coercing.compile({
       type: "object",
-      properties: Object.fromEntries(parameters.map((one) => [one.name, converted(one.schema, coercing)])),
+      properties: Object.fromEntries(
+        parameters.map((one) => [one.name, converted(one.schema, coercing)]),
+      ),
       required: parameters.filter((one) => one.required).map((one) => one.name),
     });
     queries.set(operation, check);
@@ -50,7 +58,11 @@ export function queryFault(operation: Operation, query: Record<string, unknown>)
 const queries = new WeakMap<Operation, ValidateFunction>();
 
 /** Undefined when the payload has the published shape (or the event has none: then `known` is false). */
-export function webhookFault(event: string, action: string | null, payload: unknown): string | undefined {
+export function webhookFault(
+  event: string,
+  action: string | null,
+  payload: unknown,
+): string | undefined {
   const key = [event, ...(action ? [action] : [])].join("-").replaceAll("_", "-");
   const schema = webhookSchema(key);
   return schema ? fault(schema, payload) : `no webhook "${key}" is published`;
@@ -62,8 +74,11 @@ export function knownFields(schema: Schema): Set<string> | null {
   const walk = (one: Schema): boolean => {
     const flat = typeof one["$ref"] === "string" ? componentSchema(refName(one["$ref"])) : one;
     if (flat["additionalProperties"]) return false;
-    for (const name of Object.keys((flat["properties"] as Schema | undefined) ?? {})) names.add(name);
-    return ["allOf", "anyOf", "oneOf"].every((key) => ((flat[key] as Schema[] | undefined) ?? []).every(walk));
+    for (const name of Object.keys((flat["properties"] as Schema | undefined) ?? {}))
+      names.add(name);
+    return ["allOf", "anyOf", "oneOf"].every((key) =>
+      ((flat[key] as Schema[] | undefined) ?? []).every(walk),
+    );
   };
   return walk(schema) && names.size > 0 ? names : null;
 }
@@ -75,7 +90,10 @@ function worded(check: ValidateFunction, value: unknown): string {
   const found = error.instancePath
     .split("/")
     .slice(1)
-    .reduce<unknown>((from, key) => (from as Record<string, unknown> | null)?.[key.replaceAll("~1", "/")], value);
+    .reduce<unknown>(
+      (from, key) => (from as Record<string, unknown> | null)?.[key.replaceAll("~1", "/")],
+      value,
+    );
   return `${at} ${error.message ?? ""} ${JSON.stringify(error.params)}; found ${(JSON.stringify(found) ?? "nothing").slice(0, 160)}`;
 }
 
@@ -83,7 +101,17 @@ function refName(ref: string): string {
   return ref.slice("#/components/schemas/".length);
 }
 
-const dropped = new Set(["description", "example", "examples", "discriminator", "xml", "externalDocs", "deprecated", "title", "default"]);
+const dropped = new Set([
+  "description",
+  "example",
+  "examples",
+  "discriminator",
+  "xml",
+  "externalDocs",
+  "deprecated",
+  "title",
+  "default",
+]);
 const mapsOfSchemas = new Set(["properties", "patternProperties"]);
 const listsOfSchemas = new Set(["allOf", "anyOf", "oneOf"]);
 const singleSchemas = new Set(["items", "not", "additionalProperties"]);
@@ -94,9 +122,16 @@ function converted(schema: Schema, ajv: Ajv): Schema {
     if (dropped.has(key) || key.startsWith("x-") || key === "nullable") continue;
     if (key === "$ref") out[key] = referenced(value as string, ajv);
     else if (mapsOfSchemas.has(key)) {
-      out[key] = Object.fromEntries(Object.entries(value as Record<string, Schema>).map(([name, one]) => [name, converted(one, ajv)]));
-    } else if (listsOfSchemas.has(key)) out[key] = (value as Schema[]).map((one) => converted(one, ajv));
-    else if (singleSchemas.has(key) && typeof value === "object") out[key] = converted(value as Schema, ajv);
+      out[key] = Object.fromEntries(
+        Object.entries(value as Record<string, Schema>).map(([name, one]) => [
+          name,
+          converted(amended(name, one), ajv),
+        ]),
+      );
+    } else if (listsOfSchemas.has(key))
+      out[key] = (value as Schema[]).map((one) => converted(one, ajv));
+    else if (singleSchemas.has(key) && typeof value === "object")
+      out[key] = converted(value as Schema, ajv);
     else out[key] = value;
   }
   return schema["nullable"] === true ? nullable(out) : out;
@@ -105,7 +140,11 @@ function converted(schema: Schema, ajv: Ajv): Schema {
 function nullable(schema: Schema): Schema {
   if (typeof schema["type"] !== "string") return { anyOf: [schema, { type: "null" }] };
   const known = schema["enum"] as unknown[] | undefined;
-  return { ...schema, type: [schema["type"], "null"], ...(known && !known.includes(null) ? { enum: [...known, null] } : {}) };
+  return {
+    ...schema,
+    type: [schema["type"], "null"],
+    ...(known && !known.includes(null) ? { enum: [...known, null] } : {}),
+  };
 }
 
 /** Registers a component (and, through `converted`, what it refers to) before it is needed; cycles end at `added`. */

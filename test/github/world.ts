@@ -1,7 +1,20 @@
 import { notFound } from "./answer.ts";
 import type {
-  Account, App, CheckRun, CheckSuite, Comment, CommitStatus, Delivery, Deployment, Installation, Issue, LedgerEntry,
-  PullRequest, Reaction, Repository, Role,
+  Account,
+  App,
+  CheckRun,
+  CheckSuite,
+  Comment,
+  CommitStatus,
+  Delivery,
+  Deployment,
+  Installation,
+  Issue,
+  LedgerEntry,
+  PullRequest,
+  Reaction,
+  Repository,
+  Role,
 } from "./state.ts";
 import type { Grants } from "./auth.ts";
 import type { Hooks } from "./events.ts";
@@ -90,7 +103,9 @@ export class World {
 
   findRepository(owner: string, name: string): Repository | undefined {
     const wanted = `${owner}/${name}`.toLowerCase();
-    return [...this.repositories.values()].find((repo) => this.fullName(repo).toLowerCase() === wanted);
+    return [...this.repositories.values()].find(
+      (repo) => this.fullName(repo).toLowerCase() === wanted,
+    );
   }
 
   issue(repo: Repository, number: number): Issue {
@@ -124,7 +139,9 @@ export class World {
   }
 
   installationsOn(repo: Repository): Installation[] {
-    return [...this.installations.values()].filter((one) => !one.suspendedAt && this.covers(one, repo));
+    return [...this.installations.values()].filter(
+      (one) => !one.suspendedAt && this.covers(one, repo),
+    );
   }
 
   /** Whether a list may show what was born at that request count. */

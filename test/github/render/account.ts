@@ -1,7 +1,8 @@
 import type { Account, App, Installation } from "../state.ts";
 import type { World } from "../world.ts";
 
-export const nodeId = (kind: string, id: number | string): string => Buffer.from(`0${kind.length}:${kind}${id}`).toString("base64url");
+export const nodeId = (kind: string, id: number | string): string =>
+  Buffer.from(`0${kind.length}:${kind}${id}`).toString("base64url");
 
 export function renderUser(world: World, account: Account) {
   const api = `${world.url}/users/${encodeURIComponent(account.login)}`;

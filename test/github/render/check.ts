@@ -8,7 +8,12 @@ import { apiUrl, htmlUrl, renderRepository } from "./repository.ts";
 
 /** Open pull requests with this head, but never those from forks: GitHub does not see pushes to forks here. */
 export function pullsAt(world: World, repo: Repository, sha: string): PullRequest[] {
-  return world.pullsOf(repo).filter((one) => one.state === "open" && one.pull.head.repoId === repo.id && one.pull.head.sha === sha);
+  return world
+    .pullsOf(repo)
+    .filter(
+      (one) =>
+        one.state === "open" && one.pull.head.repoId === repo.id && one.pull.head.sha === sha,
+    );
 }
 
 export function renderCheckRun(world: World, run: CheckRun) {
@@ -27,10 +32,16 @@ export function renderCheckRun(world: World, run: CheckRun) {
     conclusion: run.conclusion,
     started_at: run.startedAt,
     completed_at: run.completedAt,
-    output: { ...run.output, annotations_count: run.annotations.length, annotations_url: `${url}/annotations` },
+    output: {
+      ...run.output,
+      annotations_count: run.annotations.length,
+      annotations_url: `${url}/annotations`,
+    },
     check_suite: { id: run.suiteId },
     app: renderApp(world, world.app(run.appId)),
-    pull_requests: pullsAt(world, repo, run.headSha).map((one) => renderPullMinimal(world, repo, one)),
+    pull_requests: pullsAt(world, repo, run.headSha).map((one) =>
+      renderPullMinimal(world, repo, one),
+    ),
   };
 }
 
@@ -53,7 +64,9 @@ function renderSuiteBase(world: World, repo: Repository, suite: CheckSuite) {
     url: `${apiUrl(world, repo)}/check-suites/${suite.id}`,
     before: suite.before,
     after: suite.headSha,
-    pull_requests: pullsAt(world, repo, suite.headSha).map((one) => renderPullMinimal(world, repo, one)),
+    pull_requests: pullsAt(world, repo, suite.headSha).map((one) =>
+      renderPullMinimal(world, repo, one),
+    ),
     app: renderApp(world, world.app(suite.appId)),
     created_at: suite.createdAt,
     updated_at: suite.updatedAt,
@@ -68,7 +81,8 @@ export async function renderCheckSuite(world: World, suite: CheckSuite) {
     ...renderSuiteBase(world, repo, suite),
     repository: renderRepository(world, repo),
     head_commit: renderSimpleCommit(commit),
-    latest_check_runs_count: [...world.checkRuns.values()].filter((run) => run.suiteId === suite.id).length,
+    latest_check_runs_count: [...world.checkRuns.values()].filter((run) => run.suiteId === suite.id)
+      .length,
     check_runs_url: `${apiUrl(world, repo)}/check-suites/${suite.id}/check-runs`,
     rerequestable: true,
     runs_rerequestable: true,

@@ -4,10 +4,17 @@ import type { World } from "../world.ts";
 import { nodeId, renderUser } from "./account.ts";
 import { apiUrl, htmlUrl } from "./repository.ts";
 
-const unsigned = { verified: false, reason: "unsigned", signature: null, payload: null, verified_at: null };
+const unsigned = {
+  verified: false,
+  reason: "unsigned",
+  signature: null,
+  payload: null,
+  verified_at: null,
+};
 
 /** The address under which the double writes commits of its accounts. */
-export const emailOf = (account: Account): string => `${account.id}+${account.login}@users.noreply.github.test`;
+export const emailOf = (account: Account): string =>
+  `${account.id}+${account.login}@users.noreply.github.test`;
 
 function accountOf(world: World, person: Person) {
   const id = Number(/^(\d+)\+[^@]+@users\.noreply\.github\.test$/.exec(person.email)?.[1]);
@@ -36,8 +43,17 @@ export function renderCommit(world: World, repo: Repository, commit: Commit, fil
     comments_url: `${api}/commits/${commit.sha}/comments`,
     author: accountOf(world, commit.author),
     committer: accountOf(world, commit.committer),
-    parents: commit.parents.map((sha) => ({ sha, url: `${api}/commits/${sha}`, html_url: `${htmlUrl(world, repo)}/commit/${sha}` })),
-    ...(files ? { stats: { total: additions + deletions, additions, deletions }, files: files.map((file) => renderFile(world, repo, commit.sha, file)) } : {}),
+    parents: commit.parents.map((sha) => ({
+      sha,
+      url: `${api}/commits/${sha}`,
+      html_url: `${htmlUrl(world, repo)}/commit/${sha}`,
+    })),
+    ...(files
+      ? {
+          stats: { total: additions + deletions, additions, deletions },
+          files: files.map((file) => renderFile(world, repo, commit.sha, file)),
+        }
+      : {}),
   };
 }
 
@@ -52,7 +68,11 @@ export function renderGitCommit(world: World, repo: Repository, commit: Commit) 
     committer: commit.committer,
     tree: { sha: commit.tree, url: `${api}/git/trees/${commit.tree}` },
     message: commit.message,
-    parents: commit.parents.map((sha) => ({ sha, url: `${api}/git/commits/${sha}`, html_url: `${htmlUrl(world, repo)}/commit/${sha}` })),
+    parents: commit.parents.map((sha) => ({
+      sha,
+      url: `${api}/git/commits/${sha}`,
+      html_url: `${htmlUrl(world, repo)}/commit/${sha}`,
+    })),
     verification: unsigned,
   };
 }
@@ -87,14 +107,23 @@ export function renderSimpleCommit(commit: Commit) {
 }
 
 /** The commit of push events. */
-export function renderPushCommit(world: World, repo: Repository, commit: Commit, files: FileChange[]) {
-  const named = (kind: FileChange["status"][]) => files.filter((file) => kind.includes(file.status)).map((file) => file.filename);
+export function renderPushCommit(
+  world: World,
+  repo: Repository,
+  commit: Commit,
+  files: FileChange[],
+) {
+  const named = (kind: FileChange["status"][]) =>
+    files.filter((file) => kind.includes(file.status)).map((file) => file.filename);
   return {
     ...renderSimpleCommit(commit),
     distinct: true,
     url: `${htmlUrl(world, repo)}/commit/${commit.sha}`,
     added: named(["added", "renamed"]),
-    removed: [...named(["removed"]), ...files.flatMap((file) => (file.previous === null ? [] : [file.previous]))],
+    removed: [
+      ...named(["removed"]),
+      ...files.flatMap((file) => (file.previous === null ? [] : [file.previous])),
+    ],
     modified: named(["modified"]),
   };
 }

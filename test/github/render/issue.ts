@@ -53,7 +53,9 @@ export function renderIssue(world: World, repo: Repository, issue: Issue) {
     milestone: null,
     locked: false,
     active_lock_reason: null,
-    comments: [...world.comments.values()].filter((one) => one.repoId === repo.id && one.issueNumber === issue.number).length,
+    comments: [...world.comments.values()].filter(
+      (one) => one.repoId === repo.id && one.issueNumber === issue.number,
+    ).length,
     closed_at: issue.closedAt,
     created_at: issue.createdAt,
     updated_at: issue.updatedAt,
@@ -76,7 +78,12 @@ export function renderIssue(world: World, repo: Repository, issue: Issue) {
 }
 
 function renderRollup(url: string, reactions: Reaction[]) {
-  const counts = Object.fromEntries(reactionContents.map((content) => [content, reactions.filter((one) => one.content === content).length]));
+  const counts = Object.fromEntries(
+    reactionContents.map((content) => [
+      content,
+      reactions.filter((one) => one.content === content).length,
+    ]),
+  );
   return { url, total_count: reactions.length, ...counts };
 }
 
@@ -96,7 +103,8 @@ export function renderComment(world: World, repo: Repository, comment: Comment) 
     updated_at: comment.updatedAt,
     author_association: association(repo, comment.userId),
     reactions: renderRollup(`${url}/reactions`, reactions),
-    performed_via_github_app: comment.appId === null ? null : renderApp(world, world.app(comment.appId)),
+    performed_via_github_app:
+      comment.appId === null ? null : renderApp(world, world.app(comment.appId)),
   };
 }
 

@@ -90,7 +90,9 @@ export async function renderPull(world: World, repo: Repository, issue: PullRequ
     rebaseable: mergeable,
     mergeable_state: mergeable === null ? "unknown" : mergeable ? "clean" : "dirty",
     merged_by: pull.mergedById === null ? null : renderUser(world, world.account(pull.mergedById)),
-    comments: [...world.comments.values()].filter((one) => one.repoId === repo.id && one.issueNumber === issue.number).length,
+    comments: [...world.comments.values()].filter(
+      (one) => one.repoId === repo.id && one.issueNumber === issue.number,
+    ).length,
     review_comments: 0,
     maintainer_can_modify: pull.maintainerCanModify,
     commits: commits.length,
@@ -101,12 +103,17 @@ export async function renderPull(world: World, repo: Repository, issue: PullRequ
 }
 
 /** Oldest first, as GitHub lists them. */
-export const pullCommits = (repo: Repository, issue: PullRequest) =>
-  readLog(repo.git, ["--reverse", issue.pull.head.sha, `^${issue.pull.base.sha}`]);
+export function pullCommits(repo: Repository, issue: PullRequest) {
+  const range = ["--reverse", issue.pull.head.sha, `^${issue.pull.base.sha}`];
+  return repo.git.fact(`log ${range.join(" ")}`, () => readLog(repo.git, range));
+}
 
 /** What the head changed since it left the base ("three dots"). */
 export async function pullFiles(repo: Repository, issue: PullRequest) {
-  const found = await repo.git.try(["merge-base", issue.pull.base.sha, issue.pull.head.sha]);
+  const ends = [issue.pull.base.sha, issue.pull.head.sha];
+  const found = await repo.git.fact(`merge-base ${ends.join(" ")}`, () =>
+    repo.git.try(["merge-base", ...ends]),
+  );
   const from = found.code === 0 ? found.stdout.toString().trim() : issue.pull.base.sha;
   return readDiff(repo.git, from, issue.pull.head.sha);
 }

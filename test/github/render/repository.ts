@@ -3,13 +3,22 @@ import type { World } from "../world.ts";
 import type { Repository, Role } from "../state.ts";
 import { nodeId, renderUser } from "./account.ts";
 
-export const apiUrl = (world: World, repo: Repository): string => `${world.url}/repos/${world.fullName(repo)}`;
-export const htmlUrl = (world: World, repo: Repository): string => `${world.url}/html/${world.fullName(repo)}`;
-export const cloneUrl = (world: World, repo: Repository): string => `${world.url}/git/${world.fullName(repo)}.git`;
+export const apiUrl = (world: World, repo: Repository): string =>
+  `${world.url}/repos/${world.fullName(repo)}`;
+export const htmlUrl = (world: World, repo: Repository): string =>
+  `${world.url}/html/${world.fullName(repo)}`;
+export const cloneUrl = (world: World, repo: Repository): string =>
+  `${world.url}/git/${world.fullName(repo)}.git`;
 
 export function permissionsOf(role: Role) {
   const rank = ["none", "read", "triage", "write", "maintain", "admin"].indexOf(role);
-  return { admin: rank >= 5, maintain: rank >= 4, push: rank >= 3, triage: rank >= 2, pull: rank >= 1 };
+  return {
+    admin: rank >= 5,
+    maintain: rank >= 4,
+    push: rank >= 3,
+    triage: rank >= 2,
+    pull: rank >= 1,
+  };
 }
 
 /** The full repository; it also satisfies the minimal and the webhooks' shapes. */
@@ -63,7 +72,9 @@ export function renderFullRepository(world: World, repo: Repository, role: Role 
   return {
     ...renderRepository(world, repo),
     ...(role ? { permissions: permissionsOf(role) } : {}),
-    ...(parent ? { parent: renderRepository(world, parent), source: renderRepository(world, parent) } : {}),
+    ...(parent
+      ? { parent: renderRepository(world, parent), source: renderRepository(world, parent) }
+      : {}),
     allow_squash_merge: true,
     allow_merge_commit: true,
     allow_rebase_merge: true,
@@ -76,12 +87,20 @@ export function renderFullRepository(world: World, repo: Repository, role: Role 
 
 /** The stub that `installation` events list. */
 export function renderRepositoryStub(world: World, repo: Repository) {
-  return { id: repo.id, node_id: nodeId("Repository", repo.id), name: repo.name, full_name: world.fullName(repo), private: repo.private };
+  return {
+    id: repo.id,
+    node_id: nodeId("Repository", repo.id),
+    name: repo.name,
+    full_name: world.fullName(repo),
+    private: repo.private,
+  };
 }
 
-export const openPulls = (world: World, repo: Repository) => world.issuesOf(repo).filter((issue) => isPull(issue) && issue.state === "open");
+export const openPulls = (world: World, repo: Repository) =>
+  world.issuesOf(repo).filter((issue) => isPull(issue) && issue.state === "open");
 
-const forksOf = (world: World, repo: Repository): number => [...world.repositories.values()].filter((one) => one.parentId === repo.id).length;
+const forksOf = (world: World, repo: Repository): number =>
+  [...world.repositories.values()].filter((one) => one.parentId === repo.id).length;
 
 function renderUrls(world: World, repo: Repository) {
   const api = apiUrl(world, repo);

@@ -6,7 +6,14 @@ import { permissionsOf } from "../render/repository.ts";
 import type { Account, Role } from "../state.ts";
 
 /** What `permission` makes of a role: the reason to read `role_name` instead. */
-const folded: Record<Role, string> = { admin: "admin", maintain: "write", write: "write", triage: "read", read: "read", none: "none" };
+const folded: Record<Role, string> = {
+  admin: "admin",
+  maintain: "write",
+  write: "write",
+  triage: "read",
+  read: "read",
+  none: "none",
+};
 
 function named(call: Call): Account {
   const found = call.world.accountByLogin(call.params["username"] ?? "");
@@ -17,9 +24,20 @@ function named(call: Call): Account {
 function renderPublicUser(call: Call, account: Account) {
   return {
     ...renderUser(call.world, account),
-    name: null, company: null, blog: null, location: null, email: null, hireable: null, bio: null, twitter_username: null,
-    public_repos: 0, public_gists: 0, followers: 0, following: 0,
-    created_at: call.world.stamp(0), updated_at: call.world.stamp(0),
+    name: null,
+    company: null,
+    blog: null,
+    location: null,
+    email: null,
+    hireable: null,
+    bio: null,
+    twitter_username: null,
+    public_repos: 0,
+    public_gists: 0,
+    followers: 0,
+    following: 0,
+    created_at: call.world.stamp(0),
+    updated_at: call.world.stamp(0),
   };
 }
 
@@ -37,7 +55,11 @@ export const accounts: Handlers = {
     return ok({
       permission: folded[role],
       role_name: role,
-      user: { ...renderUser(call.world, account), permissions: permissionsOf(role), role_name: role },
+      user: {
+        ...renderUser(call.world, account),
+        permissions: permissionsOf(role),
+        role_name: role,
+      },
     });
   },
 
@@ -50,6 +72,9 @@ export const accounts: Handlers = {
   "rate-limit/get": (call) => {
     const core = call.limits.state(bucketOf(call.actor));
     const fixed = { limit: 30, remaining: 30, used: 0, reset: core.reset };
-    return ok({ resources: { core, search: fixed, graphql: { ...fixed, limit: 5_000, remaining: 5_000 } }, rate: core });
+    return ok({
+      resources: { core, search: fixed, graphql: { ...fixed, limit: 5_000, remaining: 5_000 } },
+      rate: core,
+    });
   },
 };

@@ -12,7 +12,11 @@ const appOf = (call: Call): App => {
 };
 
 const installationActor = (call: Call): Actor & { kind: "installation" } => {
-  if (call.actor.kind !== "installation") throw new Refused(403, "You must authenticate with an installation access token in order to list repositories for an installation.");
+  if (call.actor.kind !== "installation")
+    throw new Refused(
+      403,
+      "You must authenticate with an installation access token in order to list repositories for an installation.",
+    );
   return call.actor;
 };
 
@@ -44,11 +48,16 @@ function narrowed(installation: Installation, wanted: Permissions | undefined): 
 function chosen(call: Call, installation: Installation, body: TokenRequest): Repository[] | null {
   const { world } = call;
   if (!body.repositories && !body.repository_ids) return null;
-  const byName = (body.repositories ?? []).map((name) => world.findRepository(world.account(installation.accountId).login, name));
+  const byName = (body.repositories ?? []).map((name) =>
+    world.findRepository(world.account(installation.accountId).login, name),
+  );
   const byId = (body.repository_ids ?? []).map((id) => world.repositories.get(id));
   return [...byName, ...byId].map((repo) => {
     if (!repo || !world.covers(installation, repo)) {
-      throw new Refused(422, "There is at least one repository that does not exist or is not accessible to the parent installation.");
+      throw new Refused(
+        422,
+        "There is at least one repository that does not exist or is not accessible to the parent installation.",
+      );
     }
     return repo;
   });
@@ -75,7 +84,12 @@ function renderDelivery(delivery: Delivery) {
 const kept = 3 * 24 * 3_600_000;
 
 const ownDeliveries = (call: Call): Delivery[] =>
-  call.world.deliveries.filter((one) => one.appId === appOf(call).id && Date.parse(one.deliveredAt) > call.world.now() - kept).reverse();
+  call.world.deliveries
+    .filter(
+      (one) =>
+        one.appId === appOf(call).id && Date.parse(one.deliveredAt) > call.world.now() - kept,
+    )
+    .reverse();
 
 function ownDelivery(call: Call): Delivery {
   const found = ownDeliveries(call).find((one) => one.id === numeric(call, "delivery_id"));
@@ -84,25 +98,38 @@ function ownDelivery(call: Call): Delivery {
 }
 
 function installationOn(call: Call, covers: (installation: Installation) => boolean) {
-  const found = [...call.world.installations.values()].find((one) => one.appId === appOf(call).id && covers(one));
+  const found = [...call.world.installations.values()].find(
+    (one) => one.appId === appOf(call).id && covers(one),
+  );
   if (!found) throw notFound();
   return ok(renderInstallation(call.world, found));
 }
 
 const byAccount = (param: string) => (call: Call) =>
-  installationOn(call, (one) => call.world.account(one.accountId).login.toLowerCase() === call.params[param]?.toLowerCase());
+  installationOn(
+    call,
+    (one) =>
+      call.world.account(one.accountId).login.toLowerCase() === call.params[param]?.toLowerCase(),
+  );
 
 export const apps: Handlers = {
   "apps/get-authenticated": (call) => {
-    const count = [...call.world.installations.values()].filter((one) => one.appId === appOf(call).id).length;
+    const count = [...call.world.installations.values()].filter(
+      (one) => one.appId === appOf(call).id,
+    ).length;
     return ok({ ...renderApp(call.world, appOf(call)), installations_count: count });
   },
 
   "apps/list-installations": (call) =>
-    page(call, [...call.world.installations.values()].filter((one) => one.appId === appOf(call).id), (one) => renderInstallation(call.world, one)),
+    page(
+      call,
+      [...call.world.installations.values()].filter((one) => one.appId === appOf(call).id),
+      (one) => renderInstallation(call.world, one),
+    ),
 
   "apps/get-installation": (call) => ok(renderInstallation(call.world, ownInstallation(call))),
-  "apps/get-repo-installation": (call) => installationOn(call, (one) => call.world.covers(one, call.repo)),
+  "apps/get-repo-installation": (call) =>
+    installationOn(call, (one) => call.world.covers(one, call.repo)),
   "apps/get-org-installation": byAccount("org"),
   "apps/get-user-installation": byAccount("username"),
 
@@ -121,8 +148,11 @@ export const apps: Handlers = {
       token,
       expires_at: world.stamp(expiresAt),
       permissions,
-      repository_selection: repositories || installation.repositories !== "all" ? "selected" : "all",
-      ...(repositories ? { repositories: repositories.map((repo) => renderRepository(world, repo)) } : {}),
+      repository_selection:
+        repositories || installation.repositories !== "all" ? "selected" : "all",
+      ...(repositories
+        ? { repositories: repositories.map((repo) => renderRepository(world, repo)) }
+        : {}),
     });
   },
 
@@ -135,20 +165,38 @@ export const apps: Handlers = {
     const { world } = call;
     const actor = installationActor(call);
     const repos = [...world.repositories.values()].filter(
-      (repo) => world.covers(actor.installation, repo) && (actor.repositories === null || actor.repositories.has(repo.id)),
+      (repo) =>
+        world.covers(actor.installation, repo) &&
+        (actor.repositories === null || actor.repositories.has(repo.id)),
     );
     const selection = actor.installation.repositories === "all" ? "all" : "selected";
-    return page(call, repos, (repo) => renderRepository(world, repo), (shown, total) => ({ total_count: total, repository_selection: selection, repositories: shown }));
+    return page(
+      call,
+      repos,
+      (repo) => renderRepository(world, repo),
+      (shown, total) => ({
+        total_count: total,
+        repository_selection: selection,
+        repositories: shown,
+      }),
+    );
   },
 
   "apps/get-webhook-config-for-app": (call) =>
-    ok({ content_type: "json", insecure_ssl: "0", secret: "********", url: appOf(call).hookUrl ?? "" }),
+    ok({
+      content_type: "json",
+      insecure_ssl: "0",
+      secret: "********",
+      url: appOf(call).hookUrl ?? "",
+    }),
 
   "apps/list-webhook-deliveries": (call) => {
     const { world, query } = call;
     const wanted = query["status"];
     const good = (one: Delivery): boolean => one.statusCode >= 200 && one.statusCode < 400;
-    const all = ownDeliveries(call).filter((one) => wanted === undefined || good(one) === (wanted === "success"));
+    const all = ownDeliveries(call).filter(
+      (one) => wanted === undefined || good(one) === (wanted === "success"),
+    );
     // Cursors instead of pages: "v1_<id>" continues below that id.
     const cursor = /^v1_(\d+)$/.exec(String(query["cursor"] ?? ""))?.[1];
     const size = Math.min(Number(query["per_page"] ?? 30), 100);
@@ -157,7 +205,8 @@ export const apps: Handlers = {
     const last = shown.at(-1);
     const next = new URL(call.target, world.url);
     next.searchParams.set("cursor", `v1_${last?.id ?? 0}`);
-    const headers: Record<string, string> = rest.length > size ? { link: `<${next.href}>; rel="next"` } : {};
+    const headers: Record<string, string> =
+      rest.length > size ? { link: `<${next.href}>; rel="next"` } : {};
     return { status: 200, body: shown.map(renderDelivery), headers };
   },
 

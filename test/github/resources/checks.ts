@@ -5,7 +5,15 @@ import type { Call, Handlers } from "../call.ts";
 import { renderCheckRun, renderCheckSuite } from "../render/check.ts";
 import { htmlUrl } from "../render/repository.ts";
 import { emitCheckRun, emitSuiteRequested, latestRuns, rollUp, suiteFor } from "../suites.ts";
-import type { Annotation, App, CheckAction, CheckRun, CheckStatus, CheckSuite, Conclusion } from "../state.ts";
+import type {
+  Annotation,
+  App,
+  CheckAction,
+  CheckRun,
+  CheckStatus,
+  CheckSuite,
+  Conclusion,
+} from "../state.ts";
 import { commitOrRefuse } from "./commits.ts";
 
 interface RunInput {
@@ -22,26 +30,46 @@ interface RunInput {
 }
 
 /** Limits that GitHub documents in words and its description does not hold, or holds for one of the two calls only. */
-const longest = { text: 65_535, annotations: 50, annotation: 64 * 1024, annotationTitle: 255, actions: 3 } as const;
+const longest = {
+  text: 65_535,
+  annotations: 50,
+  annotation: 64 * 1024,
+  annotationTitle: 255,
+  actions: 3,
+} as const;
 
 function inputFault(input: RunInput): string | undefined {
   const { output, conclusion } = input;
   if (conclusion === "stale") return "conclusion: only GitHub can set stale";
-  if (input.status === "completed" && conclusion === undefined) return "conclusion is required when status is completed";
-  if (input.completed_at !== undefined && conclusion === undefined) return "conclusion is required with completed_at";
+  if (input.status === "completed" && conclusion === undefined)
+    return "conclusion is required when status is completed";
+  if (input.completed_at !== undefined && conclusion === undefined)
+    return "conclusion is required with completed_at";
   if ((input.actions ?? []).length > longest.actions) return `at most ${longest.actions} actions`;
-  for (const [name, value] of [["title", output?.title], ["summary", output?.summary], ["text", output?.text]] as const) {
-    if ((value ?? "").length > longest.text) return `output.${name} is too long (maximum is ${longest.text} characters)`;
+  for (const [name, value] of [
+    ["title", output?.title],
+    ["summary", output?.summary],
+    ["text", output?.text],
+  ] as const) {
+    if ((value ?? "").length > longest.text)
+      return `output.${name} is too long (maximum is ${longest.text} characters)`;
   }
   const annotations = output?.annotations ?? [];
-  if (annotations.length > longest.annotations) return `at most ${longest.annotations} annotations in one request`;
+  if (annotations.length > longest.annotations)
+    return `at most ${longest.annotations} annotations in one request`;
   for (const one of annotations) {
-    if (Buffer.byteLength(one.message) > longest.annotation) return "annotations.message is larger than 64 KB";
-    if (Buffer.byteLength(one.raw_details ?? "") > longest.annotation) return "annotations.raw_details is larger than 64 KB";
-    if ((one.title ?? "").length > longest.annotationTitle) return "annotations.title is longer than 255 characters";
-    if (one.start_line < 1 || one.end_line < one.start_line) return "annotations: lines start at 1 and end_line is not before start_line";
-    if (one.start_line !== one.end_line && (one.start_column ?? one.end_column) !== undefined) return "annotations: columns only within one line";
-    if (one.path === "" || one.path.startsWith("/")) return "annotations.path must be a path in the repository";
+    if (Buffer.byteLength(one.message) > longest.annotation)
+      return "annotations.message is larger than 64 KB";
+    if (Buffer.byteLength(one.raw_details ?? "") > longest.annotation)
+      return "annotations.raw_details is larger than 64 KB";
+    if ((one.title ?? "").length > longest.annotationTitle)
+      return "annotations.title is longer than 255 characters";
+    if (one.start_line < 1 || one.end_line < one.start_line)
+      return "annotations: lines start at 1 and end_line is not before start_line";
+    if (one.start_line !== one.end_line && (one.start_column ?? one.end_column) !== undefined)
+      return "annotations: columns only within one line";
+    if (one.path === "" || one.path.startsWith("/"))
+      return "annotations.path must be a path in the repository";
   }
   return undefined;
 }
@@ -55,7 +83,8 @@ function mustBeValid(call: Call, input: RunInput): void {
 }
 
 function appOf(call: Call): App {
-  if (call.actor.kind !== "installation") throw new Refused(403, "You must authenticate via a GitHub App.");
+  if (call.actor.kind !== "installation")
+    throw new Refused(403, "You must authenticate via a GitHub App.");
   return call.actor.app;
 }
 
@@ -90,7 +119,11 @@ function apply(call: Call, run: CheckRun, input: RunInput): boolean {
     run.completedAt = null;
   }
   if (input.output) {
-    run.output = { title: input.output.title ?? run.output.title, summary: input.output.summary, text: input.output.text ?? run.output.text };
+    run.output = {
+      title: input.output.title ?? run.output.title,
+      summary: input.output.summary,
+      text: input.output.text ?? run.output.text,
+    };
     // Each request adds to what is there.
     run.annotations.push(...(input.output.annotations ?? []));
   }
@@ -135,20 +168,30 @@ async function createRun(call: Call): Promise<CheckRun> {
 
 /** GitHub keeps 1,000 runs of one name in a suite. */
 function forgetOldest(call: Call, added: CheckRun): void {
-  const same = [...call.world.checkRuns.values()].filter((run) => run.suiteId === added.suiteId && run.name === added.name);
-  for (const run of same.slice(0, Math.max(0, same.length - 1_000))) call.world.checkRuns.delete(run.id);
+  const same = [...call.world.checkRuns.values()].filter(
+    (run) => run.suiteId === added.suiteId && run.name === added.name,
+  );
+  for (const run of same.slice(0, Math.max(0, same.length - 1_000)))
+    call.world.checkRuns.delete(run.id);
 }
 
 function listed(call: Call, belongs: (run: CheckRun) => boolean) {
   const { world, repo, query } = call;
-  const visible = [...world.checkRuns.values()].filter((run) => run.repoId === repo.id && belongs(run) && world.listed(run));
+  const visible = [...world.checkRuns.values()].filter(
+    (run) => run.repoId === repo.id && belongs(run) && world.listed(run),
+  );
   const chosen = (query["filter"] ?? "latest") === "latest" ? latestRuns(visible) : visible;
   const runs = chosen
     .filter((run) => query["check_name"] === undefined || run.name === query["check_name"])
     .filter((run) => query["status"] === undefined || run.status === query["status"])
     .filter((run) => query["app_id"] === undefined || run.appId === query["app_id"])
     .sort((a, b) => b.id - a.id);
-  return page(call, runs, (run) => renderCheckRun(world, run), (shown, total) => ({ total_count: total, check_runs: shown }));
+  return page(
+    call,
+    runs,
+    (run) => renderCheckRun(world, run),
+    (shown, total) => ({ total_count: total, check_runs: shown }),
+  );
 }
 
 export const checks: Handlers = {
@@ -156,7 +199,11 @@ export const checks: Handlers = {
 
   "checks/update": async (call) => {
     const run = runOf(call);
-    if (run.appId !== appOf(call).id) throw new Refused(403, `Invalid app_id \`${run.appId}\` - check run can only be modified by the GitHub App that created it.`);
+    if (run.appId !== appOf(call).id)
+      throw new Refused(
+        403,
+        `Invalid app_id \`${run.appId}\` - check run can only be modified by the GitHub App that created it.`,
+      );
     const input = (call.body ?? {}) as RunInput;
     mustBeValid(call, input);
     const sender = authorOf(call.world, call.actor);
@@ -197,7 +244,8 @@ export const checks: Handlers = {
     const run = runOf(call);
     const suite = call.world.checkSuites.get(run.suiteId);
     // The suite is queued again; the run itself stays as it is until its App makes a new one.
-    if (suite) Object.assign(suite, { status: "queued", conclusion: null, updatedAt: call.world.stamp() });
+    if (suite)
+      Object.assign(suite, { status: "queued", conclusion: null, updatedAt: call.world.stamp() });
     emitCheckRun(call.world, run, "rerequested", authorOf(call.world, call.actor));
     return created({});
   },
@@ -218,12 +266,19 @@ export const checks: Handlers = {
     const { world, repo, query } = call;
     const { sha } = await commitOrRefuse(call, call.params["ref"] ?? "");
     const named = (suite: CheckSuite): boolean =>
-      [...world.checkRuns.values()].some((run) => run.suiteId === suite.id && run.name === query["check_name"]);
+      [...world.checkRuns.values()].some(
+        (run) => run.suiteId === suite.id && run.name === query["check_name"],
+      );
     const all = [...world.checkSuites.values()]
       .filter((one) => one.repoId === repo.id && one.headSha === sha)
       .filter((one) => query["app_id"] === undefined || one.appId === query["app_id"])
       .filter((one) => query["check_name"] === undefined || named(one));
-    return page(call, all, (one) => renderCheckSuite(world, one), (shown, total) => ({ total_count: total, check_suites: shown }));
+    return page(
+      call,
+      all,
+      (one) => renderCheckSuite(world, one),
+      (shown, total) => ({ total_count: total, check_suites: shown }),
+    );
   },
 
   "checks/rerequest-suite": async (call) => {

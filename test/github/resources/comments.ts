@@ -16,7 +16,14 @@ function checked(body: string): string {
   return body;
 }
 
-export function addComment(world: World, repo: Repository, number: number, author: Account, body: string, appId: number | null = null): Comment {
+export function addComment(
+  world: World,
+  repo: Repository,
+  number: number,
+  author: Account,
+  body: string,
+  appId: number | null = null,
+): Comment {
   const issue = world.issue(repo, number);
   const comment: Comment = {
     id: world.nextId(),
@@ -35,7 +42,13 @@ export function addComment(world: World, repo: Repository, number: number, autho
   return comment;
 }
 
-export function editComment(world: World, repo: Repository, comment: Comment, editor: Account, body: string): void {
+export function editComment(
+  world: World,
+  repo: Repository,
+  comment: Comment,
+  editor: Account,
+  body: string,
+): void {
   const from = comment.body;
   comment.body = checked(body);
   comment.updatedAt = world.stamp();
@@ -48,9 +61,21 @@ export function deleteComment(world: World, repo: Repository, comment: Comment, 
   world.comments.delete(comment.id);
 }
 
-function emit(world: World, repo: Repository, comment: Comment, action: string, sender: Account, extra: Record<string, unknown> = {}): void {
+function emit(
+  world: World,
+  repo: Repository,
+  comment: Comment,
+  action: string,
+  sender: Account,
+  extra: Record<string, unknown> = {},
+): void {
   const issue = renderIssue(world, repo, world.issue(repo, comment.issueNumber));
-  world.hooks.emit(repo, { event: "issue_comment", action, payload: { ...extra, issue, comment: renderComment(world, repo, comment) }, sender });
+  world.hooks.emit(repo, {
+    event: "issue_comment",
+    action,
+    payload: { ...extra, issue, comment: renderComment(world, repo, comment) },
+    sender,
+  });
 }
 
 function commentOf(call: Call): Comment {
@@ -63,7 +88,8 @@ function commentOf(call: Call): Comment {
 function mustOwn(call: Call, comment: Comment): void {
   const author = authorOf(call.world, call.actor);
   if (comment.userId === author.id || call.actor.kind === "installation") return;
-  if (!atLeast(call.world.roleOf(author, call.repo), "write")) throw new Refused(403, "Must have the required rights to Repository.");
+  if (!atLeast(call.world.roleOf(author, call.repo), "write"))
+    throw new Refused(403, "Must have the required rights to Repository.");
 }
 
 export const comments: Handlers = {
@@ -72,7 +98,11 @@ export const comments: Handlers = {
     const issue = world.issue(repo, numeric(call, "issue_number"));
     const since = query["since"] === undefined ? 0 : Date.parse(String(query["since"]));
     const all = [...world.comments.values()].filter(
-      (one) => one.repoId === repo.id && one.issueNumber === issue.number && world.listed(one) && Date.parse(one.updatedAt) >= since,
+      (one) =>
+        one.repoId === repo.id &&
+        one.issueNumber === issue.number &&
+        world.listed(one) &&
+        Date.parse(one.updatedAt) >= since,
     );
     return page(call, all, (one) => renderComment(world, repo, one));
   },
@@ -82,14 +112,27 @@ export const comments: Handlers = {
   "issues/create-comment": (call) => {
     const appId = call.actor.kind === "installation" ? call.actor.app.id : null;
     const { body } = call.body as { body: string };
-    const comment = addComment(call.world, call.repo, numeric(call, "issue_number"), authorOf(call.world, call.actor), body, appId);
+    const comment = addComment(
+      call.world,
+      call.repo,
+      numeric(call, "issue_number"),
+      authorOf(call.world, call.actor),
+      body,
+      appId,
+    );
     return created(renderComment(call.world, call.repo, comment));
   },
 
   "issues/update-comment": (call) => {
     const comment = commentOf(call);
     mustOwn(call, comment);
-    editComment(call.world, call.repo, comment, authorOf(call.world, call.actor), (call.body as { body: string }).body);
+    editComment(
+      call.world,
+      call.repo,
+      comment,
+      authorOf(call.world, call.actor),
+      (call.body as { body: string }).body,
+    );
     return ok(renderComment(call.world, call.repo, comment));
   },
 
@@ -103,7 +146,9 @@ export const comments: Handlers = {
   "reactions/list-for-issue-comment": (call) => {
     const comment = commentOf(call);
     const wanted = call.query["content"];
-    const all = [...call.world.reactions.values()].filter((one) => one.commentId === comment.id && (wanted === undefined || one.content === wanted));
+    const all = [...call.world.reactions.values()].filter(
+      (one) => one.commentId === comment.id && (wanted === undefined || one.content === wanted),
+    );
     return page(call, all, (one) => renderReaction(call.world, one));
   },
 
@@ -111,9 +156,17 @@ export const comments: Handlers = {
     const comment = commentOf(call);
     const userId = authorOf(call.world, call.actor).id;
     const { content } = call.body as { content: ReactionContent };
-    const same = [...call.world.reactions.values()].find((one) => one.commentId === comment.id && one.userId === userId && one.content === content);
+    const same = [...call.world.reactions.values()].find(
+      (one) => one.commentId === comment.id && one.userId === userId && one.content === content,
+    );
     if (same) return ok(renderReaction(call.world, same));
-    const reaction: Reaction = { id: call.world.nextId(), commentId: comment.id, userId, content, createdAt: call.world.stamp() };
+    const reaction: Reaction = {
+      id: call.world.nextId(),
+      commentId: comment.id,
+      userId,
+      content,
+      createdAt: call.world.stamp(),
+    };
     call.world.reactions.set(reaction.id, reaction);
     return created(renderReaction(call.world, reaction));
   },

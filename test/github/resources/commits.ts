@@ -19,13 +19,17 @@ export async function commitOrRefuse(call: Call, ref: string): Promise<Commit> {
 async function end(call: Call, name: string): Promise<string> {
   const { world, repo } = call;
   const [, owner, branch] = /^([^:]+):(.+)$/.exec(name) ?? [];
-  if (owner === undefined || branch === undefined) return (await repo.git.commitOf(name)) ?? refuse();
+  if (owner === undefined || branch === undefined)
+    return (await repo.git.commitOf(name)) ?? refuse();
   const other = [...world.repositories.values()].find(
-    (one) => world.account(one.ownerId).login === owner && (one.id === repo.id || one.parentId === repo.id || one.id === repo.parentId),
+    (one) =>
+      world.account(one.ownerId).login === owner &&
+      (one.id === repo.id || one.parentId === repo.id || one.id === repo.parentId),
   );
   const sha = await other?.git.commitOf(branch);
   if (!other || sha === undefined) return refuse();
-  if (other.id !== repo.id) await repo.git.git(["fetch", "-q", "--no-write-fetch-head", other.git.dir, sha]);
+  if (other.id !== repo.id)
+    await repo.git.git(["fetch", "-q", "--no-write-fetch-head", other.git.dir, sha]);
   return sha;
 }
 
@@ -36,7 +40,10 @@ function refuse(): never {
 /** GitHub publishes the operation twice, as {basehead} and as {base}...{head}. */
 async function compare(call: Call) {
   const { repo, world } = call;
-  const [from, to] = call.params["basehead"]?.split("...") ?? [call.params["base"], call.params["head"]];
+  const [from, to] = call.params["basehead"]?.split("...") ?? [
+    call.params["base"],
+    call.params["head"],
+  ];
   if (!from || !to) throw notFound();
   const base = await commitOrRefuse(call, await end(call, from));
   const head = await commitOrRefuse(call, await end(call, to));
@@ -44,26 +51,43 @@ async function compare(call: Call) {
   if (found.code !== 0) throw new Refused(404, `No common ancestor between ${from} and ${to}.`);
   const fork = await commitOrRefuse(call, found.stdout.toString().trim());
   const ahead = await readLog(repo.git, ["--reverse", head.sha, `^${base.sha}`]);
-  const behind = Number((await repo.git.git(["rev-list", "--count", base.sha, `^${head.sha}`])).toString());
+  const behind = Number(
+    (await repo.git.git(["rev-list", "--count", base.sha, `^${head.sha}`])).toString(),
+  );
   const files = await readDiff(repo.git, fork.sha, head.sha);
   const html = `${htmlUrl(world, repo)}/compare/${base.sha}...${head.sha}`;
-  const status = ahead.length === 0 ? (behind === 0 ? "identical" : "behind") : behind === 0 ? "ahead" : "diverged";
-  return page(call, ahead, (one) => renderCommit(world, repo, one), (shown, total) => ({
-    url: `${apiUrl(world, repo)}/compare/${base.sha}...${head.sha}`,
-    html_url: html,
-    permalink_url: html,
-    diff_url: `${html}.diff`,
-    patch_url: `${html}.patch`,
-    base_commit: renderCommit(world, repo, base),
-    merge_base_commit: renderCommit(world, repo, fork),
-    status,
-    ahead_by: total,
-    behind_by: behind,
-    total_commits: total,
-    commits: shown,
-    // GitHub shows files on the first page only, at most 300.
-    files: Number(call.query["page"] ?? 1) === 1 ? files.slice(0, 300).map((file) => renderFile(world, repo, head.sha, file)) : [],
-  }));
+  const status =
+    ahead.length === 0
+      ? behind === 0
+        ? "identical"
+        : "behind"
+      : behind === 0
+        ? "ahead"
+        : "diverged";
+  return page(
+    call,
+    ahead,
+    (one) => renderCommit(world, repo, one),
+    (shown, total) => ({
+      url: `${apiUrl(world, repo)}/compare/${base.sha}...${head.sha}`,
+      html_url: html,
+      permalink_url: html,
+      diff_url: `${html}.diff`,
+      patch_url: `${html}.patch`,
+      base_commit: renderCommit(world, repo, base),
+      merge_base_commit: renderCommit(world, repo, fork),
+      status,
+      ahead_by: total,
+      behind_by: behind,
+      total_commits: total,
+      commits: shown,
+      // GitHub shows files on the first page only, at most 300.
+      files:
+        Number(call.query["page"] ?? 1) === 1
+          ? files.slice(0, 300).map((file) => renderFile(world, repo, head.sha, file))
+          : [],
+    }),
+  );
 }
 
 export const commits: Handlers = {
@@ -76,7 +100,9 @@ export const commits: Handlers = {
       ...(query["until"] === undefined ? [] : [`--until=${String(query["until"])}`]),
     ];
     const path = query["path"] === undefined ? [] : ["--", `:(literal)${String(query["path"])}`];
-    return page(call, await readLog(repo.git, [...filters, start, ...path]), (one) => renderCommit(world, repo, one));
+    return page(call, await readLog(repo.git, [...filters, start, ...path]), (one) =>
+      renderCommit(world, repo, one),
+    );
   },
 
   "repos/get-commit": async (call) => {
@@ -95,9 +121,15 @@ export const commits: Handlers = {
       world.pullsOf(repo).map(async (issue) => {
         const { head, base, mergeCommitSha } = issue.pull;
         if (mergeCommitSha === sha && issue.pull.mergedAt) return true;
-        return (await repo.git.isAncestor(sha, head.sha)) && !(await repo.git.isAncestor(sha, base.sha));
+        return (
+          (await repo.git.isAncestor(sha, head.sha)) && !(await repo.git.isAncestor(sha, base.sha))
+        );
       }),
     );
-    return page(call, world.pullsOf(repo).filter((_, at) => flags[at]), (one) => renderPullSimple(world, repo, one));
+    return page(
+      call,
+      world.pullsOf(repo).filter((_, at) => flags[at]),
+      (one) => renderPullSimple(world, repo, one),
+    );
   },
 };

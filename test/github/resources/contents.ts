@@ -16,13 +16,31 @@ const largestContent = 1024 * 1024;
 
 async function list(call: Call, tree: string, folder: string): Promise<Entry[]> {
   const text = (await call.repo.git.git(["ls-tree", "-z", "-l", tree])).toString();
-  return text.split("\0").filter(Boolean).map((line) => {
-    const [, mode = "", type = "", sha = "", size = "", name = ""] = /^(\d+) (\w+) ([0-9a-f]+) +(\S+)\t([^]*)$/.exec(line) ?? [];
-    return { mode, type, sha, size: Number(size) || 0, name, path: folder === "" ? name : `${folder}/${name}` };
-  });
+  return text
+    .split("\0")
+    .filter(Boolean)
+    .map((line) => {
+      const [, mode = "", type = "", sha = "", size = "", name = ""] =
+        /^(\d+) (\w+) ([0-9a-f]+) +(\S+)\t([^]*)$/.exec(line) ?? [];
+      return {
+        mode,
+        type,
+        sha,
+        size: Number(size) || 0,
+        name,
+        path: folder === "" ? name : `${folder}/${name}`,
+      };
+    });
 }
 
-const kindOf = (entry: Entry): string => (entry.type === "tree" ? "dir" : entry.type === "commit" ? "submodule" : entry.mode === "120000" ? "symlink" : "file");
+const kindOf = (entry: Entry): string =>
+  entry.type === "tree"
+    ? "dir"
+    : entry.type === "commit"
+      ? "submodule"
+      : entry.mode === "120000"
+        ? "symlink"
+        : "file";
 
 function render(call: Call, entry: Entry, ref: string, listed: boolean) {
   const { world, repo } = call;
@@ -41,7 +59,8 @@ function render(call: Call, entry: Entry, ref: string, listed: boolean) {
     url: self,
     git_url: git,
     html_url: html,
-    download_url: kind === "file" ? `${htmlUrl(world, repo)}/raw/${encodeURIComponent(ref)}/${path}` : null,
+    download_url:
+      kind === "file" ? `${htmlUrl(world, repo)}/raw/${encodeURIComponent(ref)}/${path}` : null,
     _links: { self, git, html },
   };
 }
@@ -55,7 +74,9 @@ export const contents: Handlers = {
     const parts = (call.params["path"] ?? "").split("/").filter(Boolean);
     let tree = `${commit}^{tree}`;
     for (const [at, part] of parts.entries()) {
-      const entry = (await list(call, tree, parts.slice(0, at).join("/"))).find((one) => one.name === part);
+      const entry = (await list(call, tree, parts.slice(0, at).join("/"))).find(
+        (one) => one.name === part,
+      );
       if (!entry) throw notFound();
       if (entry.type === "tree") {
         tree = entry.sha;
@@ -64,7 +85,9 @@ export const contents: Handlers = {
       if (at < parts.length - 1) throw notFound();
       return ok(await whole(call, entry, ref));
     }
-    return ok((await list(call, tree, parts.join("/"))).map((entry) => render(call, entry, ref, true)));
+    return ok(
+      (await list(call, tree, parts.join("/"))).map((entry) => render(call, entry, ref, true)),
+    );
   },
 
   "repos/download-tarball-archive": async (call) => {
@@ -74,7 +97,14 @@ export const contents: Handlers = {
     const name = `${world.fullName(repo).replace("/", "-")}-${sha.slice(0, 7)}`;
     const raw = await repo.git.git(["archive", "--format=tar.gz", `--prefix=${name}/`, sha]);
     // GitHub redirects to a short-lived address of its download host; the double answers at once.
-    return { status: 200, raw, headers: { "content-type": "application/x-gzip", "content-disposition": `attachment; filename=${name}.tar.gz` } };
+    return {
+      status: 200,
+      raw,
+      headers: {
+        "content-type": "application/x-gzip",
+        "content-disposition": `attachment; filename=${name}.tar.gz`,
+      },
+    };
   },
 };
 
@@ -85,5 +115,9 @@ async function whole(call: Call, entry: Entry, ref: string) {
   if (base.type === "symlink") return { ...base, target: bytes.toString() };
   if (bytes.length > largestContent) return { ...base, content: "", encoding: "none" };
   // GitHub wraps base64 at 60 characters.
-  return { ...base, content: bytes.toString("base64").replace(/(.{60})/g, "$1\n"), encoding: "base64" };
+  return {
+    ...base,
+    content: bytes.toString("base64").replace(/(.{60})/g, "$1\n"),
+    encoding: "base64",
+  };
 }

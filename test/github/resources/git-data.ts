@@ -14,7 +14,11 @@ const renderRef = async (call: Call, ref: string, sha: string) => ({
   ref,
   node_id: nodeId("Ref", `${call.repo.id}:${ref}`),
   url: `${apiUrl(call.world, call.repo)}/git/${ref.split("/").map(encodeURIComponent).join("/")}`,
-  object: { sha, type: (await call.repo.git.objectType(sha)) ?? "commit", url: `${apiUrl(call.world, call.repo)}/git/commits/${sha}` },
+  object: {
+    sha,
+    type: (await call.repo.git.objectType(sha)) ?? "commit",
+    url: `${apiUrl(call.world, call.repo)}/git/commits/${sha}`,
+  },
 });
 
 /** "heads/main" of the path; GitHub takes no "refs/" here. */
@@ -25,12 +29,14 @@ async function current(call: Call, ref: string): Promise<string | undefined> {
 }
 
 function writable(ref: string): void {
-  if (!/^refs\/(heads|tags)\/./.test(ref)) throw invalid("Reference name must start with 'refs/heads/' or 'refs/tags/' and have a name");
+  if (!/^refs\/(heads|tags)\/./.test(ref))
+    throw invalid("Reference name must start with 'refs/heads/' or 'refs/tags/' and have a name");
 }
 
 async function move(call: Call, ref: string, before: string, after: string): Promise<void> {
   const { world, repo } = call;
-  if (!(await repo.git.moveRef({ ref, before, after }))) throw invalid("Reference cannot be updated");
+  if (!(await repo.git.moveRef({ ref, before, after })))
+    throw invalid("Reference cannot be updated");
   await refsMoved(world, repo, [{ ref, before, after }], authorOf(world, call.actor));
 }
 
@@ -63,9 +69,12 @@ export const gitData: Handlers = {
     call.repo.git.exclusively(async () => {
       const { ref, sha } = call.body as { ref: string; sha: string };
       writable(ref);
-      if ((await call.repo.git.try(["check-ref-format", ref])).code !== 0) throw invalid(`${ref} is not a valid ref name.`);
-      if ((await current(call, ref)) !== undefined) throw new Refused(422, "Reference already exists");
-      if ((await call.repo.git.objectType(sha)) === undefined) throw new Refused(422, "Object does not exist");
+      if ((await call.repo.git.try(["check-ref-format", ref])).code !== 0)
+        throw invalid(`${ref} is not a valid ref name.`);
+      if ((await current(call, ref)) !== undefined)
+        throw new Refused(422, "Reference already exists");
+      if ((await call.repo.git.objectType(sha)) === undefined)
+        throw new Refused(422, "Object does not exist");
       await move(call, ref, zeroSha, sha);
       return created(await renderRef(call, ref, sha));
     }),
@@ -77,8 +86,10 @@ export const gitData: Handlers = {
       writable(ref);
       const before = await current(call, ref);
       if (before === undefined) throw new Refused(422, "Reference does not exist");
-      if ((await call.repo.git.objectType(sha)) === undefined) throw new Refused(422, "Object does not exist");
-      if (!force && !(await call.repo.git.isAncestor(before, sha))) throw new Refused(422, "Update is not a fast forward");
+      if ((await call.repo.git.objectType(sha)) === undefined)
+        throw new Refused(422, "Object does not exist");
+      if (!force && !(await call.repo.git.isAncestor(before, sha)))
+        throw new Refused(422, "Update is not a fast forward");
       await guard(call, ref, sha);
       await move(call, ref, before, sha);
       return ok(await renderRef(call, ref, sha));
@@ -90,7 +101,8 @@ export const gitData: Handlers = {
       writable(ref);
       const before = await current(call, ref);
       if (before === undefined) throw new Refused(422, "Reference does not exist");
-      if (call.repo.protections.has(ref.slice("refs/heads/".length))) throw new Refused(422, "Cannot delete this protected branch");
+      if (call.repo.protections.has(ref.slice("refs/heads/".length)))
+        throw new Refused(422, "Cannot delete this protected branch");
       await move(call, ref, before, zeroSha);
       return noContent();
     }),
@@ -103,14 +115,28 @@ export const gitData: Handlers = {
 
   "git/create-commit": async (call) => {
     const { world, repo } = call;
-    const body = call.body as { message: string; tree: string; parents?: string[]; author?: { name: string; email: string; date?: string } };
-    if ((await repo.git.objectType(body.tree)) !== "tree") throw new Refused(422, "Tree SHA does not exist");
+    const body = call.body as {
+      message: string;
+      tree: string;
+      parents?: string[];
+      author?: { name: string; email: string; date?: string };
+    };
+    if ((await repo.git.objectType(body.tree)) !== "tree")
+      throw new Refused(422, "Tree SHA does not exist");
     for (const parent of body.parents ?? []) {
-      if ((await repo.git.objectType(parent)) !== "commit") throw new Refused(422, "Parent SHA does not exist or is not a commit object");
+      if ((await repo.git.objectType(parent)) !== "commit")
+        throw new Refused(422, "Parent SHA does not exist or is not a commit object");
     }
     const account = authorOf(world, call.actor);
     const self = { name: account.login, email: emailOf(account) };
-    const sha = await repo.git.commitTree(body.tree, body.parents ?? [], body.message, body.author ?? self, body.author?.date ?? world.stamp(), self);
+    const sha = await repo.git.commitTree(
+      body.tree,
+      body.parents ?? [],
+      body.message,
+      body.author ?? self,
+      body.author?.date ?? world.stamp(),
+      self,
+    );
     const commit = await readCommit(repo.git, sha);
     if (!commit) throw new Error(`the commit ${sha} was written and is not there`);
     return created(renderGitCommit(world, repo, commit));
@@ -128,17 +154,25 @@ export const gitData: Handlers = {
   "git/create-tree": async (call) => {
     const { repo } = call;
     const body = call.body as { base_tree?: string; tree: TreeEntry[] };
-    if (body.base_tree !== undefined && !(await repo.git.objectType(body.base_tree))) throw new Refused(422, "base_tree is not a valid tree oid");
+    if (body.base_tree !== undefined && !(await repo.git.objectType(body.base_tree)))
+      throw new Refused(422, "base_tree is not a valid tree oid");
     const sha = await repo.git.withIndex(async (env) => {
       if (body.base_tree !== undefined) await repo.git.git(["read-tree", body.base_tree], { env });
       let input = "";
       for (const entry of body.tree) {
         const { path = "", mode = "100644" } = entry;
-        if (path === "" || path.startsWith("/") || path.includes("\0")) throw new Refused(422, "tree.path contains a malformed path component");
-        const blob = entry.content === undefined ? entry.sha : (await repo.git.git(["hash-object", "-w", "--stdin"], { input: entry.content })).toString().trim();
+        if (path === "" || path.startsWith("/") || path.includes("\0"))
+          throw new Refused(422, "tree.path contains a malformed path component");
+        const blob =
+          entry.content === undefined
+            ? entry.sha
+            : (await repo.git.git(["hash-object", "-w", "--stdin"], { input: entry.content }))
+                .toString()
+                .trim();
         if (blob === undefined) throw new Refused(422, "tree.sha or tree.content is required");
         // A commit in a tree is a submodule and lives elsewhere.
-        if (blob !== null && mode !== "160000" && !(await repo.git.objectType(blob))) throw new Refused(422, `tree.sha ${blob} is not a valid object`);
+        if (blob !== null && mode !== "160000" && !(await repo.git.objectType(blob)))
+          throw new Refused(422, `tree.sha ${blob} is not a valid object`);
         input += `${blob === null ? "0" : mode} ${blob ?? zeroSha}\t${path}\0`;
       }
       const done = await repo.git.try(["update-index", "-z", "--index-info"], { env, input });
@@ -152,28 +186,52 @@ export const gitData: Handlers = {
     const sha = call.params["file_sha"] ?? "";
     if ((await call.repo.git.objectType(sha)) !== "blob") throw notFound();
     const content = await call.repo.git.git(["cat-file", "blob", sha]);
-    return ok({ ...blobStub(call, sha), size: content.length, content: content.toString("base64"), encoding: "base64" });
+    return ok({
+      ...blobStub(call, sha),
+      size: content.length,
+      content: content.toString("base64"),
+      encoding: "base64",
+    });
   },
 
   "git/create-blob": async (call) => {
     const body = call.body as { content: string; encoding?: string };
     const input = Buffer.from(body.content, body.encoding === "base64" ? "base64" : "utf8");
-    const sha = (await call.repo.git.git(["hash-object", "-w", "--stdin"], { input })).toString().trim();
+    const sha = (await call.repo.git.git(["hash-object", "-w", "--stdin"], { input }))
+      .toString()
+      .trim();
     const { url } = blobStub(call, sha);
     return created({ sha, url });
   },
 };
 
-const blobStub = (call: Call, sha: string) => ({ sha, node_id: nodeId("Blob", sha), url: `${apiUrl(call.world, call.repo)}/git/blobs/${sha}` });
+const blobStub = (call: Call, sha: string) => ({
+  sha,
+  node_id: nodeId("Blob", sha),
+  url: `${apiUrl(call.world, call.repo)}/git/blobs/${sha}`,
+});
 
 async function renderTree(call: Call, id: string, recursive: boolean) {
   const { repo, world } = call;
   const sha = (await repo.git.git(["rev-parse", "--verify", `${id}^{tree}`])).toString().trim();
-  const listing = (await repo.git.git(["ls-tree", "-z", "-l", ...(recursive ? ["-r", "-t"] : []), sha])).toString();
-  const tree = listing.split("\0").filter(Boolean).map((line) => {
-    const [, mode = "", type = "", object = "", size = "", path = ""] = /^(\d+) (\w+) ([0-9a-f]+) +(\S+)\t([^]*)$/.exec(line) ?? [];
-    const folder = type === "tree" ? "trees" : "blobs";
-    return { path, mode, type, sha: object, ...(size === "-" ? {} : { size: Number(size) }), ...(type === "commit" ? {} : { url: `${apiUrl(world, repo)}/git/${folder}/${object}` }) };
-  });
+  const listing = (
+    await repo.git.git(["ls-tree", "-z", "-l", ...(recursive ? ["-r", "-t"] : []), sha])
+  ).toString();
+  const tree = listing
+    .split("\0")
+    .filter(Boolean)
+    .map((line) => {
+      const [, mode = "", type = "", object = "", size = "", path = ""] =
+        /^(\d+) (\w+) ([0-9a-f]+) +(\S+)\t([^]*)$/.exec(line) ?? [];
+      const folder = type === "tree" ? "trees" : "blobs";
+      return {
+        path,
+        mode,
+        type,
+        sha: object,
+        ...(size === "-" ? {} : { size: Number(size) }),
+        ...(type === "commit" ? {} : { url: `${apiUrl(world, repo)}/git/${folder}/${object}` }),
+      };
+    });
   return { sha, url: `${apiUrl(world, repo)}/git/trees/${sha}`, tree, truncated: false };
 }

@@ -11,7 +11,8 @@ import { pullCommits, pullFiles, renderPull, renderPullSimple } from "../render/
 import type { Account, PullRequest, Repository } from "../state.ts";
 import type { World } from "../world.ts";
 
-const pullOf = (call: Call): PullRequest => call.world.pull(call.repo, numeric(call, "pull_number"));
+const pullOf = (call: Call): PullRequest =>
+  call.world.pull(call.repo, numeric(call, "pull_number"));
 
 export interface PullInput {
   title: string;
@@ -22,7 +23,12 @@ export interface PullInput {
 }
 
 /** Opens a pull request from "branch" or "owner:branch"; emits `pull_request.opened`. */
-export async function openPull(world: World, repo: Repository, input: PullInput, author: Account): Promise<PullRequest> {
+export async function openPull(
+  world: World,
+  repo: Repository,
+  input: PullInput,
+  author: Account,
+): Promise<PullRequest> {
   const [, owner, rest] = /^([^:]+):(.+)$/.exec(input.head) ?? [];
   const headRepo = owner === undefined ? repo : networkMember(world, repo, owner);
   const ref = rest ?? input.head;
@@ -30,11 +36,23 @@ export async function openPull(world: World, repo: Repository, input: PullInput,
   const base = await repo.git.commitOf(`refs/heads/${input.base}`);
   if (!headRepo || head === undefined) throw invalid(`head ${input.head} does not exist`);
   if (base === undefined) throw invalid(`base ${input.base} does not exist`);
-  const same = world.pullsOf(repo).find((one) => one.state === "open" && one.pull.head.repoId === headRepo.id && one.pull.head.ref === ref && one.pull.base.ref === input.base);
-  if (same) throw invalid(`A pull request already exists for ${world.account(headRepo.ownerId).login}:${ref}.`);
+  const same = world
+    .pullsOf(repo)
+    .find(
+      (one) =>
+        one.state === "open" &&
+        one.pull.head.repoId === headRepo.id &&
+        one.pull.head.ref === ref &&
+        one.pull.base.ref === input.base,
+    );
+  if (same)
+    throw invalid(
+      `A pull request already exists for ${world.account(headRepo.ownerId).login}:${ref}.`,
+    );
   const number = repo.nextNumber++;
   await fetchHead(repo, number, headRepo, head);
-  if (await repo.git.isAncestor(head, base)) throw invalid(`No commits between ${input.base} and ${ref}`);
+  if (await repo.git.isAncestor(head, base))
+    throw invalid(`No commits between ${input.base} and ${ref}`);
   const issue: PullRequest = {
     id: world.nextId(),
     number,
@@ -65,7 +83,9 @@ export async function openPull(world: World, repo: Repository, input: PullInput,
 
 function networkMember(world: World, repo: Repository, owner: string): Repository | undefined {
   return [...world.repositories.values()].find(
-    (one) => world.account(one.ownerId).login.toLowerCase() === owner.toLowerCase() && (one.id === repo.id || one.parentId === repo.id || one.id === repo.parentId),
+    (one) =>
+      world.account(one.ownerId).login.toLowerCase() === owner.toLowerCase() &&
+      (one.id === repo.id || one.parentId === repo.id || one.id === repo.parentId),
   );
 }
 
@@ -80,16 +100,23 @@ async function merge(call: Call): Promise<string> {
   const { world, repo } = call;
   const issue = pullOf(call);
   const body = (call.body ?? {}) as MergeBody;
-  if (issue.state !== "open" || issue.pull.draft) throw new Refused(405, "Pull Request is not mergeable");
-  if (body.sha !== undefined && body.sha !== issue.pull.head.sha) throw new Refused(409, "Head branch was modified. Review and try the merge again.");
+  if (issue.state !== "open" || issue.pull.draft)
+    throw new Refused(405, "Pull Request is not mergeable");
+  if (body.sha !== undefined && body.sha !== issue.pull.head.sha)
+    throw new Refused(409, "Head branch was modified. Review and try the merge again.");
   const method = body.merge_method ?? "merge";
   if (method === "rebase") {
-    world.record({ kind: "not-implemented", where: call.operation.id, detail: "the double merges by merge and squash only" });
+    world.record({
+      kind: "not-implemented",
+      where: call.operation.id,
+      detail: "the double merges by merge and squash only",
+    });
     throw new Refused(501, "The double does not rebase");
   }
   const blocked = await protectionFault(repo, world, issue.pull.base.ref, issue.pull.head.sha);
   if (blocked) throw new Refused(405, blocked);
-  if ((await computeMergeability(world, repo, issue)) === null) throw new Refused(405, "Pull Request is not mergeable");
+  if ((await computeMergeability(world, repo, issue)) === null)
+    throw new Refused(405, "Pull Request is not mergeable");
   const ref = `refs/heads/${issue.pull.base.ref}`;
   const before = await repo.git.commitOf(ref);
   if (before === undefined) throw new Refused(405, "Base branch was deleted");
@@ -107,8 +134,15 @@ async function merge(call: Call): Promise<string> {
 }
 
 /** The base has `after`: closes the pull request as merged and tells. */
-export async function landed(world: World, repo: Repository, issue: PullRequest, update: { ref: string; before: string; after: string }, account: Account): Promise<void> {
-  if (!(await repo.git.moveRef(update))) throw new Refused(409, "Base branch was modified. Review and try the merge again.");
+export async function landed(
+  world: World,
+  repo: Repository,
+  issue: PullRequest,
+  update: { ref: string; before: string; after: string },
+  account: Account,
+): Promise<void> {
+  if (!(await repo.git.moveRef(update)))
+    throw new Refused(409, "Base branch was modified. Review and try the merge again.");
   issue.state = "closed";
   issue.closedAt = issue.updatedAt = issue.pull.mergedAt = world.stamp();
   issue.pull.mergedById = account.id;
@@ -146,7 +180,8 @@ async function update(call: Call): Promise<void> {
     issue.body = body.body;
   }
   issue.updatedAt = world.stamp();
-  if (Object.keys(changes).length > 0) await emitPull(world, issue.id, "edited", { changes }, sender);
+  if (Object.keys(changes).length > 0)
+    await emitPull(world, issue.id, "edited", { changes }, sender);
   if (body.state === undefined || body.state === issue.state) return;
   if (issue.pull.mergedAt) throw invalid("state cannot be changed. The pull request is merged.");
   if (body.state === "open") await reopen(call, issue);
@@ -160,7 +195,8 @@ async function reopen(call: Call, issue: PullRequest): Promise<void> {
   const { world, repo } = call;
   const headRepo = world.repository(issue.pull.head.repoId);
   const sha = await headRepo.git.commitOf(`refs/heads/${issue.pull.head.ref}`);
-  if (sha === undefined) throw invalid(`state cannot be changed. The ${issue.pull.head.ref} branch has been deleted.`);
+  if (sha === undefined)
+    throw invalid(`state cannot be changed. The ${issue.pull.head.ref} branch has been deleted.`);
   await fetchHead(repo, issue.number, headRepo, sha);
   issue.pull.head.sha = sha;
   issue.pull.mergeability = { state: "unknown", asked: 0 };
@@ -169,7 +205,10 @@ async function reopen(call: Call, issue: PullRequest): Promise<void> {
 /** People may edit what they wrote; for the rest it takes triage. */
 function mayEdit(call: Call, issue: PullRequest): boolean {
   if (call.actor.kind !== "user") return true;
-  return issue.userId === call.actor.account.id || atLeast(call.world.roleOf(call.actor.account, call.repo), "triage");
+  return (
+    issue.userId === call.actor.account.id ||
+    atLeast(call.world.roleOf(call.actor.account, call.repo), "triage")
+  );
 }
 
 const orders: Record<string, (one: PullRequest) => string> = {
@@ -188,16 +227,27 @@ export const pulls: Handlers = {
       .pullsOf(repo)
       .filter((one) => state === "all" || one.state === state)
       .filter((one) => query["base"] === undefined || one.pull.base.ref === query["base"])
-      .filter((one) => ref === undefined || (one.pull.head.ref === ref && world.account(world.repository(one.pull.head.repoId).ownerId).login === owner))
+      .filter(
+        (one) =>
+          ref === undefined ||
+          (one.pull.head.ref === ref &&
+            world.account(world.repository(one.pull.head.repoId).ownerId).login === owner),
+      )
       .sort((a, b) => key(a).localeCompare(key(b)) || a.number - b.number);
-    return page(call, descending ? all.reverse() : all, (one) => renderPullSimple(world, repo, one));
+    return page(call, descending ? all.reverse() : all, (one) =>
+      renderPullSimple(world, repo, one),
+    );
   },
 
   "pulls/get": async (call) => {
     const { world, repo } = call;
     const issue = pullOf(call);
     const known = issue.pull.mergeability;
-    if (issue.state === "open" && known.state === "unknown" && known.asked++ >= world.mergeablePolls) {
+    if (
+      issue.state === "open" &&
+      known.state === "unknown" &&
+      known.asked++ >= world.mergeablePolls
+    ) {
       await repo.git.exclusively(() => computeMergeability(world, repo, issue));
     }
     return ok(await renderPull(world, repo, issue));
@@ -205,15 +255,24 @@ export const pulls: Handlers = {
 
   "pulls/create": async (call) => {
     const { world, repo } = call;
-    const body = call.body as { title?: string; head: string; base: string; body?: string; draft?: boolean };
+    const body = call.body as {
+      title?: string;
+      head: string;
+      base: string;
+      body?: string;
+      draft?: boolean;
+    };
     if (body.title === undefined) throw invalid("title is missing");
     const { title } = body;
-    const issue = await repo.git.exclusively(() => openPull(world, repo, { ...body, title }, authorOf(world, call.actor)));
+    const issue = await repo.git.exclusively(() =>
+      openPull(world, repo, { ...body, title }, authorOf(world, call.actor)),
+    );
     return created(await renderPull(world, repo, issue));
   },
 
   "pulls/update": async (call) => {
-    if (!mayEdit(call, pullOf(call))) throw new Refused(403, "Must have the required rights to Repository.");
+    if (!mayEdit(call, pullOf(call)))
+      throw new Refused(403, "Must have the required rights to Repository.");
     await call.repo.git.exclusively(() => update(call));
     return ok(await renderPull(call.world, call.repo, pullOf(call)));
   },
@@ -232,7 +291,9 @@ export const pulls: Handlers = {
     const issue = pullOf(call);
     // GitHub lists at most 3,000 files.
     const files = (await pullFiles(call.repo, issue)).slice(0, 3_000);
-    return page(call, files, (file) => renderFile(call.world, call.repo, issue.pull.head.sha, file));
+    return page(call, files, (file) =>
+      renderFile(call.world, call.repo, issue.pull.head.sha, file),
+    );
   },
 
   "pulls/list-commits": async (call) => {

@@ -5,7 +5,14 @@ import { readCommit } from "../commits.ts";
 import { renderCommit } from "../render/commit.ts";
 import { apiUrl, htmlUrl, renderFullRepository } from "../render/repository.ts";
 
-const repository = (call: Call) => ok(renderFullRepository(call.world, call.repo, call.actor.kind === "user" ? call.world.roleOf(call.actor.account, call.repo) : null));
+const repository = (call: Call) =>
+  ok(
+    renderFullRepository(
+      call.world,
+      call.repo,
+      call.actor.kind === "user" ? call.world.roleOf(call.actor.account, call.repo) : null,
+    ),
+  );
 
 function protectionOf(call: Call, branch: string) {
   const protection = call.repo.protections.get(branch);
@@ -17,7 +24,10 @@ function protectionOf(call: Call, branch: string) {
       required_status_checks: {
         enforcement_level: protection ? "non_admins" : "off",
         contexts: (protection?.checks ?? []).map((one) => one.context),
-        checks: (protection?.checks ?? []).map((one) => ({ context: one.context, app_id: one.appId })),
+        checks: (protection?.checks ?? []).map((one) => ({
+          context: one.context,
+          app_id: one.appId,
+        })),
       },
     },
     protection_url: url,
@@ -26,13 +36,20 @@ function protectionOf(call: Call, branch: string) {
 
 export const repos: Handlers = {
   "repos/get": repository,
-  "repos/get-by-id": (call) => (numeric(call, "repository_id") === call.repo.id ? repository(call) : { status: 404, body: {} }),
+  "repos/get-by-id": (call) =>
+    numeric(call, "repository_id") === call.repo.id ? repository(call) : { status: 404, body: {} },
 
   "repos/list-branches": async (call) => {
     const { world, repo, query } = call;
     const wanted = query["protected"];
-    const all = [...(await repo.git.branches())].filter(([name]) => wanted === undefined || repo.protections.has(name) === wanted);
-    return page(call, all, ([name, sha]) => ({ name, commit: { sha, url: `${apiUrl(world, repo)}/commits/${sha}` }, ...protectionOf(call, name) }));
+    const all = [...(await repo.git.branches())].filter(
+      ([name]) => wanted === undefined || repo.protections.has(name) === wanted,
+    );
+    return page(call, all, ([name, sha]) => ({
+      name,
+      commit: { sha, url: `${apiUrl(world, repo)}/commits/${sha}` },
+      ...protectionOf(call, name),
+    }));
   },
 
   "repos/get-branch": async (call) => {

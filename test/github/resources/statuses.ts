@@ -26,7 +26,8 @@ function renderStatus(call: Call, status: CommitStatus) {
   };
 }
 
-const at = (call: Call, sha: string): CommitStatus[] => call.world.statuses.filter((one) => one.repoId === call.repo.id && one.sha === sha).reverse();
+const at = (call: Call, sha: string): CommitStatus[] =>
+  call.world.statuses.filter((one) => one.repoId === call.repo.id && one.sha === sha).reverse();
 
 async function emit(call: Call, status: CommitStatus): Promise<void> {
   const { world, repo } = call;
@@ -45,7 +46,11 @@ async function emit(call: Call, status: CommitStatus): Promise<void> {
       description: status.description,
       state: status.state,
       commit: renderCommit(world, repo, commit),
-      branches: branches.map(([name, sha]) => ({ name, commit: { sha, url: `${apiUrl(world, repo)}/commits/${sha}` }, protected: repo.protections.has(name) })),
+      branches: branches.map(([name, sha]) => ({
+        name,
+        commit: { sha, url: `${apiUrl(world, repo)}/commits/${sha}` },
+        protected: repo.protections.has(name),
+      })),
       created_at: status.createdAt,
       updated_at: status.createdAt,
     },
@@ -57,7 +62,12 @@ export const statuses: Handlers = {
   "repos/create-commit-status": async (call) => {
     const { world, repo } = call;
     const { sha } = await commitOrRefuse(call, call.params["sha"] ?? "");
-    const body = call.body as { state: CommitStatus["state"]; target_url?: string | null; description?: string | null; context?: string };
+    const body = call.body as {
+      state: CommitStatus["state"];
+      target_url?: string | null;
+      description?: string | null;
+      context?: string;
+    };
     const status: CommitStatus = {
       id: world.nextId(),
       repoId: repo.id,
@@ -82,9 +92,15 @@ export const statuses: Handlers = {
   "repos/get-combined-status-for-ref": async (call) => {
     const { sha } = await commitOrRefuse(call, call.params["ref"] ?? "");
     const all = at(call, sha);
-    const latest = all.filter((one, index) => all.findIndex((other) => other.context === one.context) === index);
+    const latest = all.filter(
+      (one, index) => all.findIndex((other) => other.context === one.context) === index,
+    );
     const failing = latest.some((one) => one.state === "failure" || one.state === "error");
-    const state = failing ? "failure" : latest.length === 0 || latest.some((one) => one.state === "pending") ? "pending" : "success";
+    const state = failing
+      ? "failure"
+      : latest.length === 0 || latest.some((one) => one.state === "pending")
+        ? "pending"
+        : "success";
     const api = apiUrl(call.world, call.repo);
     return ok({
       state,

@@ -1,0 +1,77 @@
+import { readCommit } from "./commits.ts";
+import { zeroSha } from "./git.ts";
+import { mergedCommit, protectionFault } from "./merging.ts";
+import { refsMoved } from "./pushes.ts";
+import { emailOf, renderSimpleCommit } from "./render/commit.ts";
+import { landed } from "./resources/pulls.ts";
+import type { Account, PullRequest, Repository } from "./state.ts";
+import type { World } from "./world.ts";
+
+/** A merge queue of groups of one: a branch of its own, checks on its head, then the base moves to exactly that head. */
+export interface MergeGroup {
+  readonly headSha: string;
+  readonly headRef: string;
+  readonly baseSha: string;
+  /** Merges when the base branch's required checks pass on the group's head; else undefined becomes the reason. */
+  conclude(): Promise<string | undefined>;
+}
+
+export async function enqueue(
+  world: World,
+  repo: Repository,
+  issue: PullRequest,
+  by: Account,
+): Promise<MergeGroup> {
+  const baseRef = `refs/heads/${issue.pull.base.ref}`;
+  const baseSha = await repo.git.commitOf(baseRef);
+  if (baseSha === undefined) throw new Error(`${baseRef} does not exist`);
+  const author = { name: by.login, email: emailOf(by) };
+  const headSha = await mergedCommit(repo, issue, {
+    method: "merge",
+    author,
+    date: world.stamp(),
+    base: baseSha,
+  });
+  const headRef = `refs/heads/gh-readonly-queue/${issue.pull.base.ref}/pr-${issue.number}-${baseSha}`;
+  const update = { ref: headRef, before: zeroSha, after: headSha };
+  if (!(await repo.git.moveRef(update)))
+    throw new Error(`pull request ${issue.number} is in the queue already`);
+  await refsMoved(world, repo, [update], by);
+  const commit = await readCommit(repo.git, headSha);
+  if (!commit) throw new Error(`the merge group's commit ${headSha} is gone`);
+  const group = {
+    head_sha: headSha,
+    head_ref: headRef,
+    base_sha: baseSha,
+    base_ref: baseRef,
+    head_commit: renderSimpleCommit(commit),
+  };
+  const emit = (action: string, extra: Record<string, unknown> = {}): void =>
+    world.hooks.emit(repo, {
+      event: "merge_group",
+      action,
+      payload: { merge_group: group, ...extra },
+      sender: by,
+    });
+  emit("checks_requested");
+
+  const leave = async (reason: "merged" | "dequeued"): Promise<void> => {
+    const gone = { ref: headRef, before: headSha, after: zeroSha };
+    await repo.git.moveRef(gone);
+    await refsMoved(world, repo, [gone], by);
+    emit("destroyed", { reason });
+  };
+  return {
+    headSha,
+    headRef,
+    baseSha,
+    conclude: () =>
+      repo.git.exclusively(async () => {
+        const blocked = await protectionFault(repo, world, issue.pull.base.ref, headSha);
+        if (!blocked)
+          await landed(world, repo, issue, { ref: baseRef, before: baseSha, after: headSha }, by);
+        await leave(blocked ? "dequeued" : "merged");
+        return blocked;
+      }),
+  };
+}

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readConfiguration } from "../../../src/core/config/read.ts";
 import { cannotRun } from "../../../scripts/test/missing.ts";
 import { exampleStore, type Ended, type ExampleStore } from "./store.ts";
 
@@ -80,6 +81,13 @@ describe.for(flakes)("$name", ({ name, derivations, apps }) => {
       ...new Set(here.map((output) => output.drv)),
     ]);
     expect(built.trim().split("\n").length).toBe(new Set(here.map((output) => output.drv)).size);
+  });
+});
+
+describe("configuration", () => {
+  test.for(["inventree", "fleet", "bitpoll", "csi"])("of %s is valid", async (name) => {
+    const text = await readFile(resolve("nix/examples", name, ".github/snowcat.yml"), "utf8");
+    expect(readConfiguration(text)).toMatchObject({ ok: true, configuration: { version: 1 } });
   });
 });
 

@@ -11,7 +11,7 @@ export async function enqueue(context: Context): Promise<number | null> {
     const { pool, evaluator } = context.store.run();
     if (pool === null || run.policy === null) throw new Error(`run ${run.id} has a job and was never admitted`);
     const answer = await fleet(context, run).enqueue(run.identity.account.id, {
-      job: `${run.id}.${job.number}`, run: run.id, kind: job.kind, repository: run.identity.repository, pool, policy: run.policy,
+      job: `${run.id}.${job.number}`, run: run.id, kind: job.kind, installation: run.identity.installation, repository: run.identity.repository, pool, policy: run.policy,
       needs: { system: job.system, features: job.features }, prefer: job.kind === "build" ? evaluator : null, work, queuedAt: context.now(),
     });
     const { store } = context;

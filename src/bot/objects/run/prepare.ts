@@ -63,7 +63,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   }
   context.store.set({ built: merged.sha, base: isMerge ? (commitRead.parents.find((parent) => parent !== run.head) ?? null) : null });
 
-  const policySource = await repo(context, run).policy(run.identity);
+  const policySource = need(await repo(context, run).policy(run.identity), "default branch's configuration");
   const base = readConfiguration(policySource.text);
   if (!base.ok) return faulty(context, base.errors);
   const { policy } = resolve(base.configuration, []);

@@ -91,6 +91,11 @@ export class Run extends DurableObject<Environment> implements RunContract {
     await this.#stop({ kind: "cancelled", by: by.slice(0, 256) });
   }
 
+  async wake(): Promise<{ version: number }> {
+    await this.#arm();
+    return { version: STEPS.length };
+  }
+
   view(): Promise<RunView | null> {
     return Promise.resolve(viewOf(this.#context.store));
   }

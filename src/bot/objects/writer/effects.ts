@@ -1,0 +1,108 @@
+import { type Gate, openGate, recover, type Row, wish } from "../../../core/writer/index.ts";
+import { isAggregate } from "../../../core/report/index.ts";
+import type { DesiredCheck } from "../contracts.ts";
+
+/** How long a check that is as it should be is remembered, for late repetitions of its wishes (ms). */
+const KEPT = 7 * 24 * 60 * 60_000;
+/** Rows one plan looks at: more than can be sent before the next. */
+const PLANNED = 500;
+
+const OPEN = "(state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations)))";
+
+type Stored = {
+  resource: string; aggregate: number; version: number; terminal: number; annotations: number; check_run: number | null; shown: number;
+  annotated: number; state: string; lookups: number; failures: number; due_at: number; body: string;
+};
+
+/** Desired and observed check runs of an installation, and what it may still send. */
+export class Effects {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  get(resource: string): Row | null {
+    const [row] = this.#sql.exec<Stored>("SELECT * FROM effect WHERE resource = ?", resource).toArray();
+    return row ? rowOf(row) : null;
+  }
+
+  body(resource: string): DesiredCheck {
+    const [row] = this.#sql.exec<{ body: string }>("SELECT body FROM effect WHERE resource = ?", resource).toArray();
+    if (!row) throw new Error(`no body for ${resource}`);
+    // Written by `desire` of this release or an earlier one.
+    return JSON.parse(row.body) as DesiredCheck;
+  }
+
+  /** Aggregates and what is completed come first, so that a long queue does not hide them from the plan. */
+  open(): Row[] {
+    return this.#sql.exec<Stored>(`SELECT * FROM effect WHERE ${OPEN} ORDER BY state = 'sending' DESC, aggregate DESC, terminal DESC, due_at LIMIT ?`, PLANNED).toArray().map(rowOf);
+  }
+
+  desire(check: DesiredCheck, now: number): boolean {
+    const known = this.get(check.resource);
+    const terminal = check.status === "completed";
+    const row = wish(known, { resource: check.resource, version: check.version, aggregate: isAggregate(check.name), terminal, annotations: check.annotations.length }, now);
+    if (row === null) return false;
+    this.#sql.exec(
+      `INSERT INTO effect (resource, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (resource) DO UPDATE SET version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
+         state = excluded.state, failures = excluded.failures, due_at = excluded.due_at, body = excluded.body, changed_at = excluded.changed_at`,
+      row.resource, row.aggregate ? 1 : 0, row.version, row.terminal ? 1 : 0, row.annotations, row.checkRun, row.shown, row.annotated, row.state,
+      row.lookups, row.failures, row.dueAt, JSON.stringify(check), now,
+    );
+    return true;
+  }
+
+  /** Writes what GitHub shows and what is on its way; the wish is not touched. */
+  save(row: Row, problem: string | null): void {
+    this.#sql.exec(
+      "UPDATE effect SET check_run = ?, shown = ?, annotated = ?, state = ?, lookups = ?, failures = ?, due_at = ?, problem = ? WHERE resource = ?",
+      row.checkRun, row.shown, row.annotated, row.state, row.lookups, row.failures, row.dueAt, problem, row.resource,
+    );
+  }
+
+  /** Requests that were on their way when the object died. */
+  recover(now: number): void {
+    const rows = this.#sql.exec<Stored>("SELECT * FROM effect WHERE state = 'sending'").toArray();
+    for (const row of rows) this.save(recover(rowOf(row), now), "the object was restarted while the request was on its way");
+  }
+
+  gate(now: number): Gate {
+    const [row] = this.#sql
+      .exec<{ paused_until: number; remaining: number | null; reset_at: number; tokens: number; filled_at: number }>("SELECT * FROM gate")
+      .toArray();
+    if (!row) return openGate(now);
+    return { pausedUntil: row.paused_until, remaining: row.remaining, resetAt: row.reset_at, tokens: row.tokens, filledAt: row.filled_at };
+  }
+
+  saveGate(gate: Gate): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO gate (one, paused_until, remaining, reset_at, tokens, filled_at) VALUES (1, ?, ?, ?, ?, ?)",
+      gate.pausedUntil, gate.remaining, gate.resetAt, gate.tokens, gate.filledAt,
+    );
+  }
+
+  forget(now: number): void {
+    this.#sql.exec(`DELETE FROM effect WHERE changed_at < ? AND NOT ${OPEN}`, now - KEPT);
+  }
+
+  token(): { token: string; expiresAt: number } | null {
+    const [row] = this.#sql.exec<{ token: string; expires_at: number }>("SELECT token, expires_at FROM token").toArray();
+    return row ? { token: row.token, expiresAt: row.expires_at } : null;
+  }
+
+  saveToken(token: { token: string; expiresAt: number } | null): void {
+    if (token === null) this.#sql.exec("DELETE FROM token");
+    else this.#sql.exec("INSERT OR REPLACE INTO token (one, token, expires_at) VALUES (1, ?, ?)", token.token, token.expiresAt);
+  }
+}
+
+function rowOf(row: Stored): Row {
+  return {
+    resource: row.resource, aggregate: row.aggregate === 1, version: row.version, terminal: row.terminal === 1, annotations: row.annotations,
+    checkRun: row.check_run, shown: row.shown, annotated: row.annotated, state: row.state as Row["state"], lookups: row.lookups,
+    failures: row.failures, dueAt: row.due_at,
+  };
+}

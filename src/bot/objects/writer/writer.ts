@@ -1,0 +1,170 @@
+import type { Octokit } from "@octokit/rest";
+import { DurableObject } from "cloudflare:workers";
+import { type Action, plan, settle } from "../../../core/writer/index.ts";
+import type { Environment } from "../../environment.ts";
+import { commit, failed, file, pull, redeliver, role, visibility } from "../../github/client/index.ts";
+import type { DesiredCheck, PullState, Read, WriterContract } from "../contracts.ts";
+import { migrate } from "../migrations.ts";
+import { Effects } from "./effects.ts";
+import { GitHub } from "./github.ts";
+import { STEPS } from "./schema.ts";
+import { send } from "./send.ts";
+
+type Name = { owner: string; name: string };
+
+/** How long a read that failed is best left alone (ms). */
+const READ_RETRY = 2_000;
+/** One alarm works at most this long, then hands over to the next (ms): the platform ends it at 15 minutes. */
+const SHIFT = 5 * 60_000;
+
+/** Everything one installation says to GitHub: what it should show, what it does show, and every read. */
+export class Writer extends DurableObject<Environment> implements WriterContract {
+  readonly #effects: Effects;
+  readonly #github: GitHub;
+  readonly #flying = new Set<Promise<void>>();
+  /** Resolved when a wish comes while the alarm waits for answers: other resources need not wait for them. */
+  #news: PromiseWithResolvers<void> | null = null;
+  /** The clock, ms. Tests set another. */
+  clock: () => number = () => Date.now();
+
+  constructor(ctx: DurableObjectState, env: Environment) {
+    super(ctx, env);
+    migrate(ctx.storage, STEPS);
+    this.#effects = new Effects(ctx.storage.sql);
+    const now = () => this.clock();
+    this.#effects.recover(now());
+    this.#github = new GitHub(env, this.#effects, now, installationOf(ctx, env), (request) => {
+      if (request.status === null || request.status >= 400) console.warn(JSON.stringify({ event: "github-request", object: ctx.id.name, ...request }));
+    });
+  }
+
+  async wake(): Promise<{ version: number }> {
+    this.#effects.forget(this.clock());
+    await this.#arm();
+    return { version: STEPS.length };
+  }
+
+  async desire(checks: DesiredCheck[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const check of checks) this.#effects.desire(check, this.clock());
+    });
+    this.#news?.resolve();
+    await this.#arm();
+  }
+
+  pull({ owner, name }: Name, number: number): Promise<Read<PullState>> {
+    return this.#read((octokit) => pull(octokit, { owner, name }, number));
+  }
+
+  commit({ owner, name }: Name, sha: string): Promise<Read<{ tree: string; parents: string[] }>> {
+    return this.#read((octokit) => commit(octokit, { owner, name }, sha));
+  }
+
+  file({ owner, name }: Name, path: string, ref: string): Promise<Read<{ text: string; commit: string }>> {
+    return this.#read((octokit) => file(octokit, { owner, name }, path, ref));
+  }
+
+  role({ owner, name }: Name, login: string): Promise<Read<string>> {
+    return this.#read((octokit) => role(octokit, { owner, name }, login));
+  }
+
+  visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>> {
+    return this.#read((octokit) => visibility(octokit, repository));
+  }
+
+  cloneToken(repository: number): Promise<{ token: string; expiresAt: number }> {
+    return this.#github.mintFor(repository);
+  }
+
+  /** Deliveries are the App's, whichever installation asks. */
+  async redeliver(since: number): Promise<{ asked: number }> {
+    const ids = await this.#github.asApp((octokit) => failed(octokit, since));
+    for (const id of ids) await this.#github.asApp((octokit) => redeliver(octokit, id));
+    return { asked: ids.length };
+  }
+
+  /** Sends what may be sent now, up to eight at once, until nothing is left that is due. */
+  override async alarm(): Promise<void> {
+    const until = this.clock() + SHIFT;
+    for (;;) {
+      const actions = this.clock() < until ? this.#start() : [];
+      for (const action of actions) {
+        const flight: Promise<void> = this.#carryOut(action).finally(() => this.#flying.delete(flight));
+        this.#flying.add(flight);
+      }
+      if (this.#flying.size === 0) break;
+      this.#news = Promise.withResolvers<void>();
+      await Promise.race([...this.#flying, this.#news.promise]);
+    }
+    await this.#arm();
+  }
+
+  /** What the plan sends now, marked as on its way before anything leaves. */
+  #start(): Action[] {
+    return this.ctx.storage.transactionSync(() => {
+      const now = this.clock();
+      const rows = this.#effects.open();
+      const { actions, gate } = plan(rows, now, this.#effects.gate(now));
+      if (actions.length === 0) return [];
+      this.#effects.saveGate(gate);
+      for (const action of actions) {
+        const row = rows.find(({ resource }) => resource === action.resource);
+        if (row) this.#effects.save({ ...row, state: "sending" }, null);
+      }
+      return actions;
+    });
+  }
+
+  async #carryOut(action: Action): Promise<void> {
+    const before = this.#effects.get(action.resource);
+    if (before === null) return;
+    const sent = await send(this.#github, action, before.checkRun, this.#effects.body(action.resource)).catch((error: unknown) => {
+      console.error(JSON.stringify({ event: "writer-action-failed", action, error: error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error) }));
+      return { outcome: { kind: "unknown" } as const, problem: String(error) };
+    });
+    // Wishes may have come meanwhile: the row is read again, and only what this request has shown is written.
+    const row = this.#effects.get(action.resource);
+    if (row === null) return;
+    this.#effects.save(settle(row, action, sent.outcome, this.clock()), sent.problem);
+    if (sent.outcome.kind === "refused") {
+      console.error(JSON.stringify({ event: "check-refused", resource: action.resource, action: action.kind, problem: sent.problem }));
+    }
+  }
+
+  async #read<T>(request: (octokit: Octokit) => Promise<T>): Promise<Read<T>> {
+    const pause = this.#github.pausedUntil - this.clock();
+    if (pause > 0) return { ok: false, missing: false, retryAfter: pause, reason: "GitHub asked this installation to wait" };
+    const answer = await this.#github.ask(request);
+    if (answer.ok) return answer;
+    const { failure } = answer;
+    switch (failure.kind) {
+      case "missing":
+        return { ok: false, missing: true };
+      case "limited":
+        return { ok: false, missing: false, retryAfter: Math.max(READ_RETRY, this.#github.pausedUntil - this.clock()), reason: failure.reason };
+      case "unauthorized":
+        return { ok: false, missing: false, retryAfter: 60_000, reason: "GitHub does not take the App's token" };
+      case "refused":
+        return { ok: false, missing: false, retryAfter: 60_000, reason: `${failure.status}: ${failure.reason}` };
+      case "unknown":
+        return { ok: false, missing: false, retryAfter: READ_RETRY, reason: failure.reason };
+    }
+  }
+
+  /** The alarm at the next thing to send; requests on their way are waited for by the alarm that runs. */
+  async #arm(): Promise<void> {
+    const now = this.clock();
+    const { actions, wakeAt } = plan(this.#effects.open(), now, this.#effects.gate(now));
+    const next = actions.length > 0 ? now : wakeAt;
+    const armed = await this.ctx.storage.getAlarm();
+    if (next !== null && (armed === null || next < armed)) await this.ctx.storage.setAlarm(Math.max(next, Date.now()));
+  }
+}
+
+/** The object's name is `<host>/installation/<id>`; nothing else names the installation, so nothing can mix it up. */
+function installationOf(ctx: DurableObjectState, env: Environment): number {
+  const prefix = `${env.GITHUB_HOST}/installation/`;
+  const id = ctx.id.name?.startsWith(prefix) ? Number(ctx.id.name.slice(prefix.length)) : Number.NaN;
+  if (!Number.isSafeInteger(id) || id <= 0) throw new Error(`a Writer is named ${prefix}<id>, not ${ctx.id.name ?? "anonymously"}`);
+  return id;
+}

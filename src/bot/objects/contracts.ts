@@ -55,6 +55,11 @@ export interface AccountContract extends Wakeable {
   forget(repository: number): Promise<void>;
   repositories(): Promise<(KnownRepository & { installation: number })[]>;
   installations(): Promise<number[]>;
+  /** The repositories whose turn it is to be looked after, and puts them at the end of the row. */
+  rotate(limit: number): Promise<number[]>;
+  /** Until when (Unix ms) missed deliveries were looked for; null is never. Kept by object 0. */
+  sweptUntil(): Promise<number | null>;
+  swept(until: number): Promise<void>;
 }
 
 export interface RunContract extends Wakeable {

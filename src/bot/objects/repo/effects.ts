@@ -1,0 +1,98 @@
+import { approved } from "../../../core/repo/decide.ts";
+import type { Approval, Decision, Effect } from "../../../core/repo/rows.ts";
+import { runId } from "../../../core/repo/key.ts";
+import { wantsForApproval } from "../../../core/repo/wants.ts";
+import type { RepositoryIdentity } from "../../../core/repo/request.ts";
+import type { Environment } from "../../environment.ts";
+import { indexRepository } from "../../index/index.ts";
+import { type AccountContract, objectName, type PolicySource, type Read, type RunContract, type WriterContract } from "../contracts.ts";
+import type { DueRow, Perform } from "../inbox/due.ts";
+import { Policy } from "./policy.ts";
+import type { State } from "./state.ts";
+
+export type Parts = {
+  env: Environment;
+  state: State;
+  /** Applies a decision inside the running transaction. */
+  apply: (decision: Decision) => void;
+  policy: (identity: RepositoryIdentity) => Promise<Read<PolicySource>>;
+  /** Forgets rows of the past, inside the running transaction. */
+  prune: () => void;
+};
+
+/** What an effect is about: effects of one target keep their order. */
+export function targetOf(effect: Effect): string {
+  switch (effect.kind) {
+    case "start":
+    case "supersede":
+    case "cancel":
+      return `run:${effect.n}`;
+    case "ask-role":
+      return `approval:${effect.approval.pull}`;
+    case "publish":
+    case "withdraw":
+      return "account";
+  }
+}
+
+const NOTHING = { done: () => {} };
+
+/** Performs what the Repo's decisions ask for, once or more often: every callee takes a repetition. */
+export function performer({ env, state, apply, policy, prune }: Parts): Perform {
+  const host = env.GITHUB_HOST;
+  const run = (repository: number, n: number): RunContract => env.RUN.getByName(objectName.run(host, runId(repository, n)));
+
+  return async (row) => {
+    if (row.kind === "delete-blob") {
+      await env.BLOBS.delete((JSON.parse(row.payload) as { key: string }).key);
+      return NOTHING;
+    }
+    if (row.kind === "prune") return { done: prune };
+    const effect = effectOf(row);
+    const identity = state.identity();
+    if (identity === null) throw new Error(`effect ${effect.kind} of a repository that has no identity`);
+    const repository = identity.repository;
+    switch (effect.kind) {
+      case "start": {
+        const request = state.request(effect.n);
+        if (request === null) throw new Error(`run ${effect.n} of repository ${repository.id} is not there to be started`);
+        await run(repository.id, effect.n).start(request);
+        return NOTHING;
+      }
+      case "supersede":
+        await run(repository.id, effect.n).supersede(effect.by);
+        return NOTHING;
+      case "cancel":
+        await run(repository.id, effect.n).cancel(effect.by);
+        return NOTHING;
+      case "ask-role":
+        return askRole(effect.approval, identity);
+      case "publish":
+        await account(identity.account.id).know(identity.installation, repository);
+        await indexRepository(env, repository);
+        return NOTHING;
+      case "withdraw":
+        await account(identity.account.id).forget(repository.id);
+        return NOTHING;
+    }
+  };
+
+  function account(id: number): AccountContract {
+    return env.ACCOUNT.getByName(objectName.account(host, id));
+  }
+
+  async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {
+    const writer: WriterContract = env.WRITER.getByName(objectName.writer(host, identity.installation));
+    const role = await writer.role(identity.repository, approval.by.login);
+    if (!role.ok && !role.missing) return { retryAfter: role.retryAfter };
+    const source = await policy(identity);
+    if (!source.ok && !source.missing) return { retryAfter: source.retryAfter };
+    const answer: Approval = { ...approval, role: role.ok ? role.value : null };
+    const writers = Policy.writers(source.ok ? source.value : null);
+    return { done: () => apply(approved(state.slice(wantsForApproval(answer)), answer, writers, Date.now())) };
+  }
+}
+
+function effectOf(row: DueRow): Effect {
+  return JSON.parse(row.payload) as Effect;
+}

@@ -1,0 +1,80 @@
+import type { Pool } from "../../../protocol/identifiers.ts";
+import type { RememberedTree, RememberedVerdict } from "../contracts.ts";
+
+/** Failures are tried again after a day (ms): a builder may fail for reasons of its machine. */
+const FAILURES_LAST = 24 * 3_600_000;
+/** How many are kept; the least recently used go first. At about 300 bytes a row this is 30 MB. */
+const MOST = { verdicts: 100_000, trees: 10_000 } as const;
+/** A use is noted once a day (ms): it would be a written row for each read one otherwise. */
+const NOTED = 24 * 3_600_000;
+/** A remembered failure keeps this much of its log (characters); the whole log is where it was built. */
+const LOG_TAIL = 2_048;
+/** Derivations in one call. */
+const MOST_ASKED = 1_000;
+
+/** What was judged before: verdicts by pool and derivation, whole trees by their key. */
+export class Memory {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  recall(pool: Pool, drvs: string[], now: number): RememberedVerdict[] {
+    const asked = JSON.stringify(drvs.slice(0, MOST_ASKED));
+    const found = this.#sql
+      .exec<{ drv: string; verdict: string; run: string; at: number; seconds: number; used_at: number }>(
+        `SELECT drv, verdict, run, at, seconds, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`, pool, asked,
+      )
+      .toArray()
+      .map(({ verdict, ...row }) => ({ ...row, verdict: JSON.parse(verdict) as RememberedVerdict["verdict"] }))
+      .filter(({ verdict, at }) => verdict.kind === "succeeded" || now - at < FAILURES_LAST);
+    const used = found.filter(({ used_at: at }) => now - at > NOTED).map(({ drv }) => drv);
+    if (used.length > 0) {
+      this.#sql.exec("UPDATE verdict SET used_at = ? WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))", now, pool, JSON.stringify(used));
+    }
+    return found.map(({ drv, verdict, run, at, seconds }) => ({ drv, verdict, run, at, seconds }));
+  }
+
+  /** Keeps what the builder itself came to: outputs, or its own failure. Everything else says nothing about the derivation. */
+  remember(pool: Pool, verdicts: RememberedVerdict[], now: number): void {
+    for (const { drv, verdict, run, at, seconds } of verdicts) {
+      if (verdict.kind !== "succeeded" && verdict.kind !== "failed") continue;
+      const kept = verdict.kind === "failed" ? { ...verdict, logTail: verdict.logTail.slice(-LOG_TAIL) } : verdict;
+      this.#sql.exec(
+        `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT (pool, drv) DO UPDATE SET verdict = excluded.verdict, run = excluded.run, at = excluded.at, seconds = excluded.seconds, failed = excluded.failed,
+            used_at = excluded.used_at WHERE excluded.at >= verdict.at`,
+        pool, drv, JSON.stringify(kept), run, at, seconds, verdict.kind === "failed" ? 1 : 0, now,
+      );
+    }
+  }
+
+  recallTree(key: string, now: number): RememberedTree | null {
+    const [found] = this.#sql.exec<{ key: string; run: string; at: number; used_at: number }>("SELECT * FROM tree WHERE key = ?", key).toArray();
+    if (found === undefined) return null;
+    if (now - found.used_at > NOTED) this.#sql.exec("UPDATE tree SET used_at = ? WHERE key = ?", now, key);
+    return { key: found.key, run: found.run, at: found.at };
+  }
+
+  rememberTree({ key, run, at }: RememberedTree, now: number): void {
+    this.#sql.exec("INSERT OR REPLACE INTO tree (key, run, at, used_at) VALUES (?, ?, ?, ?)", key, run, at, now);
+  }
+
+  forgetAll(): void {
+    this.#sql.exec("DELETE FROM verdict");
+    this.#sql.exec("DELETE FROM tree");
+  }
+
+  /** Failures past their time, then the least recently used above the bounds. */
+  prune(now: number, most: { verdicts: number; trees: number } = MOST): void {
+    this.#sql.exec("DELETE FROM verdict WHERE failed = 1 AND at < ?", now - FAILURES_LAST);
+    this.#trim("verdict", most.verdicts);
+    this.#trim("tree", most.trees);
+  }
+
+  #trim(table: "verdict" | "tree", most: number): void {
+    const [last] = this.#sql.exec<{ used_at: number }>(`SELECT used_at FROM ${table} ORDER BY used_at DESC LIMIT 1 OFFSET ?`, most).toArray();
+    if (last !== undefined) this.#sql.exec(`DELETE FROM ${table} WHERE used_at <= ?`, last.used_at);
+  }
+}

@@ -1,0 +1,164 @@
+import { DurableObject } from "cloudflare:workers";
+import { decide } from "../../../core/repo/decide.ts";
+import { ForeignOwner } from "../../../core/repo/identity.ts";
+import { runId } from "../../../core/repo/key.ts";
+import type { Decision } from "../../../core/repo/rows.ts";
+import { wants } from "../../../core/repo/wants.ts";
+import type { Pool, RunId } from "../../../protocol/identifiers.ts";
+import type { Environment } from "../../environment.ts";
+import { Receiver } from "../../github/probot.ts";
+import {
+  type Accepted, type Delivery, objectName, type PolicySource, type Read, type RememberedTree, type RememberedVerdict, type RepoContract,
+  type RepositoryIdentity, type WriterContract,
+} from "../contracts.ts";
+import { Alarm } from "../inbox/alarm.ts";
+import { Due, type Perform } from "../inbox/due.ts";
+import { Inbox, type Waiting } from "../inbox/inbox.ts";
+import { migrate } from "../migrations.ts";
+import { performer, targetOf } from "./effects.ts";
+import { Memory } from "./memory.ts";
+import { Policy } from "./policy.ts";
+import { steps } from "./schema.ts";
+import { State } from "./state.ts";
+
+/** So long after a delivery (ms) the rows of the past are looked through; a quiet repository is left alone. */
+const PRUNED_AFTER = 6 * 3_600_000;
+
+/** One repository: takes its deliveries in, decides which runs there are, remembers what was judged. */
+export class Repo extends DurableObject<Environment> implements RepoContract {
+  readonly #version: number;
+  readonly #alarm: Alarm;
+  readonly #inbox: Inbox;
+  readonly #due: Due;
+  readonly #state: State;
+  readonly #memory: Memory;
+  readonly #policy: Policy;
+  readonly #receiver = new Receiver();
+  readonly #perform: Perform;
+
+  constructor(ctx: DurableObjectState, env: Environment) {
+    super(ctx, env);
+    const { storage } = ctx;
+    this.#version = migrate(storage, steps);
+    this.#alarm = new Alarm(storage);
+    this.#inbox = new Inbox(storage, env.BLOBS, this.#alarm, `inbox/${ctx.id.toString()}`);
+    this.#due = new Due(storage);
+    this.#state = new State(storage.sql);
+    this.#memory = new Memory(storage.sql);
+    this.#policy = new Policy(storage.sql);
+    this.#perform = performer({
+      env,
+      state: this.#state,
+      apply: (decision) => this.#apply(decision),
+      policy: (identity) => this.policy(identity),
+      prune: () => this.#prune(Date.now()),
+    });
+  }
+
+  accept(delivery: Delivery): Promise<Accepted> {
+    return this.#inbox.accept(delivery);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm.rang();
+    let next: number | null = null;
+    try {
+      next = await this.#inbox.drain((row) => this.#handle(row), Date.now);
+      await this.#due.run(this.#perform, Date.now);
+    } catch (error) {
+      // Whatever is wrong here is a bug; the alarm has to ring again all the same, or nothing ever does.
+      console.error(JSON.stringify({ what: "alarm of a repository failed", object: this.ctx.id.name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      next = Date.now() + 5_000;
+    }
+    this.#arm(next);
+  }
+
+  async wake(): Promise<{ version: number }> {
+    this.#arm(this.#inbox.nextAt());
+    return { version: this.#version };
+  }
+
+  async policy(identity: RepositoryIdentity): Promise<Read<PolicySource>> {
+    const known = this.#same(identity);
+    const writer: WriterContract = this.env.WRITER.getByName(objectName.writer(known.host, known.installation));
+    const head = this.#state.head(`refs/heads/${known.repository.defaultBranch}`);
+    return this.#policy.read(known, head?.sha ?? null, writer, Date.now());
+  }
+
+  async recall(pool: Pool, drvs: string[]): Promise<RememberedVerdict[]> {
+    return this.#memory.recall(pool, drvs, Date.now());
+  }
+
+  async remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#memory.remember(pool, verdicts, Date.now()));
+  }
+
+  async recallTree(key: string): Promise<RememberedTree | null> {
+    return this.#memory.recallTree(key, Date.now());
+  }
+
+  async rememberTree(tree: RememberedTree): Promise<void> {
+    this.#memory.rememberTree(tree, Date.now());
+  }
+
+  async finished(run: RunId, conclusion: string): Promise<void> {
+    const identity = this.#state.identity();
+    const n = Number(run.slice(run.indexOf("-") + 1));
+    if (identity === null || run !== runId(identity.repository.id, n)) throw new Error(`run ${run} is not of this repository`);
+    this.#state.finished(n, conclusion);
+  }
+
+  async runs(limit: number): Promise<RunId[]> {
+    return this.#ids(this.#state.newest(Math.min(limit, 1_000)));
+  }
+
+  async active(): Promise<RunId[]> {
+    return this.#ids(this.#state.newest(1_000, "active"));
+  }
+
+  async #handle(row: Waiting): Promise<() => void> {
+    const payload: unknown = JSON.parse(row.text);
+    const event = await this.#receiver.receive({ id: row.delivery, name: row.event, payload });
+    const own = objectName.repo(this.env.GITHUB_HOST, event.repository?.id ?? 0);
+    if (own !== this.ctx.id.name) throw new Error(`a delivery about ${own} came to ${this.ctx.id.name ?? "an unnamed object"}`);
+    return () => this.#apply(decide(this.#state.slice(wants(event)), event, row.receivedAt, this.env.GITHUB_HOST));
+  }
+
+  /** Inside a transaction: rows, and effects into the outbox. */
+  #apply({ changes, effects }: Decision): void {
+    for (const change of changes) {
+      if (change.kind === "policy-stale") this.#policy.stale();
+      else if (change.kind === "forget-verdicts") this.#memory.forgetAll();
+      else this.#state.apply(change);
+      if (change.kind === "identity") this.#inbox.again(ForeignOwner.name);
+    }
+    const now = Date.now();
+    this.#due.once("prune", "prune", now + PRUNED_AFTER);
+    for (const effect of effects) this.#due.add("effect", targetOf(effect), effect, now);
+  }
+
+  /** Whether a caller speaks for this repository, as it is known here. */
+  #same(identity: RepositoryIdentity): RepositoryIdentity {
+    const known = this.#state.identity();
+    if (known === null || known.repository.id !== identity.repository.id || known.account.id !== identity.account.id) {
+      throw new Error(`a call for repository ${identity.repository.id} of account ${identity.account.id} came to ${this.ctx.id.name ?? "an unnamed object"}`);
+    }
+    return known;
+  }
+
+  #arm(inboxAt: number | null): void {
+    const at = [inboxAt, this.#due.nextAt()].filter((time) => time !== null);
+    if (at.length > 0) this.#alarm.by(Math.min(...at));
+  }
+
+  #prune(now: number): void {
+    this.#inbox.expire(now);
+    this.#memory.prune(now);
+    this.#state.prune();
+  }
+
+  #ids(numbers: number[]): RunId[] {
+    const repository = this.#state.identity()?.repository.id;
+    return repository === undefined ? [] : numbers.map((n) => runId(repository, n));
+  }
+}

@@ -1,0 +1,168 @@
+import { join } from "node:path";
+import { LogFrame, RunFrame, type ToLog, type ToRun } from "../../protocol/data.ts";
+import { RUNNER_ROUTE } from "../../protocol/routes.ts";
+import type { Specification } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import type { Isolation } from "../isolation/index.ts";
+import { closeAfterCrash } from "../log/recover.ts";
+import { Redaction } from "../redaction/index.ts";
+import type { Clock } from "./clock.ts";
+import { fetchCloneToken } from "./clone-token.ts";
+import { DataChannel } from "./data-channel.ts";
+import type { RunJob } from "./job.ts";
+import { outgoingSink } from "./outgoing.ts";
+import type { AttemptRecord, Records } from "./record.ts";
+import { Spool } from "./spool/spool.ts";
+
+export type AttemptParts = { url: string; records: Records; clock: Clock; secrets: readonly string[]; runJob: RunJob; isolation: Isolation };
+
+type Channels = { run: DataChannel<ToRun>; log: DataChannel<ToLog> };
+
+/** One attempt on this runner: its job, its channels, its verdict. */
+export class Attempt {
+  readonly record: AttemptRecord;
+  readonly #parts: AttemptParts;
+  readonly #redaction = new Redaction();
+  readonly #abort = new AbortController();
+  #cancelled: string | null = null;
+  #forgotten = false;
+
+  constructor(record: AttemptRecord, parts: AttemptParts) {
+    this.record = record;
+    this.#parts = parts;
+    this.#redaction.secret(record.token);
+    for (const secret of parts.secrets) this.#redaction.secret(secret);
+  }
+
+  /** Ends the job; its verdict is `cancelled`. */
+  cancel(reason: string): void {
+    this.#cancelled ??= reason;
+    this.#abort.abort(new Error(`cancelled: ${reason}`));
+  }
+
+  /** Ends the job without a word: the attempt is not this runner's any more. */
+  forget(): void {
+    this.#forgotten = true;
+    this.cancel("the attempt is not this runner's any more");
+    this.#giveUp();
+  }
+
+  get isForgotten(): boolean {
+    return this.#forgotten;
+  }
+
+  redact(text: string): string {
+    return this.#redaction.text(text);
+  }
+
+  /** Runs the job and brings everything it says to the control plane; then answers the verdict to be told. */
+  async run(specification: Specification): Promise<Verdict> {
+    const channels = await this.#open();
+    try {
+      const verdict = await this.#runJob(specification, channels);
+      return await this.#settle(verdict, channels);
+    } finally {
+      await close(channels);
+    }
+  }
+
+  /** After a restart of the agent: what was on its way is sent; a job that had not ended is reported as lost. */
+  async resume(): Promise<Verdict> {
+    const channels = await this.#open();
+    try {
+      if (this.record.verdict === null) {
+        const spool = await Spool.open(join(this.#directory, "log"));
+        const frames = (await spool.read(spool.acked + 1, Number.POSITIVE_INFINITY)).map(({ text }) => text);
+        for (const body of await closeAfterCrash(this.#directory, frames)) await channels.log.outbound.append(body, this.#about);
+      }
+      const lost: Verdict = { kind: "infrastructure", message: "The agent was restarted while the job ran.", logTail: "" };
+      return await this.#settle(this.record.verdict ?? lost, channels);
+    } finally {
+      await close(channels);
+    }
+  }
+
+  /** Set while channels are open. */
+  #giveUp: () => void = () => {};
+
+  async #runJob(specification: Specification, { run, log }: Channels): Promise<Verdict> {
+    const { url, clock, runJob, isolation } = this.#parts;
+    const { sink, closeLogs } = outgoingSink({
+      about: this.#about, run: run.outbound, log: log.outbound, redaction: this.#redaction, clock, directory: this.#directory,
+    });
+    const verdict = await attempt(() => runJob(specification, {
+      isolation, sink, clock,
+      signal: this.#abort.signal,
+      cloneToken: () => fetchCloneToken(url, this.record.token, this.#redaction, this.#abort.signal),
+    }));
+    const closed = await attempt(async () => {
+      await closeLogs();
+      return verdict;
+    });
+    return this.#cancelled === null ? closed : { kind: "cancelled", by: this.#cancelled.slice(0, 256) };
+  }
+
+  /** The verdict is durable, and everything that was found out is committed, before anybody is told that it is over. */
+  async #settle(verdict: Verdict, { run, log }: Channels): Promise<Verdict> {
+    const redacted = this.#redaction.value(verdict);
+    if (this.#forgotten) return redacted;
+    await this.#parts.records.save({ ...this.record, verdict: redacted });
+    await Promise.all([run.outbound.drained(), log.outbound.drained()]);
+    return redacted;
+  }
+
+  async #open(): Promise<Channels> {
+    const { url, clock } = this.#parts;
+    const common = { token: this.record.token, clock, stale: () => this.forget() };
+    const run = await DataChannel.open<ToRun>({
+      ...common, url: socketUrl(url, RUNNER_ROUTE.run), schema: RunFrame, spool: join(this.#directory, "run"),
+      redact: (body) => this.#redaction.value(body),
+    });
+    const log = await DataChannel.open<ToLog>({
+      ...common, url: socketUrl(url, RUNNER_ROUTE.log), schema: LogFrame, spool: join(this.#directory, "log"),
+      // Chunks are redacted as a stream, before they are cut.
+      redact: (body) => body,
+    });
+    this.#giveUp = () => {
+      run.outbound.drop();
+      log.outbound.drop();
+    };
+    if (this.#forgotten) this.#giveUp();
+    run.connect();
+    log.connect();
+    return { run, log };
+  }
+
+  get #about(): { job: string; attempt: number } {
+    return { job: this.record.job, attempt: this.record.attempt };
+  }
+
+  get #directory(): string {
+    return this.#parts.records.directory(this.record);
+  }
+}
+
+/** What a job throws is our own failure, not the change's. */
+async function attempt(work: () => Promise<Verdict>): Promise<Verdict> {
+  try {
+    return await work();
+  } catch (error) {
+    return { kind: "infrastructure", message: describe(error).slice(0, 16_000), logTail: "" };
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
+}
+
+async function close({ run, log }: Channels): Promise<void> {
+  await run.close();
+  await log.close();
+}
+
+export function socketUrl(base: string, path: string): string {
+  const url = new URL(path, base);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -1,0 +1,81 @@
+import type * as z from "zod";
+import { DataReplyFrame } from "../../protocol/data.ts";
+import type { Frame } from "../../protocol/frame.ts";
+import type { Clock } from "./clock.ts";
+import { Link } from "./link.ts";
+import { Outbound } from "./outbound.ts";
+import { Spool } from "./spool/spool.ts";
+
+export type DataChannelOptions<Body> = {
+  url: string;
+  token: string;
+  schema: z.ZodType<Frame<Body>>;
+  spool: string;
+  redact(body: Body): Body;
+  clock: Clock;
+  /** The other side takes nothing more of this attempt. */
+  stale(reason: string): void;
+};
+
+/** One attempt's channel to the Run or the Log object: connects when there is something to send. */
+export class DataChannel<Body> {
+  readonly outbound: Outbound<Body>;
+  readonly #options: DataChannelOptions<Body>;
+  #link: Link | null = null;
+
+  private constructor(options: DataChannelOptions<Body>, spool: Spool) {
+    this.#options = options;
+    this.outbound = new Outbound(spool, options.schema, options.redact);
+  }
+
+  static async open<Body>(options: DataChannelOptions<Body>): Promise<DataChannel<Body>> {
+    return new DataChannel(options, await Spool.open(options.spool));
+  }
+
+  connect(): void {
+    if (this.#link !== null) return;
+    const { url, token, clock } = this.#options;
+    const link = new Link({
+      url, clock,
+      headers: () => ({ authorization: `Bearer ${token}` }),
+      events: {
+        open: () => this.outbound.connected(),
+        message: (text) => this.#message(text),
+        closed: () => this.outbound.connected(),
+        refused: (status) => {
+          // The token is the attempt's for a day: refused means that nobody wants to hear it any more.
+          if (status === 401 || status === 403 || status === 410) this.#over(`the channel answered ${status}`);
+        },
+      },
+    });
+    this.#link = link;
+    this.outbound.attach(link);
+  }
+
+  async close(): Promise<void> {
+    this.#link?.stop();
+    await this.outbound.close();
+  }
+
+  #message(text: string): void {
+    const parsed = DataReplyFrame.safeParse(parseJson(text));
+    if (!parsed.success) return this.#link?.cut("an answer that is not of this protocol");
+    const { body, ack } = parsed.data;
+    if (body.kind === "stale") this.#over(body.reason);
+    else void this.outbound.acked(ack);
+  }
+
+  #over(reason: string): void {
+    this.#link?.stop();
+    this.outbound.drop();
+    this.#options.stale(reason);
+  }
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

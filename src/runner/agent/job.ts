@@ -1,0 +1,19 @@
+import type { Specification } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import type { Isolation } from "../isolation/index.ts";
+import type { Clock } from "./clock.ts";
+import type { Sink } from "./sink.ts";
+
+/** What a job has to work with. */
+export type JobContext = {
+  isolation: Isolation;
+  sink: Sink;
+  /** Fires on cancel: SIGTERM, 10 s, SIGKILL, sweep. The verdict is then replaced by `cancelled`. */
+  signal: AbortSignal;
+  /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */
+  cloneToken(): Promise<string>;
+  clock: Clock;
+};
+
+/** Does what a verified specification says. Expected ends are verdicts; what it throws becomes `infrastructure`. */
+export type RunJob = (specification: Specification, context: JobContext) => Promise<Verdict>;

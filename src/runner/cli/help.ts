@@ -1,0 +1,18 @@
+export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
+
+  snowcat enrol  --config FILE [--url URL] [--code-file FILE]
+      Enrols this machine with a code from the operator (from the file, or stdin).
+      The code fixes pool, class and repositories; it is good once.
+
+  snowcat runner --config FILE [--demo-without-isolation]
+      Connects to the control plane and takes jobs. Start it as root: it sets up the
+      isolation and drops to an unprivileged user by itself. SIGTERM ends it when its
+      jobs are done, a second one cancels them.
+
+  snowcat check  [--json] [DIRECTORY]
+      Evaluates and builds a local checkout as a pull request's checks would, without
+      GitHub or Worker. Exit code 0: everything required succeeded.
+
+  snowcat --help
+  snowcat --version
+`;

@@ -6,6 +6,7 @@ export { Fleet } from "./objects/fleet/fleet.ts";
 export { Log } from "./objects/log/log.ts";
 export { Repo } from "./objects/repo/repo.ts";
 export { Run } from "./objects/run/run.ts";
+export { Writer } from "./objects/writer/writer.ts";
 
 const app = createApp();
 

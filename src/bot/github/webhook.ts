@@ -19,7 +19,7 @@ export async function webhook(request: Request, env: Environment, now: number): 
   }
   const id = request.headers.get("x-github-delivery") ?? "";
   const event = request.headers.get("x-github-event") ?? "";
-  if (!/^[0-9A-Za-z-]{1,64}$/u.test(id) || !/^[a-z_]{1,64}$/u.test(event)) {
+  if (!/^[0-9A-Za-z-]{1,64}$/u.test(id) || !/^[a-z0-9_]{1,64}$/u.test(event)) {
     return answer(400, { error: "X-GitHub-Delivery and X-GitHub-Event must name the delivery and its event" });
   }
   const delivery: Delivery = { id, event, receivedAt: now, body: new Uint8Array(body), allowed: true };

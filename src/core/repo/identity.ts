@@ -8,8 +8,8 @@ export class ForeignOwner extends Error {
 }
 
 /**
- * Who the repository is after this event: ids are fixed, the owner changes by `repository.transferred` only, names and
- * visibility follow what GitHub says newest. Null as long as no event has brought an installation.
+ * Who the repository is after this event. Its id is fixed. Owner, names and visibility follow what GitHub says newest, by
+ * the repository's own time; another owner in a payload that is not newer is a delivery from before a transfer. Null as long as no event has brought an installation.
  */
 export function identify(slice: Slice, event: Event, host: string, decision: Decision): RepositoryIdentity | null {
   const { repository } = event;
@@ -19,7 +19,8 @@ export function identify(slice: Slice, event: Event, host: string, decision: Dec
     throw new Error(`the event is about repository ${repository.id}, the object about ${known.repository.id}`);
   }
   const transferred = event.what.kind === "repository" && event.what.action === "transferred";
-  if (known !== null && known.account.id !== repository.owner.id && !transferred) {
+  const newer = repository.updatedAt !== null && repository.updatedAt > (slice.identityAt ?? "");
+  if (known !== null && known.account.id !== repository.owner.id && !transferred && !newer) {
     throw new ForeignOwner(`the event names owner ${repository.owner.id}, the repository belongs to ${known.account.id}`);
   }
   const installation = event.installation ?? known?.installation;
@@ -37,7 +38,6 @@ export function identify(slice: Slice, event: Event, host: string, decision: Dec
       cloneUrl: repository.cloneUrl,
     },
   };
-  const newer = repository.updatedAt !== null && repository.updatedAt > (slice.identityAt ?? "");
   const named = event.what.kind === "repository" || newer || known === null || known.installation !== installation;
   if (!named || JSON.stringify(identity) === JSON.stringify(known)) return known;
   decision.changes.push({ kind: "identity", identity, updatedAt: repository.updatedAt });

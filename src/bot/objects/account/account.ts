@@ -44,7 +44,7 @@ export class Account extends DurableObject<Environment> implements AccountContra
       await this.#due.run(this.#perform, Date.now);
     } catch (error) {
       // A bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(JSON.stringify({ what: "alarm of an account failed", object: this.ctx.id.name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      console.error(JSON.stringify({ what: "alarm of an account failed", object: this.ctx.id.toString(), error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
       next = Date.now() + 5_000;
     }
     this.#arm(next);
@@ -100,9 +100,9 @@ export class Account extends DurableObject<Environment> implements AccountContra
   #refuse({ id, event, receivedAt, body }: Delivery): Accepted {
     const { sql } = this.ctx.storage;
     const inserted = sql.exec(
-      "INSERT INTO refused (delivery, event, received_at, size) VALUES (?, ?, ?, ?) ON CONFLICT (delivery) DO NOTHING", id, event, receivedAt, body.byteLength,
+      "INSERT INTO refused (delivery, event, received_at, size) VALUES (?, ?, ?, ?) ON CONFLICT (delivery) DO NOTHING RETURNING id", id, event, receivedAt, body.byteLength,
     );
-    if (inserted.rowsWritten === 0) return { outcome: "known" };
+    if (inserted.toArray().length === 0) return { outcome: "known" };
     sql.exec("DELETE FROM refused WHERE id <= (SELECT MAX(id) FROM refused) - ? OR received_at < ?", MOST_REFUSED, receivedAt - REMEMBERED);
     return { outcome: "stored" };
   }

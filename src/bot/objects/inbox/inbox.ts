@@ -43,12 +43,12 @@ export class Inbox {
       blob = `${this.#prefix}/${delivery.id}`;
       await this.#blobs.put(blob, delivery.body);
     }
-    const inserted = sql.exec(
+    const inserted = sql.exec<{ id: number }>(
       `INSERT INTO inbox (delivery, event, received_at, state, at, size, body, blob) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?)
-        ON CONFLICT (delivery) DO NOTHING`,
+        ON CONFLICT (delivery) DO NOTHING RETURNING id`,
       delivery.id, delivery.event, delivery.receivedAt, delivery.receivedAt, size, blob === null ? delivery.body : null, blob,
     );
-    if (inserted.rowsWritten === 0) return { outcome: "known" };
+    if (inserted.toArray().length === 0) return { outcome: "known" };
     this.#pace.came(delivery.receivedAt);
     if (!this.#armed) {
       this.#armed = true;

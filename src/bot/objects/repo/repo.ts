@@ -67,7 +67,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       await this.#due.run(this.#perform, Date.now);
     } catch (error) {
       // Whatever is wrong here is a bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(JSON.stringify({ what: "alarm of a repository failed", object: this.ctx.id.name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      console.error(JSON.stringify({ what: "alarm of a repository failed", object: this.ctx.id.toString(), error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
       next = Date.now() + 5_000;
     }
     this.#arm(next);
@@ -119,8 +119,9 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   async #handle(row: Waiting): Promise<() => void> {
     const payload: unknown = JSON.parse(row.text);
     const event = await this.#receiver.receive({ id: row.delivery, name: row.event, payload });
-    const own = objectName.repo(this.env.GITHUB_HOST, event.repository?.id ?? 0);
-    if (own !== this.ctx.id.name) throw new Error(`a delivery about ${own} came to ${this.ctx.id.name ?? "an unnamed object"}`);
+    // By id: an object that an alarm woke may not know its name.
+    const own = this.env.REPO.idFromName(objectName.repo(this.env.GITHUB_HOST, event.repository?.id ?? 0));
+    if (!own.equals(this.ctx.id)) throw new Error(`a delivery about repository ${event.repository?.id ?? "none"} came to another repository's object`);
     return () => this.#apply(decide(this.#state.slice(wants(event)), event, row.receivedAt, this.env.GITHUB_HOST));
   }
 
@@ -141,7 +142,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   #same(identity: RepositoryIdentity): RepositoryIdentity {
     const known = this.#state.identity();
     if (known === null || known.repository.id !== identity.repository.id || known.account.id !== identity.account.id) {
-      throw new Error(`a call for repository ${identity.repository.id} of account ${identity.account.id} came to ${this.ctx.id.name ?? "an unnamed object"}`);
+      throw new Error(`a call for repository ${identity.repository.id} of account ${identity.account.id} came to ${this.ctx.id.toString()}`);
     }
     return known;
   }

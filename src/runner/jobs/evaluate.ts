@@ -1,0 +1,71 @@
+import type { Specification } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import { attributeBatches } from "../nix/evaluate/batch.ts";
+import { evaluate } from "../nix/evaluate/index.ts";
+import type { EvaluationPlace } from "./place.ts";
+
+type Work = Extract<Specification["work"], { kind: "evaluate" }>;
+
+/** What the control plane's report says about the evaluator. */
+export function evaluatorName(place: EvaluationPlace): { evaluator: string; degraded: string } {
+  return {
+    evaluator: `nix ${place.facts.version.number} (sharded nix eval)`,
+    degraded: "nix-eval-jobs is not on the runner's PATH: `nix eval` is used, one process for each system and one more for each attribute that fails",
+  };
+}
+
+/** Evaluates every selection, one after the other; what can be evaluated is handed on even when the rest cannot. */
+export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<Verdict> {
+  const { sink, now, signal, say } = place;
+  const began = now();
+  const warnings: string[] = [];
+  const missing: string[] = [];
+  let worst: Verdict = { kind: "succeeded", reused: false };
+  for (const [index, selection] of work.selections.entries()) {
+    const batches = attributeBatches((attributes) => sink.attributes(attributes));
+    const spent = (now() - began) / 1_000;
+    const result = await evaluate({
+      workspace: place.workspace,
+      version: place.facts.version,
+      tree: place.tree,
+      revision: place.revision,
+      selection,
+      index,
+      seconds: Math.max(1, work.limits.evaluationSeconds - spent),
+      memoryBytes: work.limits.evaluationBytes,
+      importFromDerivation: false,
+      signal,
+      now,
+      onAttribute: batches.push,
+    });
+    await batches.flush();
+    signal.throwIfAborted();
+    switch (result.kind) {
+      case "evaluated":
+        warnings.push(...result.warnings);
+        missing.push(...result.missing);
+        break;
+      case "error":
+        warnings.push(...result.warnings);
+        say(`${describe(selection)}: ${result.message}`);
+        if (worst.kind === "succeeded") worst = { kind: "evaluation-error", message: result.message, position: result.position };
+        break;
+      case "infrastructure":
+        return { kind: "infrastructure", message: result.message, logTail: "" };
+      case "cancelled":
+        throw new Error("the evaluation was cancelled, and nobody had asked for it");
+    }
+  }
+  for (const warning of warnings) say(warning);
+  await sink.evaluated({ ...evaluatorName(place), seconds: (now() - began) / 1_000, peakBytes: null, warnings: warnings.slice(0, 50), missing: missing.slice(0, 1_000) });
+  return worst;
+}
+
+function describe(selection: Work["selections"][number]): string {
+  switch (selection.kind) {
+    case "flake":
+      return `flake ${selection.directory === "" ? "." : selection.directory}`;
+    case "file":
+      return `file ${selection.file}`;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Cause } from "./failure.ts";
+
+/** What a message of Nix says about one derivation. */
+export interface Finding {
+  readonly drv: string;
+  readonly cause: Cause;
+}
+
+const DRV = String.raw`'?(/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+\.drv)'?`;
+const HASH = String.raw`([A-Za-z0-9+/=:-]{1,256})`;
+
+type Reader = (found: RegExpExecArray) => Finding | null;
+
+/** Texts of Nix 2.8 to 2.34, cleaned. The first that fits counts. */
+const TEXTS: readonly (readonly [RegExp, Reader])[] = [
+  [new RegExp(`hash mismatch in fixed-output derivation ${DRV}:?\\s+(?:likely URL: \\S+\\s+)?specified:\\s*${HASH}\\s+got:\\s*${HASH}`, "u"), ([, drv = "", specified = "", got = ""]) => ({ drv, cause: { kind: "hash-mismatch", specified, got } })],
+  [new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} timed out after [0-9]+ seconds of silence`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "silent" } })],
+  [new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} timed out`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "timed-out" } })],
+  [new RegExp(`builder for ${DRV} failed with exit code ([0-9]+)`, "u"), ([, drv = "", code]) => ({ drv, cause: { kind: "failed", exitCode: Number(code) } })],
+  [new RegExp(`builder for ${DRV} failed due to signal ([0-9]+)`, "u"), ([, drv = "", signal]) => ({ drv, cause: bySignal(Number(signal)) })],
+  [new RegExp(`builder for ${DRV} failed`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } })],
+  [new RegExp(`a '([^']*)' with features \\{([^}]*)\\} is required to build ${DRV}, but I am a '([^']*)' with features \\{([^}]*)\\}`, "u"), missing],
+  // 2.30 and later: one paragraph for each derivation, with the reason on a line of its own.
+  [new RegExp(`[Cc]annot build ${DRV}\\.\\s+Reason: ([^\\n]+)([\\s\\S]*)`, "u"), ([, drv = "", reason = "", rest = ""]) => byReason(drv, reason, rest)],
+  [new RegExp(`derivation ${DRV} may not be deterministic`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } })],
+];
+
+/** Reads one error message. Null when it says nothing about a derivation's own build. */
+export function classify(message: string): Finding | null {
+  for (const [pattern, read] of TEXTS) {
+    const found = pattern.exec(message);
+    if (found !== null) return diskFull(read(found), message);
+  }
+  return null;
+}
+
+function bySignal(signal: number): Cause {
+  // The kernel's out-of-memory killer sends 9, and Nix itself does so only for its own limits, which it names.
+  return signal === 9 ? { kind: "out-of-memory" } : { kind: "failed", exitCode: 128 + signal };
+}
+
+function byReason(drv: string, reason: string, rest: string): Finding | null {
+  const code = /builder failed with exit code ([0-9]+)/u.exec(reason)?.[1];
+  if (code !== undefined) return { drv, cause: { kind: "failed", exitCode: Number(code) } };
+  const signal = /builder failed due to signal ([0-9]+)/u.exec(reason)?.[1];
+  if (signal !== undefined) return { drv, cause: bySignal(Number(signal)) };
+  if (/dependenc(?:y|ies)/u.test(reason)) return null;
+  if (/silence/u.test(reason)) return { drv, cause: { kind: "silent" } };
+  if (/timed out/u.test(reason)) return { drv, cause: { kind: "timed-out" } };
+  if (/system|feature|platform/u.test(reason)) return { drv, cause: { kind: "no-runner", missing: lacking(rest) } };
+  return { drv, cause: { kind: "failed", exitCode: null } };
+}
+
+function missing([, system = "", features = "", drv = "", ownSystem = "", ownFeatures = ""]: RegExpExecArray): Finding {
+  const own = new Set(words(ownFeatures));
+  const lacks = words(features).filter((feature) => !own.has(feature)).map((feature) => `feature ${feature}`);
+  return { drv, cause: { kind: "no-runner", missing: lacks.length > 0 ? lacks : [`system ${system === ownSystem ? "or feature" : system}`] } };
+}
+
+/** `Required system: 'aarch64-linux' with features {kvm}` and `Current system: …` on lines of their own. */
+function lacking(rest: string): string[] {
+  const line = (name: string): RegExpExecArray | null => new RegExp(`${name} system: '?([a-z0-9_]+-[a-z0-9_]+)'?(?: with features \\{([^}]*)\\})?`, "u").exec(rest);
+  const [, system = "", features = ""] = line("Required") ?? [];
+  const [, ownSystem = "", ownFeatures = ""] = line("Current") ?? [];
+  const own = new Set(words(ownFeatures));
+  const lacks = [...(system !== ownSystem ? [`system ${system}`] : []), ...words(features).filter((feature) => !own.has(feature)).map((feature) => `feature ${feature}`)];
+  return lacks.length > 0 ? lacks : ["system or feature"];
+}
+
+function words(list: string): string[] {
+  return list.split(/[\s,]+/u).filter((word) => word !== "");
+}
+
+export const DISK_FULL = /No space left on device|disk full|Disk quota exceeded/u;
+
+function diskFull(finding: Finding | null, message: string): Finding | null {
+  return finding?.cause.kind === "failed" && DISK_FULL.test(message) ? { drv: finding.drv, cause: { kind: "out-of-disk" } } : finding;
+}
+
+/** Messages that blame the machinery, not a derivation. */
+export function blamesMachinery(message: string): boolean {
+  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file/u.test(message);
+}

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, generateKeyPair, randomBytes, verify } from "node:crypto";
+import { createPublicKey, generateKeyPair, randomBytes, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { Refused } from "./answer.ts";
@@ -182,6 +182,3 @@ export async function generateAppKey(): Promise<{ privateKeyPem: string; publicK
   });
   return { privateKeyPem: pair.privateKey, publicKey: createPublicKey(pair.publicKey) };
 }
-
-/** A stable etag-like digest for a body. */
-export const digest = (body: Buffer): string => createHash("sha256").update(body).digest("hex");

@@ -397,6 +397,11 @@ test("deliveries are kept and sent again under the same GUID", async () => {
     [true, 202],
     [false, 0],
   ]);
+  const page = await f.asApp.apps.listWebhookDeliveries({ per_page: 2 });
+  expect(page.headers.link).toMatch(/cursor=v1_\d+>; rel="next"/);
+  expect(await f.asApp.paginate(f.asApp.apps.listWebhookDeliveries, { per_page: 2 })).toEqual(
+    all.data,
+  );
   const detail = await f.asApp.apps.getWebhookDelivery({ delivery_id: lost.id });
   expect(detail.data.request.headers).toMatchObject({ "X-GitHub-Event": "push" });
 });

@@ -1,10 +1,10 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { emailOf } from "./render/account.ts";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { runGit } from "./git.ts";
 import type { GitResult } from "./git.ts";
 import { cloneUrl } from "./render/repository.ts";
-import { emailOf } from "./render/commit.ts";
 import type { Account, Repository } from "./state.ts";
 import type { World } from "./world.ts";
 

@@ -54,8 +54,9 @@ export class Hooks {
       if (!wanted.some((name) => installation.permissions[name] !== undefined)) continue;
       const owner = this.#world.account(repo.ownerId);
       this.#deliver(installation, emission, repo.id, {
-        ...emission.payload,
         repository: renderRepository(this.#world, repo),
+        // After the repository: a push brings its own form of it.
+        ...emission.payload,
         ...(owner.type === "Organization"
           ? { organization: renderOrganization(this.#world, owner) }
           : {}),

@@ -60,7 +60,7 @@ export type {
   Repository,
   Role,
 } from "./state.ts";
-export type { FaultHandle, FaultKind, FaultOptions } from "./faults.ts";
+export type { FaultHandle, FaultOptions } from "./faults.ts";
 export type { RequestRecord, Stats } from "./stats.ts";
 export type { Clone } from "./clone.ts";
 export type { MergeGroup } from "./merge-queue.ts";
@@ -163,8 +163,14 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
   world.wire({ grants: new Grants(world), hooks });
   const faults = new Faults();
   const records: RequestRecord[] = [];
-  const limits = new RateLimits({ now, enforceSecondary: options.enforceSecondaryLimits === true, perHour: options.hourlyQuota });
+  const limits = new RateLimits({
+    now,
+    enforceSecondary: options.enforceSecondaryLimits === true,
+    perHour: options.hourlyQuota,
+  });
   const server = createGitHubServer({ world, handlers, faults, limits, records });
+  // Idle connections stay: one closed just when a client reuses it would look like a lost answer.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port ?? 0, "127.0.0.1", resolve);

@@ -2,9 +2,10 @@ import { readCommit, readDiff, readLog, emptyTree } from "./commits.ts";
 import { zeroSha } from "./git.ts";
 import type { RefUpdate } from "./git.ts";
 import { emitSuiteRequested, suiteFor } from "./suites.ts";
-import { emailOf, renderPushCommit } from "./render/commit.ts";
+import { emailOf } from "./render/account.ts";
+import { renderPushCommit } from "./render/commit.ts";
 import { renderPull } from "./render/pull.ts";
-import { htmlUrl } from "./render/repository.ts";
+import { htmlUrl, renderPushRepository } from "./render/repository.ts";
 import { atLeast } from "./permissions.ts";
 import type { Account, Repository } from "./state.ts";
 import type { World } from "./world.ts";
@@ -97,6 +98,7 @@ async function emitPush(
       compare: `${htmlUrl(world, repo)}/compare/${before.slice(0, 12)}...${after.slice(0, 12)}`,
       commits: await Promise.all(commits.map(render)),
       head_commit: head ? await render(head) : null,
+      repository: renderPushRepository(world, repo),
       pusher: { name: sender.login, email: emailOf(sender) },
     },
     sender,

@@ -113,17 +113,27 @@ async function serveApi(
     let answer: Answer | null = null;
     if (injected) record.faulted = true;
     if (!injected || injected.kind === "drop-after-commit") {
-      answer = refusedActor
-        ? answerOf(refusedActor)
-        : path === "/graphql"
-          ? await answerGraphql(world, actor, method, bytes)
-          : await answerRest(parts, { method, target, path, bytes, actor, found });
+      answer = !request.headers["user-agent"]
+        ? withoutUserAgent(world, `${method} ${path}`)
+        : refusedActor
+          ? answerOf(refusedActor)
+          : path === "/graphql"
+            ? await answerGraphql(world, actor, method, bytes)
+            : await answerRest(parts, { method, target, path, bytes, actor, found });
       record.status = answer.status;
     }
     send(parts, request, response, injected, answer, headers);
   } finally {
     parts.limits.close(bucket);
   }
+}
+
+/** GitHub turns away who does not say its name; a Worker's fetch sends none by itself. */
+function withoutUserAgent(world: World, where: string): Answer {
+  world.record({ kind: "invalid-request", where, detail: "no User-Agent header" });
+  const message =
+    "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.";
+  return { status: 403, body: { message } };
 }
 
 interface Incoming {

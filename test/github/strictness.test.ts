@@ -1,4 +1,5 @@
 import { createSign } from "node:crypto";
+import { get } from "node:http";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { client, refusal, startFixture } from "./fixture.ts";
 import type { Fixture } from "./fixture.ts";
@@ -249,4 +250,16 @@ test("an App cannot touch another App's check run", async () => {
       }),
     ),
   ).toMatchObject({ status: 403 });
+});
+
+test("a request without a User-Agent is turned away", async () => {
+  const status = await new Promise((resolve, reject) => {
+    const request = get(`${f.github.url}/repos/octo/flake`, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on("error", reject);
+  });
+  expect(status).toBe(403);
+  expect(f.github.takeLedger()).toMatchObject([{ detail: "no User-Agent header" }]);
 });

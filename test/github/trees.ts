@@ -1,5 +1,5 @@
 import { zeroSha } from "./git.ts";
-import { emailOf } from "./render/commit.ts";
+import { emailOf } from "./render/account.ts";
 import type { Account, Repository } from "./state.ts";
 import type { World } from "./world.ts";
 

@@ -4,6 +4,10 @@ import type { World } from "../world.ts";
 export const nodeId = (kind: string, id: number | string): string =>
   Buffer.from(`0${kind.length}:${kind}${id}`).toString("base64url");
 
+/** The address under which the double writes commits of its accounts. */
+export const emailOf = (account: Account): string =>
+  `${account.id}+${account.login}@users.noreply.github.test`;
+
 export function renderUser(world: World, account: Account) {
   const api = `${world.url}/users/${encodeURIComponent(account.login)}`;
   return {

@@ -1,5 +1,5 @@
 import type { Commit, FileChange, Person } from "../commits.ts";
-import type { Account, Repository } from "../state.ts";
+import type { Repository } from "../state.ts";
 import type { World } from "../world.ts";
 import { nodeId, renderUser } from "./account.ts";
 import { apiUrl, htmlUrl } from "./repository.ts";
@@ -12,18 +12,18 @@ const unsigned = {
   verified_at: null,
 };
 
-/** The address under which the double writes commits of its accounts. */
-export const emailOf = (account: Account): string =>
-  `${account.id}+${account.login}@users.noreply.github.test`;
-
+/** The account behind a commit's address, as far as the double wrote it. */
 function accountOf(world: World, person: Person) {
   const id = Number(/^(\d+)\+[^@]+@users\.noreply\.github\.test$/.exec(person.email)?.[1]);
-  const account = world.accounts.get(id);
-  return account ? renderUser(world, account) : null;
+  return world.accounts.get(id);
 }
 
 export function renderCommit(world: World, repo: Repository, commit: Commit, files?: FileChange[]) {
   const api = apiUrl(world, repo);
+  const shown = (person: Person) => {
+    const account = accountOf(world, person);
+    return account ? renderUser(world, account) : null;
+  };
   const additions = (files ?? []).reduce((sum, file) => sum + file.additions, 0);
   const deletions = (files ?? []).reduce((sum, file) => sum + file.deletions, 0);
   return {
@@ -41,8 +41,8 @@ export function renderCommit(world: World, repo: Repository, commit: Commit, fil
     url: `${api}/commits/${commit.sha}`,
     html_url: `${htmlUrl(world, repo)}/commit/${commit.sha}`,
     comments_url: `${api}/commits/${commit.sha}/comments`,
-    author: accountOf(world, commit.author),
-    committer: accountOf(world, commit.committer),
+    author: shown(commit.author),
+    committer: shown(commit.committer),
     parents: commit.parents.map((sha) => ({
       sha,
       url: `${api}/commits/${sha}`,
@@ -113,17 +113,28 @@ export function renderPushCommit(
   commit: Commit,
   files: FileChange[],
 ) {
-  const named = (kind: FileChange["status"][]) =>
+  const paths = (kind: FileChange["status"][]) =>
     files.filter((file) => kind.includes(file.status)).map((file) => file.filename);
+  const simple = renderSimpleCommit(commit);
+  const named = (person: Person) => {
+    const account = accountOf(world, person);
+    return {
+      name: person.name,
+      email: person.email,
+      ...(account ? { username: account.login } : {}),
+    };
+  };
   return {
-    ...renderSimpleCommit(commit),
+    ...simple,
+    author: named(commit.author),
+    committer: named(commit.committer),
     distinct: true,
     url: `${htmlUrl(world, repo)}/commit/${commit.sha}`,
-    added: named(["added", "renamed"]),
+    added: paths(["added", "renamed"]),
     removed: [
-      ...named(["removed"]),
+      ...paths(["removed"]),
       ...files.flatMap((file) => (file.previous === null ? [] : [file.previous])),
     ],
-    modified: named(["modified"]),
+    modified: paths(["modified"]),
   };
 }

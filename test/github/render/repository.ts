@@ -1,7 +1,6 @@
-import { isPull } from "../world.ts";
 import type { World } from "../world.ts";
 import type { Repository, Role } from "../state.ts";
-import { nodeId, renderUser } from "./account.ts";
+import { emailOf, nodeId, renderUser } from "./account.ts";
 
 export const apiUrl = (world: World, repo: Repository): string =>
   `${world.url}/repos/${world.fullName(repo)}`;
@@ -58,11 +57,27 @@ export function renderRepository(world: World, repo: Repository) {
     is_template: false,
     web_commit_signoff_required: false,
     topics: [],
+    custom_properties: {},
     visibility: repo.private ? "private" : "public",
     forks: forksOf(world, repo),
     open_issues: open,
     watchers: 0,
     default_branch: repo.defaultBranch,
+  };
+}
+
+/** Push events keep an older form: times in seconds since the epoch, the page as `url`. */
+export function renderPushRepository(world: World, repo: Repository) {
+  const rendered = renderRepository(world, repo);
+  const owner = world.account(repo.ownerId);
+  return {
+    ...rendered,
+    owner: { ...rendered.owner, name: owner.login, email: emailOf(owner) },
+    url: rendered.html_url,
+    created_at: Math.floor(Date.parse(repo.createdAt) / 1000),
+    pushed_at: Math.floor(Date.parse(repo.pushedAt) / 1000),
+    stargazers: 0,
+    master_branch: repo.defaultBranch,
   };
 }
 
@@ -95,9 +110,6 @@ export function renderRepositoryStub(world: World, repo: Repository) {
     private: repo.private,
   };
 }
-
-export const openPulls = (world: World, repo: Repository) =>
-  world.issuesOf(repo).filter((issue) => isPull(issue) && issue.state === "open");
 
 const forksOf = (world: World, repo: Repository): number =>
   [...world.repositories.values()].filter((one) => one.parentId === repo.id).length;

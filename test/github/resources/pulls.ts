@@ -6,7 +6,8 @@ import { computeMergeability, mergedCommit, protectionFault } from "../merging.t
 import type { MergeMethod } from "../merging.ts";
 import { atLeast } from "../permissions.ts";
 import { emitPull, fetchHead, refsMoved } from "../pushes.ts";
-import { emailOf, renderCommit, renderFile } from "../render/commit.ts";
+import { emailOf } from "../render/account.ts";
+import { renderCommit, renderFile } from "../render/commit.ts";
 import { pullCommits, pullFiles, renderPull, renderPullSimple } from "../render/pull.ts";
 import type { Account, PullRequest, Repository } from "../state.ts";
 import type { World } from "../world.ts";

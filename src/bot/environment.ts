@@ -13,6 +13,8 @@ export interface Environment {
   /** Numeric account ids, separated by commas. */
   ALLOWED_ACCOUNTS: string;
   PUBLIC_URL: string;
+  /** Text shown on every page: the demo says that it runs without isolation. Unset elsewhere. */
+  DEMO_BANNER?: string;
   /** PEM as GitHub hands it out (PKCS#1) or PKCS#8. */
   GITHUB_APP_PRIVATE_KEY: string;
   GITHUB_WEBHOOK_SECRET: string;

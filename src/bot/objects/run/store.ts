@@ -94,7 +94,7 @@ export class Store {
   }
 
   notices(): string[] {
-    return this.#rows("SELECT text FROM notice ORDER BY id").map((row) => String(row["text"]));
+    return this.sql.exec<{ text: string }>("SELECT text FROM notice ORDER BY id").toArray().map(({ text }) => text);
   }
 
   save({ run, counts, jobs, attributes, derivations }: Changes, now: number): void {

@@ -57,7 +57,7 @@ export function causesOf(context: Context, limit: number): KeyedCause[] {
 function described(row: AttributeRow, isCause: boolean, cause: string, run: string, url: string): Pick<KeyedCause, "id" | "label" | "drv" | "verdict" | "log"> {
   const { verdict, drv, log } = row;
   if (verdict === null) throw new Error(`attribute ${row.name} has a cause and no verdict`);
-  const link = log === null ? null : `${pageOf(url, run)}/logs/${log.job}/${log.attempt}/${encodeURIComponent(log.stream)}`;
+  const link = log === null ? null : `${pageOf(url, run)}/logs/${run}.${log.job}/${log.attempt}/${encodeURIComponent(log.stream)}`;
   if (isCause || verdict.kind !== "dependency-failed") {
     return { id: drv === null ? cause : hashOf(drv), label: row.name, drv, verdict, log: link };
   }

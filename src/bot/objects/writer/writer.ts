@@ -14,6 +14,8 @@ type Name = { owner: string; name: string };
 
 /** How long a read that failed is best left alone (ms). */
 const READ_RETRY = 2_000;
+/** For how long a repository's visibility is not asked for again (ms). */
+const SEEN = 2_000;
 /** One alarm works at most this long, then hands over to the next (ms): the platform ends it at 15 minutes. */
 const SHIFT = 5 * 60_000;
 
@@ -24,6 +26,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   readonly #flying = new Set<Promise<void>>();
   /** Resolved when a wish comes while the alarm waits for answers: other resources need not wait for them. */
   #news: PromiseWithResolvers<void> | null = null;
+  readonly #seen = new Map<number, { at: number; answer: Promise<Read<{ private: boolean; owner: string; name: string }>> }>();
   /** The clock, ms. Tests set another. */
   clock: () => number = () => Date.now();
 
@@ -69,7 +72,12 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   }
 
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>> {
-    return this.#read((octokit) => visibility(octokit, repository));
+    // Pages are for everybody, the installation's requests are not: a crowd is answered by one of them.
+    const known = this.#seen.get(repository);
+    if (known !== undefined && this.clock() - known.at < SEEN) return known.answer;
+    const answer = this.#read((octokit) => visibility(octokit, repository));
+    this.#seen.set(repository, { at: this.clock(), answer });
+    return answer;
   }
 
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }> {

@@ -1,0 +1,142 @@
+import { plain } from "../../core/report/index.ts";
+import { conclusion, word } from "../../core/verdict/index.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import type { AttributeView, RunView } from "../objects/contracts.ts";
+import { Layout } from "./layout.tsx";
+
+/** Attributes on one page. */
+export const PAGE = 500;
+
+export type RunPageProps = { view: RunView; attributes: AttributeView[]; after: number; banner: string | undefined };
+
+export function RunPage({ view, attributes, after, banner }: RunPageProps) {
+  const { owner, name } = view.identity.repository;
+  const more = attributes.length === PAGE ? attributes.at(-1)?.index : undefined;
+  return (
+    <Layout title={`${owner}/${name} run ${view.run}`} banner={banner}>
+      <h1>
+        {owner}/{name}: run {view.run}
+      </h1>
+      <Facts view={view} />
+      {view.notices.length > 0 ? <h2>Notices</h2> : null}
+      <ul>
+        {view.notices.map((notice) => (
+          <li>
+            <code>{plain(notice)}</code>
+          </li>
+        ))}
+      </ul>
+      <h2>Jobs</h2>
+      <table>
+        <tr>
+          <th>job</th>
+          <th>kind</th>
+          <th>state</th>
+          <th>attempt</th>
+          <th>runner</th>
+          <th>verdict</th>
+          <th>log</th>
+        </tr>
+        {view.jobs.map(({ job, kind, state, attempt, runner, verdict }) => (
+          <tr>
+            <td>{job}</td>
+            <td>{kind}</td>
+            <td>{state}</td>
+            <td>{attempt}</td>
+            <td>{runner ?? ""}</td>
+            <td>
+              <Judged verdict={verdict} required={true} />
+            </td>
+            <td>{attempt > 0 ? <a href={logPath(view.run, job, attempt, "job")}>log</a> : null}</td>
+          </tr>
+        ))}
+      </table>
+      <h2>Attributes</h2>
+      <table>
+        <tr>
+          <th>attribute</th>
+          <th>system</th>
+          <th>required</th>
+          <th>verdict</th>
+          <th>time</th>
+          <th>log</th>
+        </tr>
+        {attributes.map((attribute) => (
+          <Attribute run={view.run} attribute={attribute} />
+        ))}
+      </table>
+      <p>
+        {after > 0 ? <a href={`/runs/${view.run}`}>first page</a> : null} {more === undefined ? null : <a href={`/runs/${view.run}?after=${more}`}>next {PAGE}</a>}
+      </p>
+    </Layout>
+  );
+}
+
+function Facts({ view }: { view: RunView }) {
+  const { reason } = view;
+  return (
+    <dl>
+      <dt>State</dt>
+      <dd>
+        {view.state}
+        {view.conclusion === null ? "" : `: ${view.conclusion}`}
+      </dd>
+      <dt>Reason</dt>
+      <dd>{reason.kind === "pull_request" ? `pull request ${reason.number}` : reason.kind === "push" ? `push to ${plain(reason.ref)}` : `merge queue ${plain(reason.headRef)}`}</dd>
+      <dt>Head</dt>
+      <dd>
+        <code>{view.head}</code>
+      </dd>
+      <dt>Built</dt>
+      <dd>
+        <code>{view.merge ?? view.head}</code> {view.tree === null ? null : <span>(tree {view.tree})</span>}
+      </dd>
+      <dt>Pool</dt>
+      <dd>{view.pool ?? "none"}</dd>
+      <dt>Verdicts</dt>
+      <dd>
+        {Object.entries(view.counts)
+          .map(([kind, count]) => `${count} ${kind}`)
+          .join(", ") || "none yet"}
+      </dd>
+      <dt>Started</dt>
+      <dd>{new Date(view.createdAt).toISOString()}</dd>
+      <dt>Finished</dt>
+      <dd>{view.finishedAt === null ? "not yet" : new Date(view.finishedAt).toISOString()}</dd>
+    </dl>
+  );
+}
+
+function Attribute({ run, attribute }: { run: string; attribute: AttributeView }) {
+  const { name, system, required, verdict, seconds, log } = attribute;
+  return (
+    <tr>
+      <td>
+        <code>{plain(name)}</code>
+      </td>
+      <td>{system ?? ""}</td>
+      <td>{required ? "yes" : "no"}</td>
+      <td>
+        <Judged verdict={verdict} required={required} />
+      </td>
+      <td>{seconds > 0 ? `${seconds.toFixed(1)} s` : ""}</td>
+      <td>{log === null ? null : <a href={logPath(run, log.job, log.attempt, log.stream)}>log</a>}</td>
+    </tr>
+  );
+}
+
+function Judged({ verdict, required }: { verdict: Verdict | null; required: boolean }) {
+  if (verdict === null) return <span>pending</span>;
+  const outcome = conclusion(verdict.kind, required);
+  const style = outcome === "success" ? "good" : outcome === "failure" || outcome === "timed_out" ? "bad" : outcome === "neutral" ? "" : "warn";
+  return (
+    <span class={style}>
+      {word(verdict.kind)}
+      {verdict.kind === "evaluation-error" && verdict.position ? ` at ${plain(verdict.position.file)}:${verdict.position.line}` : ""}
+    </span>
+  );
+}
+
+export function logPath(run: string, job: string, attempt: number, stream: string): string {
+  return `/runs/${run}/logs/${job}/${attempt}/${encodeURIComponent(stream)}`;
+}

@@ -8,7 +8,7 @@ import { agentDirectory, readConfiguration, type RunnerConfiguration } from "../
 import { probeFeatures, probeSystems } from "../agent/probe.ts";
 import { loadIdentity } from "../enrolment/identity.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
-import { runJob } from "../jobs/index.ts";
+import { jobRunner } from "../jobs/index.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { VERSION } from "./version.ts";
 
@@ -72,7 +72,7 @@ async function agentHere(configuration: RunnerConfiguration, kind: "none" | "sup
     version: VERSION, slots: configuration.slots,
     systems: configuration.systems ?? probeSystems(), features: configuration.features ?? (await probeFeatures()),
     minimumFreeBytes: configuration.minimumFreeBytes, secrets: await operatorSecrets(configuration.redactFiles),
-    isolation, runJob, clock: systemClock, say,
+    isolation, runJob: jobRunner(), clock: systemClock, say,
   });
   await drainOnRequest(agent, directory);
   await agent.stop();

@@ -10,6 +10,7 @@ type Row = { id: number; kind: string; job: string; attempt: number; runner: str
 export class Outbox {
   readonly #sql: SqlStorage;
   readonly #run: (job: string) => RunContract;
+  readonly #busy = new Set<string>();
 
   constructor(sql: SqlStorage, run: (job: string) => RunContract) {
     this.#sql = sql;
@@ -32,13 +33,23 @@ export class Outbox {
     return row?.due ?? null;
   }
 
-  /** Tells what is due; what fails is told later. Rows of one job keep their order. */
+  /** Tells what is due; what fails is told later. Rows of one job keep their order, and one is told at a time. */
   async deliver(now: number): Promise<void> {
-    const rows = this.#sql.exec<Row>("SELECT id, kind, job, attempt, runner, verdict, digest, tries FROM outbox WHERE due <= ? ORDER BY id LIMIT 200", now).toArray();
-    const jobs = Map.groupBy(rows, (row) => row.job);
-    await Promise.all([...jobs.values()].map(async (ofJob) => {
-      for (const row of ofJob) if (!(await this.#tell(row, now))) break;
-    }));
+    const jobs = this.#sql.exec<{ job: string }>("SELECT DISTINCT job FROM outbox WHERE due <= ? LIMIT 200", now).toArray();
+    await Promise.all(jobs.filter(({ job }) => !this.#busy.has(job)).map(({ job }) => this.#deliver(job, now)));
+  }
+
+  async #deliver(job: string, now: number): Promise<void> {
+    this.#busy.add(job);
+    try {
+      for (;;) {
+        // What is added meanwhile is told as well.
+        const [row] = this.#sql.exec<Row>("SELECT id, kind, job, attempt, runner, verdict, digest, tries FROM outbox WHERE job = ? ORDER BY id LIMIT 1", job).toArray();
+        if (row === undefined || !(await this.#tell(row, now))) return;
+      }
+    } finally {
+      this.#busy.delete(job);
+    }
   }
 
   async #tell(row: Row, now: number): Promise<boolean> {

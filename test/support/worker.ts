@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Miniflare, type MiniflareOptions } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, type MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import { bundleWorker } from "./raw-workerd.ts";
 
@@ -41,13 +41,13 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     ATTEMPT_KEY: randomBytes(32).toString("base64"),
   };
   const wrangler = parse(await readFile(join(ROOT, "wrangler.toml"), "utf8")) as Wrangler;
+  const script = await readFile(join(bundle, "worker.js"), "utf8");
   let port = 0;
-  const options = (): MiniflareOptions => ({
+  const options = (): MiniflareOptions => convertV4MiniflareOptions({
     host: "127.0.0.1",
     port,
     name: wrangler.name,
-    modules: true,
-    scriptPath: join(bundle, "worker.js"),
+    modules: [{ type: "ESModule", path: "worker.js", contents: script }],
     compatibilityDate: wrangler.compatibility_date,
     compatibilityFlags: ["nodejs_compat"],
     bindings: {
@@ -69,7 +69,6 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     durableObjectsPersist: join(state, "objects"),
     d1Persist: join(state, "d1"),
     r2Persist: join(state, "r2"),
-    unsafeTriggerHandlers: true,
     cf: false,
     handleRuntimeStdio: (stdout, stderr) => {
       for (const stream of [stdout, stderr]) stream.on("data", (chunk) => log.push(...String(chunk).split("\n").filter(Boolean)));
@@ -99,8 +98,9 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
       await miniflare.ready;
     },
     scheduled: async () => {
-      const response = await fetch(`${url}/cdn-cgi/handler/scheduled`);
-      if (!response.ok) throw new Error(`the scheduled handler answered ${response.status}: ${await response.text()}`);
+      const worker = await miniflare.getWorker();
+      const { outcome } = await worker.scheduled({ cron: wrangler.triggers.crons[0] ?? "" });
+      if (outcome !== "ok") throw new Error(`the scheduled handler ended with ${outcome}`);
     },
     stop: async () => {
       await miniflare.dispose();
@@ -140,5 +140,6 @@ type Wrangler = {
   vars: Record<string, string>;
   durable_objects: { bindings: { name: string; class_name: string }[] };
   d1_databases: { binding: string; database_id: string }[];
+  triggers: { crons: string[] };
   r2_buckets: { binding: string; bucket_name: string }[];
 };

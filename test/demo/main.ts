@@ -1,0 +1,86 @@
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { startStack, type Stack } from "../support/stack.ts";
+import { play, type Outcome } from "./scenario.ts";
+import { scenarios } from "./scenarios/index.ts";
+import { serve } from "./serve.ts";
+import { Stage } from "./stage.ts";
+
+const HELP = `npm run demo -- [--once] [--only GROUP[,NAME…]] [--json FILE] | --serve
+
+Plays Snowcat's stories on a real Worker, a real runner and real Nix; GitHub is a strict double.
+  --once    ends after the stories; otherwise everything goes on to be looked at until Ctrl-C
+  --only    a group (main) or names of stories, separated by commas
+  --json    writes {scenarios: [{name, ok, seconds, checks: [{name, conclusion}]}]}
+  --serve   no stories: prints one line of JSON with addresses and tokens, and serves until stopped
+`;
+
+const { values } = parseArgs({
+  options: {
+    once: { type: "boolean", default: false },
+    only: { type: "string" },
+    json: { type: "string" },
+    serve: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+const chosen = choose(values.only);
+const stack = await startStack();
+const stopped = untilStopped();
+let failed = false;
+try {
+  if (values.serve) await serve(stack, stopped);
+  else {
+    failed = !(await tell(stack));
+    if (!values.once) {
+      process.stdout.write(`\nLook at GitHub's side: ${stack.github.url}/html/${stack.accounts.owner.login}/clean/pull/1\nSnowcat's own health:  ${stack.worker.url}/health\nCtrl-C ends everything.\n`);
+      await stopped;
+    }
+  }
+} finally {
+  await stack.stop();
+}
+process.exit(failed ? 1 : 0);
+
+/** Tells the stories one after the other; whether all went as they should. */
+async function tell(on: Stack): Promise<boolean> {
+  const stage = new Stage(on);
+  const outcomes: Outcome[] = [];
+  for (const scenario of chosen) {
+    const outcome = await play(scenario, stage);
+    outcomes.push(outcome);
+    print(outcome);
+  }
+  const ledger = on.github.ledger();
+  for (const entry of ledger) process.stdout.write(`GitHub would not have taken this: ${JSON.stringify(entry)}\n`);
+  const good = outcomes.filter((outcome) => outcome.ok).length;
+  process.stdout.write(`\n${good} of ${outcomes.length} stories went as they should.\n`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ scenarios: outcomes, ledger }, null, 2)}\n`);
+  return good === outcomes.length && ledger.length === 0;
+}
+
+function print(outcome: Outcome): void {
+  process.stdout.write(`\n${outcome.ok ? "ok  " : "FAIL"} ${outcome.name} (${outcome.seconds} s)\n`);
+  for (const check of outcome.checks) process.stdout.write(`       ${(check.conclusion ?? "-").padEnd(16)} ${check.name}\n`);
+  if (outcome.error !== undefined) process.stdout.write(`${outcome.error.replaceAll(/^/gmu, "       ")}\n`);
+}
+
+function choose(only: string | undefined) {
+  if (only === undefined) return scenarios;
+  const wanted = only.split(",");
+  const found = scenarios.filter(({ name, group }) => wanted.includes(group) || wanted.includes(name));
+  if (found.length > 0) return found;
+  process.stderr.write(`--only ${JSON.stringify(only)} names nothing. Groups: main. Stories:\n${scenarios.map(({ name }) => `  ${name}\n`).join("")}`);
+  process.exit(2);
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}

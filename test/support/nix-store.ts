@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { commandLines } from "./runner.ts";
+
+const run = promisify(execFile);
+
+/** Asks a runner's store from outside, by Nix itself: the truth that checks are compared with. */
+export class NixStore {
+  /** `nix --store URL` reads it, as root. */
+  readonly url: string;
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.url = `local?root=${root}`;
+  }
+
+  async valid(path: string): Promise<boolean> {
+    try {
+      await run("nix-store", ["--store", this.url, "--check-validity", path]);
+      return true;
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === 1) return false;
+      throw error;
+    }
+  }
+
+  /** Where an attribute's output lies, by evaluating the branch's tree apart from the runner. */
+  async outPath(cloneUrl: string, branch: string, attribute: string): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), "snowcat-truth-"));
+    try {
+      await run("git", ["clone", "-q", "--depth", "1", "--branch", branch, cloneUrl, join(directory, "tree")]);
+      await rm(join(directory, "tree/.git"), { recursive: true });
+      const { stdout } = await run("nix", [
+        "--extra-experimental-features", "nix-command flakes", "--store", `dummy://`, "eval", "--read-only", "--raw", "--no-write-lock-file",
+        "--option", "flake-registry", "", `path:${join(directory, "tree")}#${attribute}.outPath`,
+      ]);
+      return stdout;
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async builders(): Promise<string[]> {
+    return commandLines();
+  }
+}

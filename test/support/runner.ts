@@ -1,0 +1,102 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { NixStore } from "./nix-store.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+/** A runner as its operator starts it: enrolled by the command line, supervised, isolated, with a store of its own. */
+export type RunningRunner = {
+  readonly nix: NixStore;
+  readonly stateDirectory: string;
+  /** What it said on standard error. */
+  readonly lines: readonly string[];
+  jobs(): { job: string; kind: string }[];
+  /** SIGKILL of the supervisor: all of it goes. */
+  kill(): Promise<void>;
+  /** Starts it again with the state it left. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export type RunnerInput = {
+  url: string;
+  name: string;
+  code: string;
+  slots: number;
+  egress: string[];
+};
+
+/** Numbers of users do not overlap between runners of one host. */
+let ranges = 0;
+
+export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
+  // Short, because Unix sockets lie beneath it, and outside /tmp, which the sandbox replaces.
+  const stateDirectory = await mkdtemp("/var/tmp/snowcat-");
+  const config = join(stateDirectory, "runner.json");
+  const uidBase = 41_000 + 100 * (ranges++ % 50);
+  await writeFile(config, JSON.stringify({
+    url: input.url, name: input.name, slots: input.slots, stateDirectory, minimumFreeBytes: 0,
+    isolation: { uidBase, jobUsers: 16, buildUsers: 16, egress: input.egress },
+  }));
+  const enrol = spawn(process.execPath, [join(ROOT, "src/runner/main.ts"), "enrol", "--config", config], { stdio: ["pipe", "ignore", "pipe"] });
+  enrol.stdin.end(input.code);
+  let refused = "";
+  enrol.stderr.on("data", (chunk) => (refused += String(chunk)));
+  const [code] = await once(enrol, "exit");
+  if (code !== 0) throw new Error(`the runner could not be enrolled: ${refused}`);
+
+  const lines: string[] = [];
+  let child: ChildProcess | null = null;
+  const start = async () => {
+    const started = spawn(process.execPath, [join(ROOT, "src/runner/main.ts"), "runner", "--config", config], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { PATH: process.env["PATH"] ?? "" },
+    });
+    child = started;
+    const ready = Promise.withResolvers<void>();
+    createInterface({ input: started.stderr }).on("line", (line) => {
+      lines.push(line);
+      if (/snowcat: connected/u.test(line)) ready.resolve();
+    });
+    started.once("exit", (status) => ready.reject(new Error(`the runner ended with ${status}:\n${lines.slice(-30).join("\n")}`)));
+    await ready.promise;
+    started.removeAllListeners("exit");
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  };
+  await start();
+  return {
+    nix: new NixStore(join(stateDirectory, "store")),
+    stateDirectory,
+    lines,
+    jobs: () => lines.flatMap((line) => {
+      const found = /^snowcat: (\S+) attempt \d+: (evaluate|build) for /u.exec(line);
+      return found === null ? [] : [{ job: found[1] as string, kind: found[2] as string }];
+    }),
+    kill: () => end("SIGKILL"),
+    restart: start,
+    stop: async () => {
+      await end("SIGKILL");
+      await removeStore(stateDirectory);
+    },
+  };
+}
+
+/** A store's files are read-only; root may remove them, once nothing is mounted there any more. */
+async function removeStore(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Command lines of every process on this machine. */
+export async function commandLines(): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line !== "").map((line) => line.replaceAll("\0", " ").trim());
+}

@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { CodeReply } from "../../src/protocol/enrolment.ts";
+import type { Pool } from "../../src/protocol/identifiers.ts";
+import { startGitHub, type Account, type App, type GitHub, type GitHubOptions, type Installation } from "../github/index.ts";
+import { startRunner, type RunningRunner } from "./runner.ts";
+import { startWorker, type RunningWorker } from "./worker.ts";
+
+/** The whole of Snowcat as a person would run it, with the double in GitHub's place. */
+export type Stack = {
+  github: GitHub;
+  app: App;
+  installation: Installation;
+  accounts: { owner: Account; stranger: Account };
+  tokens: { write: string; none: string };
+  worker: RunningWorker;
+  runner: RunningRunner;
+  webhookSecret: string;
+  /** A further runner, of its own store. */
+  addRunner(options: { name: string; pool: Pool }): Promise<RunningRunner>;
+  /** Jobs that runners took for a repository, in order. */
+  jobs(repository: number): Promise<{ job: string; kind: string }[]>;
+  stop(): Promise<void>;
+};
+
+export type StackOptions = {
+  github?: GitHubOptions;
+  /** Parallel attempts of the runner; default 2, so that building starts while evaluation goes on. */
+  slots?: number;
+  variables?: Record<string, string>;
+};
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const github = await startGitHub(options.github);
+  const owner = github.createAccount({ login: "acme" });
+  const stranger = github.createAccount({ login: "stranger" });
+  const webhookSecret = randomBytes(24).toString("hex");
+  const app = await github.createApp({ owner, webhookSecret });
+  const worker = await startWorker({
+    github: { url: github.url, appId: app.id, privateKeyPem: app.privateKeyPem, webhookSecret },
+    allowedAccounts: [owner.id],
+    ...(options.variables === undefined ? {} : { variables: options.variables }),
+  });
+  github.setHook(app, { url: `${worker.url}/github/webhook` });
+  const installation = github.install(app, owner);
+  const runners: RunningRunner[] = [];
+  const addRunner = async ({ name, pool }: { name: string; pool: Pool }) => {
+    const code = await enrolmentCode(worker, { account: owner.id, pool, class: name, repositories: null });
+    const runner = await startRunner({ url: worker.url, name, code, slots: options.slots ?? 2, egress: [new URL(github.url).host] });
+    runners.push(runner);
+    return runner;
+  };
+  const runner = await addRunner({ name: "trusted", pool: "trusted" });
+  return {
+    github, app, installation, worker, runner, webhookSecret, addRunner,
+    accounts: { owner, stranger },
+    tokens: { write: github.createUserToken(owner.login), none: github.createUserToken(stranger.login) },
+    jobs: async (repository) => runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
+    stop: async () => {
+      for (const one of runners) await one.stop();
+      await worker.stop();
+      await github.close();
+    },
+  };
+}
+
+/** Mints a code as the operator does. */
+export async function enrolmentCode(worker: Pick<RunningWorker, "url" | "operatorSecret">, request: object): Promise<string> {
+  const response = await fetch(`${worker.url}/operator/codes`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${worker.operatorSecret}`, "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
+  if (!response.ok) throw new Error(`no enrolment code: ${response.status} ${await response.text()}`);
+  return CodeReply.parse(await response.json()).code;
+}

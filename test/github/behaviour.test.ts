@@ -233,7 +233,9 @@ test("git over HTTP asks for a token, hides, and refuses to write", async () => 
 test("a push cannot write refs/pull, and more than three tags at once are silent", async () => {
   const { number } = await pull();
   const clone = await f.github.clone(f.repo, f.owner);
-  expect((await clone.push(`HEAD:refs/pull/${number}/head`)).code).not.toBe(0);
+  // Forced: nothing but the rule on refs/pull refuses it.
+  const refused = await clone.push(`+HEAD:refs/pull/${number}/head`);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("hidden ref")]);
   for (const tag of ["a", "b", "c", "d"]) await clone.git("tag", tag);
   await f.github.settled();
   f.received.length = 0;

@@ -7,9 +7,8 @@ import { network } from "./network.ts";
 import { reading } from "./reading.ts";
 import { builtinsOutOfReach, nixConfig } from "./settings.ts";
 
-export type { Attack, Canaries, Expectation, Tree } from "./attack.ts";
-export { GRANDCHILD_SECONDS } from "./greedy.ts";
-export { commitTree, writeTree } from "./tree.ts";
+export type { Attack, Canaries } from "./attack.ts";
+export { commitTree } from "./tree.ts";
 
 /**
  * Every attack, for a runner of this system. A test plants the canaries, writes `attack.tree(canaries)` with

@@ -7,7 +7,7 @@ import type { Tree } from "./attack.ts";
 const execute = promisify(execFile);
 
 /** Writes the files of a tree below `folder`. Submodules are left out: they exist in git only. */
-export async function writeTree(folder: string, tree: Tree): Promise<void> {
+async function writeTree(folder: string, tree: Tree): Promise<void> {
   for (const [path, entry] of Object.entries(tree)) {
     const target = join(folder, path);
     await mkdir(dirname(target), { recursive: true });

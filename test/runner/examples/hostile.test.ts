@@ -9,7 +9,7 @@ import { exampleStore, type ExampleStore } from "./store.ts";
 
 /**
  * The control of the hostile trees: on plain Nix, as root and without isolation, those that are said to leak do. What
- * isolation then keeps from them was within their reach. test/runner/isolation has the trial itself.
+ * isolation then keeps from them was within their reach; isolated.test.ts is the trial.
  */
 
 const SYSTEM = process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux";

@@ -15,8 +15,11 @@ sandbox-paths = /bin/sh=/bin/busybox
 flake-registry = ${registry}
 `;
 
-/** Runs "$@" with the folder $1 bound over /nix. Constant text: everything that varies is an argument. */
-const INSIDE = 'mount --bind "$1" /nix && shift && exec "$@"';
+/**
+ * Runs "$@" with the folder $1 bound over /nix, whose mount point is made where there is none. Constant text: everything
+ * that varies is an argument.
+ */
+const INSIDE = 'mkdir -p /nix && mount --bind "$1" /nix && shift && exec "$@"';
 
 /** In place of an exit code, for a program that a signal ended: 128 and more, as shells say it. */
 const KILLED = 128;

@@ -1,11 +1,28 @@
 import { Hono } from "hono";
 import type { Environment } from "../environment.ts";
+import { pages } from "../pages/pages.tsx";
+import { hasBearer } from "./bearer.ts";
+import { health } from "./health.ts";
+import { operator } from "./operator.ts";
+import { runner } from "./runner.ts";
 import { webhook } from "../github/webhook.ts";
 
 /** Every way in. Handlers are small; what they do stands in the folders they call. */
 export function createApp() {
   const app = new Hono<{ Bindings: Environment }>();
   app.post("/github/webhook", (context) => webhook(context.req.raw, context.env, Date.now()));
+  app.get("/health", async (context) => {
+    const github = context.req.query("github") === "1";
+    // Whoever may make us ask GitHub could spend our rate limit.
+    if (github && !(await hasBearer(context.req.raw, context.env.OPERATOR_SECRET))) {
+      return context.json({ error: "asking GitHub takes OPERATOR_SECRET as `Authorization: Bearer …`" }, 401);
+    }
+    const found = await health(context.env, Date.now(), github);
+    return context.json(found, found.healthy ? 200 : 503, { "cache-control": "no-store" });
+  });
+  app.route("/operator", operator);
+  app.route("/", runner);
+  app.route("/", pages);
   app.notFound((context) => context.json({ error: "there is nothing here" }, 404));
   app.onError((error, context) => {
     // One line with an id that the answer carries; what went wrong is nobody else's business.

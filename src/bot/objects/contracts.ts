@@ -158,6 +158,8 @@ export interface WriterContract extends Wakeable {
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }>;
   /** Deliveries GitHub failed to bring since `since` (ms) are asked for again. */
   redeliver(since: number): Promise<{ asked: number }>;
+  /** Who GitHub takes the App's key for: for the health check. */
+  app(): Promise<{ id: number; slug: string }>;
 }
 
 export interface LogContract extends Wakeable {

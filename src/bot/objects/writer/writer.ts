@@ -91,6 +91,12 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return { asked: ids.length };
   }
 
+  async app(): Promise<{ id: number; slug: string }> {
+    const { data } = await this.#github.asApp((octokit) => octokit.rest.apps.getAuthenticated());
+    if (data === null) throw new Error("GitHub knows no App by this key");
+    return { id: data.id, slug: data.slug ?? data.name };
+  }
+
   /** Sends what may be sent now, up to eight at once, until nothing is left that is due. */
   override async alarm(): Promise<void> {
     const until = this.clock() + SHIFT;

@@ -90,6 +90,8 @@ export class Attempt {
     const { sink, closeLogs } = outgoingSink({
       about: this.#about, run: run.outbound, log: log.outbound, redaction: this.#redaction, clock, directory: this.#directory,
     });
+    // A cancel may come before there is anything to stop.
+    if (this.#abort.signal.aborted) return { kind: "cancelled", by: (this.#cancelled ?? "").slice(0, 256) };
     const verdict = await attempt(() => runJob(specification, {
       isolation, sink, clock,
       signal: this.#abort.signal,

@@ -1,0 +1,102 @@
+import type { Event } from "../../../src/core/event/event.ts";
+import { approved, decide } from "../../../src/core/repo/decide.ts";
+import type { RepositoryIdentity } from "../../../src/core/repo/request.ts";
+import type { Approval, Decision, HeadRow, PullRow, RunRow, Slice, Want } from "../../../src/core/repo/rows.ts";
+import { wants, wantsForApproval } from "../../../src/core/repo/wants.ts";
+
+/** A repository in memory: answers `wants` as the object's SQL does, applies changes, writes effects down. */
+export class Model {
+  identity: RepositoryIdentity | null = null;
+  readonly heads = new Map<string, HeadRow>();
+  readonly pulls = new Map<number, PullRow>();
+  readonly runs = new Map<number, RunRow>();
+  readonly log: string[] = [];
+  policyStale = 0;
+  forgotten = 0;
+  published = 0;
+  #identityAt: string | null = null;
+  #now = 0;
+
+  deliver(...events: Event[]): Decision | undefined {
+    let last: Decision | undefined;
+    for (const event of events) {
+      last = decide(this.#load(wants(event)), event, (this.#now += 1), "github.com");
+      this.#apply(last);
+    }
+    return last;
+  }
+
+  approve(approval: Approval): void {
+    this.#apply(approved(this.#load(wantsForApproval(approval)), approval, [], (this.#now += 1)));
+  }
+
+  finish(n: number): void {
+    const row = this.runs.get(n);
+    if (row !== undefined) this.runs.set(n, { ...row, state: "finished" });
+  }
+
+  slice(event: Event): Slice {
+    return this.#load(wants(event));
+  }
+
+  /** Live runs as `key, first letter of the head, number`. */
+  live(): string[] {
+    return [...this.runs.values()].filter(({ state }) => state === "active").map(({ key, head, n }) => `${key} ${head[0]} ${n}`);
+  }
+
+  #load({ ref, pulls, runs }: Want): Slice {
+    const all = [...this.runs.values()];
+    const named = all.filter((run) => run.n === runs.n || run.head === runs.head);
+    const keys = new Set([...runs.keys, ...named.map(({ key }) => key)]);
+    const newest = (key: string) => Math.max(...all.filter((run) => run.key === key).map(({ n }) => n));
+    return structuredClone({
+      identity: this.identity,
+      identityAt: this.#identityAt,
+      nextRun: Math.max(0, ...this.runs.keys()) + 1,
+      head: ref === null ? null : (this.heads.get(ref) ?? null),
+      pulls: [...this.pulls.values()].filter((pull) => pull.number === pulls.number || pull.head === pulls.head || (pull.state === "open" && pull.headRef === pulls.headRef)),
+      runs: all.filter((run) => named.includes(run) || (keys.has(run.key) && (run.state === "active" || run.n === newest(run.key)))),
+    });
+  }
+
+  #apply({ changes, effects }: Decision): void {
+    for (const change of changes) {
+      switch (change.kind) {
+        case "identity":
+          this.identity = change.identity;
+          this.#identityAt = change.updatedAt;
+          break;
+        case "head":
+          this.heads.set(change.row.ref, change.row);
+          break;
+        case "head-gone":
+          this.heads.delete(change.ref);
+          break;
+        case "pull":
+          this.pulls.set(change.row.number, change.row);
+          break;
+        case "run":
+          if (this.runs.has(change.row.n)) throw new Error(`run ${change.row.n} is there already`);
+          this.runs.set(change.row.n, change.row);
+          break;
+        case "run-state": {
+          const row = this.runs.get(change.n);
+          if (row === undefined) throw new Error(`run ${change.n} is not there`);
+          this.runs.set(change.n, { ...row, state: change.state });
+          break;
+        }
+        case "policy-stale":
+          this.policyStale += 1;
+          break;
+        case "forget-verdicts":
+          this.forgotten += 1;
+      }
+    }
+    for (const effect of effects) {
+      if (effect.kind === "start") this.log.push(`start ${effect.n}`);
+      else if (effect.kind === "supersede") this.log.push(`supersede ${effect.n} by ${effect.by}`);
+      else if (effect.kind === "ask-role") this.log.push(`ask ${effect.approval.by.login} about ${effect.approval.sha}`);
+      else if (effect.kind === "publish") this.published += 1;
+    }
+  }
+}

@@ -95,6 +95,7 @@ export class Agent {
     this.#cancelRenewal();
     this.#link?.stop();
     await this.#outbound.close();
+    await Promise.all([...this.#held.values()].map((attempt) => attempt.abandon()));
   }
 
   #connect(): void {

@@ -26,6 +26,7 @@ export class Attempt {
   readonly #abort = new AbortController();
   #cancelled: string | null = null;
   #forgotten = false;
+  #channels: Channels | null = null;
 
   constructor(record: AttemptRecord, parts: AttemptParts) {
     this.record = record;
@@ -45,6 +46,12 @@ export class Attempt {
     this.#forgotten = true;
     this.cancel("the attempt is not this runner's any more");
     this.#giveUp();
+  }
+
+  /** Stops where it stands, as a crash would: the next life of the agent takes it up from the disk. */
+  async abandon(): Promise<void> {
+    if (this.#channels !== null) await close(this.#channels);
+    this.#abort.abort(new Error("the agent ends"));
   }
 
   get isForgotten(): boolean {
@@ -109,8 +116,9 @@ export class Attempt {
     const redacted = this.#redaction.value(verdict);
     if (this.#forgotten) return redacted;
     await this.#parts.records.save({ ...this.record, verdict: redacted });
-    await Promise.all([run.outbound.drained(), log.outbound.drained()]);
-    return redacted;
+    const drained = await Promise.all([run.outbound.drained(), log.outbound.drained()]);
+    if (drained.every(Boolean) || this.#forgotten) return redacted;
+    return { kind: "infrastructure", message: "What the job found out could not be read back from the runner's disk.", logTail: "" };
   }
 
   async #open(): Promise<Channels> {
@@ -132,7 +140,8 @@ export class Attempt {
     if (this.#forgotten) this.#giveUp();
     run.connect();
     log.connect();
-    return { run, log };
+    this.#channels = { run, log };
+    return this.#channels;
   }
 
   get #about(): { job: string; attempt: number } {

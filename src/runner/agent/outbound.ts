@@ -78,11 +78,15 @@ export class Outbound<Body> {
 
   /** The other side has committed everything up to `seq`. */
   async acked(seq: number): Promise<void> {
+    if (this.#dropped) return;
     if (!this.#greeted) {
       this.#greeted = true;
       this.#sent = Math.min(seq, this.#spool.last);
     }
-    await this.#serial(() => this.#spool.ack(seq));
+    await this.#serial(async () => {
+      // Closed meanwhile: its folder may be gone, and what is not noted is only sent once more.
+      if (!this.#dropped) await this.#spool.ack(seq);
+    });
     this.#count();
     this.#wake();
     this.#pump();

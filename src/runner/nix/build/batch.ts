@@ -37,11 +37,13 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
   const overdue = new AbortController();
   let ended: BatchEnd["ended"] = null;
   const clock = setInterval(() => {
-    for (const build of watch.running()) {
-      const kind = now() - build.startedAt > limits.buildSeconds * 1_000 + CLOCK_MARGIN ? "timed-out" : now() - build.lastAt > limits.silentSeconds * 1_000 + CLOCK_MARGIN ? "silent" : null;
-      if (kind === null || ended !== null) continue;
+    if (ended !== null) return;
+    for (const [kind, since, seconds] of [["timed-out", "startedAt", limits.buildSeconds], ["silent", "lastAt", limits.silentSeconds]] as const) {
+      const build = watch.overdue((running) => now() - running[since] > seconds * 1_000 + CLOCK_MARGIN);
+      if (build === null) continue;
       ended = { build, kind };
       overdue.abort();
+      return;
     }
   }, CLOCK_TICK);
   try {

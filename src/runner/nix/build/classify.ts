@@ -6,7 +6,8 @@ export interface Finding {
   readonly cause: Cause;
 }
 
-const DRV = String.raw`'?(/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+\.drv)'?`;
+/** A derivation in quotes; with the outputs that are wanted of it behind `!` or, later, `^`. */
+const DRV = String.raw`'?(/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+?\.drv)(?:[!^][^'\s]*)?'?(?: from \.drv file)?`;
 const HASH = String.raw`([A-Za-z0-9+/=:-]{1,256})`;
 
 type Reader = (found: RegExpExecArray) => Finding | null;

@@ -34,6 +34,9 @@ export class Watch {
   machinery: string | null = null;
   readonly errors = new Tail();
   readonly #activities = new Map<string, string>();
+  #buildsActivity: string | null = null;
+  #ended = 0;
+  #active = 0;
   readonly #options: WatchOptions;
 
   constructor(options: WatchOptions) {
@@ -43,13 +46,15 @@ export class Watch {
   see(event: LogEvent): void {
     switch (event.kind) {
       case "start":
-        if (event.activity === ACTIVITY.build && typeof event.fields[0] === "string") this.#started(event.id, event.fields[0]);
+        if (event.activity === ACTIVITY.builds) this.#buildsActivity = event.id;
+        else if (event.activity === ACTIVITY.build && typeof event.fields[0] === "string") this.#started(event.id, event.fields[0]);
         break;
       case "stop":
         this.#stopped(event.id);
         break;
       case "result":
-        if (event.result === RESULT.buildLogLine && typeof event.fields[0] === "string") this.#line(event.id, event.fields[0]);
+        if (event.id === this.#buildsActivity && event.result === RESULT.progress) this.#progress(event.fields);
+        else if (event.result === RESULT.buildLogLine && typeof event.fields[0] === "string") this.#line(event.id, event.fields[0]);
         break;
       case "message":
         this.#message(event.message, event.level);
@@ -60,8 +65,30 @@ export class Watch {
     }
   }
 
-  running(): Building[] {
+  /**
+   * The build that is overdue by `isOverdue`, or null. Nix closes a build's activity only when the whole process is done,
+   * and its counters do not say which build has ended. So with several side by side it can be unclear which of them
+   * still run: then all of them have to be overdue, and the last to start is named, which is one that runs.
+   */
+  overdue(isOverdue: (build: Building) => boolean): Building | null {
+    const candidates = this.#running();
+    if (candidates.length > this.#active) return this.#active > 0 && candidates.every(isOverdue) ? (candidates.at(-1) ?? null) : null;
+    return candidates.find(isOverdue) ?? null;
+  }
+
+  #running(): Building[] {
     return [...this.builds.values()].filter((build) => build.endedAt === null);
+  }
+
+  /** `[done, expected, running, failed]` of all builds of the process. */
+  #progress(fields: readonly (string | number)[]): void {
+    const [done = 0, , active = 0, failed = 0] = fields.map(Number);
+    const ended = done + failed;
+    if (active === 0 || (ended > this.#ended && this.#running().length <= ended - this.#ended)) {
+      for (const build of this.#running()) build.endedAt = this.#options.now();
+    }
+    this.#ended = ended;
+    this.#active = active;
   }
 
   #started(id: string, drv: string): void {
@@ -95,6 +122,8 @@ export class Watch {
   #message(message: string, level: number): void {
     const finding = classify(message);
     if (finding !== null) {
+      const build = this.builds.get(finding.drv);
+      if (build !== undefined) build.endedAt ??= this.#options.now();
       if (!this.findings.has(finding.drv)) this.findings.set(finding.drv, this.#refine(finding));
     } else if (level === 0) {
       this.errors.push(message);

@@ -9,8 +9,8 @@ export interface LogPosition {
 }
 
 /** Kinds of activities and results (nix: `src/libutil/logging.hh`) that are looked at. */
-export const ACTIVITY = { build: 105 } as const;
-export const RESULT = { buildLogLine: 101 } as const;
+export const ACTIVITY = { builds: 104, build: 105 } as const;
+export const RESULT = { buildLogLine: 101, progress: 105 } as const;
 
 /** One line of `--log-format internal-json`. What is not of that format is `text`: it degrades, it never vanishes. */
 export type LogEvent =

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeIsolated } from "../isolation/support.ts";
+import type { NixForTest } from "./support.ts";
+import { flake, nixForTest } from "./support.ts";
+
+describeIsolated("evaluation by real Nix", () => {
+  let nix: NixForTest;
+  beforeAll(async () => {
+    nix = await nixForTest(52_000);
+  });
+  afterAll(async () => {
+    await nix?.close();
+  });
+
+  test("odd names are exact, and no file is named after one", async () => {
+    const { byName } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux = {
+      "a.b" = mk "a" "echo > $out" []; "q\\"q" = mk "b" "echo > $out" []; "../../x" = mk "c" "echo > $out" [];
+      "\\\${y}" = mk "d" "echo > $out" []; "zażółć ❄" = mk "e" "echo > $out" []; "n\\nl" = mk "f" "echo > $out" []; "-rf" = mk "g" "echo > $out" [];
+    };`) });
+    expect([...byName.keys()].toSorted()).toEqual(
+      ['"-rf"', '"../../x"', '"\\${y}"', '"a.b"', '"n\\nl"', '"q\\"q"', '"zażółć ❄"'].map((name) => `packages.x86_64-linux.${name}`).toSorted(),
+    );
+    expect([...byName.values()].map((row) => row.verdict.kind)).toEqual(Array.from({ length: 7 }, () => "succeeded"));
+  });
+
+  test("one bad attribute of each kind beside some that pass, with file and line", async () => {
+    const { byName } = await nix.check({
+      "lib.nix": "{\n  boom = x:\n    throw \"boom ${x}\";\n}\n",
+      "flake.nix": flake(`packages.x86_64-linux = {
+      a = mk "a" "echo > $out" [];
+      b = (import ./lib.nix).boom "b";
+      c = throw "c";
+      d = let x = x; in x;
+      e = { }.nope;
+      f = let f = x: f (x + 1) + 1; in f 1;
+      g = x: x;
+      h = { type = "derivation"; name = "h"; system = "x86_64-linux"; drvPath = "/nix/store/00000000000000000000000000000000-h.drv"; outPath = "/x"; };
+      i = { type = "derivation"; };
+      j = import (mk "j" "echo > $out" []);
+      k = builtins.readFile /etc/passwd;
+      l = 1;
+      n = { recurseForDerivations = true; bad = throw "nested"; good = mk "n" "echo > $out" []; };
+      z = mk "z" "echo > $out" [];
+    };`),
+    });
+    const verdict = (name: string) => byName.get(`packages.x86_64-linux.${name}`)?.verdict;
+    const at = (name: string) => {
+      const found = verdict(name);
+      return found?.kind === "evaluation-error" ? [found.position?.file, found.position?.line] : found?.kind;
+    };
+    const says = (name: string) => byName.get(`packages.x86_64-linux.${name}`)?.logTail ?? "";
+    for (const name of ["a", "z", "n.good"]) expect(verdict(name)?.kind).toBe("succeeded");
+    expect(at("b")).toEqual(["lib.nix", 2]);
+    expect(at("c")).toEqual(["flake.nix", 6]);
+    expect(at("d")).toEqual(["flake.nix", 7]);
+    expect(at("e")).toEqual(["flake.nix", 8]);
+    expect(at("f")).toEqual(["flake.nix", 9]);
+    expect(says("d")).toContain("infinite recursion");
+    expect(says("f")).toContain("stack overflow");
+    expect(says("g")).toContain("a function, not a derivation");
+    expect(says("h")).toContain("is none");
+    expect(says("i")).toContain("is none");
+    expect(says("j")).toContain("allow-import-from-derivation");
+    expect(says("k")).toContain("forbidden in pure eval mode");
+    expect(says("l")).toContain("a number, not a derivation");
+    expect(says("n.bad")).toContain("nested");
+    expect(byName.size).toBe(15);
+  });
+
+  test("every kind of output, and what only looks like one", async () => {
+    const { byName, warnings } = await nix.check({
+      "flake.nix": flake(`
+      packages.x86_64-linux.default = mk "p" "echo > $out" [];
+      packages.aarch64-linux.default = derivation { name = "p"; system = "aarch64-linux"; builder = "/bin/sh"; };
+      packages.riscv64-linux = throw "this system is broken";
+      checks.x86_64-linux.c = mk "c" "echo > $out" [];
+      devShells.x86_64-linux.default = mk "s" "echo > $out" [];
+      formatter.x86_64-linux = mk "f" "echo > $out" [];
+      apps.x86_64-linux.run = { type = "app"; program = "\${mk "prog" "echo > $out" []}/bin/x"; };
+      apps.x86_64-linux.script = { type = "app"; program = "\${self}/script.sh"; };
+      nixosConfigurations.m.config.system.build.toplevel = mk "nixos" "echo > $out" [];
+      nixosConfigurations.broken = { };
+      overlays.default = final: prev: { };`),
+    });
+    expect(Object.fromEntries([...byName].map(([name, row]) => [name, row.verdict.kind]))).toEqual({
+      "packages.x86_64-linux.default": "succeeded",
+      "packages.aarch64-linux.default": "evaluated-only",
+      "packages.riscv64-linux": "evaluation-error",
+      "checks.x86_64-linux.c": "succeeded",
+      "devShells.x86_64-linux.default": "succeeded",
+      "formatter.x86_64-linux": "succeeded",
+      "apps.x86_64-linux.run": "succeeded",
+      "nixosConfigurations.m": "succeeded",
+      "nixosConfigurations.broken": "evaluation-error",
+    });
+    expect(warnings.join()).toContain("apps.x86_64-linux.script names the program");
+  });
+
+  test("a flake that does not parse, and one whose outputs throw", async () => {
+    const broken = await nix.check({ "flake.nix": "{\n  outputs = { self }: {\n    x = ;\n  };\n}\n" });
+    expect(broken.rows).toEqual([expect.objectContaining({ name: ".", drv: null, verdict: expect.objectContaining({ kind: "evaluation-error", position: { file: "flake.nix", line: 3, column: 9 } }) })]);
+    const thrown = await nix.check({ "flake.nix": `{ outputs = { self }: throw "no outputs today"; }` });
+    expect(thrown.rows).toEqual([expect.objectContaining({ name: ".", logTail: expect.stringContaining("no outputs today") })]);
+    const none = await nix.check({ "README": "no flake here" });
+    expect(none.rows).toEqual([expect.objectContaining({ name: ".", verdict: expect.objectContaining({ kind: "evaluation-error" }) })]);
+  });
+
+  test("an input that is not to be had", async () => {
+    const { rows } = await nix.check({ "flake.nix": `{ inputs.x.url = "https://203.0.113.1/x.tar.gz"; outputs = { self, x }: { }; }` });
+    expect(rows).toEqual([expect.objectContaining({ name: ".", verdict: expect.objectContaining({ kind: "evaluation-error" }), logTail: expect.stringContaining("203.0.113.1") })]);
+  });
+
+  test("100 MB of traces change nothing", async () => {
+    const { rows } = await nix.check({
+      "flake.nix": flake(`packages.x86_64-linux.loud = let s = builtins.concatStringsSep "" (builtins.genList (i: "0123456789") 1000000);
+        in builtins.foldl' (a: i: builtins.trace s a) (mk "loud" "echo > $out" []) (builtins.genList (i: i) 10);`),
+    });
+    expect(rows).toEqual([expect.objectContaining({ name: "packages.x86_64-linux.loud", verdict: { kind: "succeeded", reused: false } })]);
+  });
+
+  test("a set without end and a system without sense", async () => {
+    const { byName } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux.deep = let x = { recurseForDerivations = true; inherit x; }; in x;
+      packages."../x".y = mk "y" "echo > $out" [];`) });
+    expect([...byName].map(([name, row]) => [name, row.verdict.kind])).toEqual([
+      [expect.stringMatching(/^packages\.x86_64-linux\.deep(\.x)+$/u), "evaluation-error"],
+      ['packages."../x".y', "succeeded"],
+    ]);
+  });
+
+  test("a file: declared attributes, arguments it declares, nothing else of it touched", async () => {
+    const { byName } = await nix.check({
+      ".github/snowcat.yml": `evaluate:\n  - file: .\n    attributes: [a.b, "gone.x", needs]\n    args: { local: "it's \${here} \\"quoted\\"", unused: "1" }\n`,
+      "default.nix": `{ local, optional ? "no" }: {
+        a.b = derivation { name = "ab"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "printf %s \\"$local\\" > $out; test \\"$local\\" = \\"$want\\"" ]; inherit local; want = "it's \\\${here} \\"quoted\\""; };
+        needs = { more }: more;
+        trap = throw "touched";
+      }`,
+    });
+    expect(byName.get("a.b")?.verdict.kind).toBe("succeeded");
+    expect(byName.get("gone.x")?.verdict.kind).toBe("not-covered");
+    expect(byName.get("needs")?.verdict.kind).toBe("evaluation-error");
+    expect(byName.size).toBe(3);
+  });
+
+  test("warnings are told", async () => {
+    const { warnings } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux.w = builtins.trace "warning: old option" (mk "w" "echo > $out" []);`) });
+    expect(warnings).toEqual(["warning: old option"]);
+  });
+});

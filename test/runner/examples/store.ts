@@ -71,7 +71,10 @@ export async function exampleStore({ sandbox = true } = {}): Promise<ExampleStor
   };
   // Two processes that meet an empty store can fail on its database.
   const made = await opened.run(["nix-store", "--init"]);
-  if (made.code !== 0) throw new Error(`nix-store --init: ${made.stderr}`);
+  if (made.code !== 0) {
+    await opened[Symbol.asyncDispose]();
+    throw new Error(`nix-store --init: ${made.stderr}`);
+  }
   return opened;
 }
 

@@ -1,5 +1,5 @@
 import type { Changes } from "../../../core/run/index.ts";
-import { settle } from "../../../core/run/index.ts";
+import { conclude, settle } from "../../../core/run/index.ts";
 import type { Environment } from "../../environment.ts";
 import { type FleetContract, objectName, type RepoContract, type WriterContract } from "../contracts.ts";
 import type { Header } from "./rows.ts";
@@ -59,6 +59,7 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
     if (stopped !== null && phase !== "finished" && (settled.run.pending > 0 || settled.run.openDerivations > 0)) tasks.at("sweep", now);
     const moved = before.phase !== phase;
+    if (moved && phase === "finished") store.set({ finished_at: now, conclusion: conclude(settled.run, store.counts()) });
     if (moved && (phase === "finished" || phase === "waiting-approval")) {
       tasks.at("report", now);
       for (const task of phase === "finished" ? (["tell", "tree", "index", "archive"] as const) : (["index"] as const)) tasks.at(task, now);

@@ -3,14 +3,12 @@ import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
 import { sha256 } from "./digest.ts";
 import type { Header } from "./rows.ts";
-import { causesOf, concluded, type KeyedCause, listed, LISTED, summaryOf } from "./summary.ts";
+import { causesOf, type KeyedCause, listed, LISTED, summaryOf } from "./summary.ts";
 
 /** Renders the checks as they should be now, and wishes those that changed. */
 export async function report(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
-  const { phase } = store.run();
-  if (phase === "finished" && run.finishedAt === null) store.set({ finished_at: context.now(), conclusion: concluded(context) });
   store.set({ reported_at: context.now() });
   const wanted: { desired: DesiredCheck; digest: string; cause: string | null }[] = [];
   for (const { name, cause, body } of checks(context)) {

@@ -12,12 +12,14 @@ const SWEEP = 500;
 export async function recall(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
-  const { pool } = store.run();
+  const { pool, stopped } = store.run();
+  // The sweep takes what a stopped run has left.
+  if (stopped !== null) return null;
   const asked = store.derivations(`state = 'unknown' ORDER BY since LIMIT ${RECALL}`).map(({ drv }) => drv);
   if (asked.length === 0 || pool === null) return null;
   const known = await repo(context, run).recall(pool, asked);
   commit(context, () => recalled(store.slice(store.withAttributes(store.derivationsByDrv(asked))), asked, known, context.now()));
-  return store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'") ? context.now() : null;
+  return store.run().stopped === null && store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'") ? context.now() : null;
 }
 
 /** Puts what is ready into jobs: full ones at once, the rest when the evaluation is over or has kept it waiting. */
@@ -25,7 +27,7 @@ export function leaseReady(context: Context): Promise<number | null> {
   const { store } = context;
   const ready = store.derivations("state = 'ready' ORDER BY since, rowid");
   const [oldest] = store.sql.exec<{ since: number | null }>("SELECT min(since) AS since FROM derivation WHERE state = 'ready'").toArray();
-  if (ready.length === 0 || oldest?.since == null) return Promise.resolve(null);
+  if (ready.length === 0 || oldest?.since == null || store.run().stopped !== null) return Promise.resolve(null);
   const run = store.run();
   const unknown = store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'");
   const all = (run.evaluation !== null && !unknown) || context.now() - oldest.since >= SLICE_WAIT;
@@ -53,7 +55,7 @@ export async function remember(context: Context): Promise<number | null> {
 export async function replay(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
-  if (run.replayOf === null || store.run().phase !== "evaluating") return null;
+  if (run.replayOf === null || store.run().phase !== "evaluating" || store.run().stopped !== null) return null;
   const earlier = context.env.RUN.getByName(objectName.run(run.identity.host, run.replayOf));
   const rows = await earlier.attributes(run.replayed, REPLAY);
   const batch = rows.flatMap(({ verdict, path, selection, name, system, drv, required, seconds }): Replayed[] =>

@@ -21,6 +21,9 @@ import { attributesOf, viewOf } from "./view.ts";
 /** Attributes in one answer. */
 const PAGE = 1_000;
 
+/** Tasks of one alarm; the next takes over, so that none lasts longer than the platform lets it. */
+const SHIFT = 500;
+
 const WORK: Record<Task, (context: Context) => Promise<number | null>> = {
   prepare, replay, sweep: sweepOpen, cancel, enqueue, recall, lease: leaseReady, report, remember, tree: rememberTree, tell, index, archive,
 };
@@ -136,7 +139,9 @@ export class Run extends DurableObject<Environment> implements RunContract {
   /** Does what is due, one thing at a time; a task that fails is tried again by itself, the others go on. */
   override async alarm(): Promise<void> {
     const { tasks } = this.#context;
-    for (let taken = tasks.take(this.clock()); taken !== null; taken = tasks.take(this.clock())) {
+    for (let n = 0; n < SHIFT; n += 1) {
+      const taken = tasks.take(this.clock());
+      if (taken === null) break;
       try {
         tasks.done(taken, await WORK[taken.task](this.#context));
       } catch (error) {

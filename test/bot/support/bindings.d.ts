@@ -7,3 +7,8 @@ declare namespace Cloudflare {
     mainModule: typeof import("../../../src/bot/worker.ts");
   }
 }
+
+declare module "*.sql?raw" {
+  const text: string;
+  export default text;
+}

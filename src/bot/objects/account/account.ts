@@ -51,6 +51,7 @@ export class Account extends DurableObject<Environment> implements AccountContra
   }
 
   async wake(): Promise<{ version: number }> {
+    await this.#alarm.check();
     this.#arm(this.#inbox.nextAt());
     return { version: this.#version };
   }

@@ -15,7 +15,12 @@ export class Alarm {
     if (this.#at !== null && this.#at <= at) return;
     this.#at = at;
     // A write that fails resets the object and takes the answer with it, so nothing is to be awaited here.
-    void this.#storage.setAlarm(at);
+    void this.#storage.setAlarm(Math.max(1, at));
+  }
+
+  /** Compares what is remembered with what the storage says: an alarm that failed too often is gone without a word. */
+  async check(): Promise<void> {
+    if ((await this.#storage.getAlarm()) === null) this.#at = null;
   }
 
   /** It rang: from here on none is set. */

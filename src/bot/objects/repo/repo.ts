@@ -74,6 +74,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   }
 
   async wake(): Promise<{ version: number }> {
+    await this.#alarm.check();
     this.#arm(this.#inbox.nextAt());
     return { version: this.#version };
   }

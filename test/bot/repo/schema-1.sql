@@ -1,0 +1,56 @@
+CREATE TABLE due (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  target TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  payload TEXT NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX due_at ON due (at);
+CREATE INDEX due_target ON due (target, id);
+CREATE TABLE head (ref TEXT PRIMARY KEY, sha TEXT NOT NULL, before TEXT, pushed_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE identity (
+  one INTEGER PRIMARY KEY CHECK (one = 1), host TEXT NOT NULL, account INTEGER NOT NULL, login TEXT NOT NULL, installation INTEGER NOT NULL,
+  repository INTEGER NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, private INTEGER NOT NULL, default_branch TEXT NOT NULL,
+  clone_url TEXT NOT NULL, named_at TEXT
+) STRICT;
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  delivery TEXT NOT NULL UNIQUE,
+  event TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'aside')),
+  at INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  size INTEGER NOT NULL,
+  body BLOB,
+  blob TEXT,
+  error TEXT,
+  cause TEXT
+) STRICT;
+CREATE INDEX inbox_past ON inbox (received_at) WHERE state <> 'waiting';
+CREATE INDEX inbox_waiting ON inbox (at, id) WHERE state = 'waiting';
+CREATE TABLE policy (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT, commit_sha TEXT NOT NULL, read_at INTEGER NOT NULL) STRICT;
+CREATE TABLE pull (
+  number INTEGER PRIMARY KEY, state TEXT NOT NULL, head TEXT NOT NULL, head_ref TEXT NOT NULL, base TEXT NOT NULL, base_ref TEXT NOT NULL,
+  fork INTEGER NOT NULL, draft INTEGER NOT NULL, author TEXT NOT NULL, before TEXT, updated_at TEXT NOT NULL,
+  sender_login TEXT NOT NULL, sender_id INTEGER NOT NULL, sender_type TEXT NOT NULL, approved TEXT, approved_by TEXT
+) STRICT;
+CREATE INDEX pull_head ON pull (head);
+CREATE INDEX pull_head_ref ON pull (head_ref) WHERE state = 'open';
+CREATE TABLE run (
+  n INTEGER PRIMARY KEY, key TEXT NOT NULL, head TEXT NOT NULL, reason TEXT NOT NULL, sender_login TEXT NOT NULL, sender_id INTEGER NOT NULL,
+  sender_type TEXT NOT NULL, approved TEXT, fresh INTEGER NOT NULL, state TEXT NOT NULL, conclusion TEXT, created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX run_active ON run (n) WHERE state = 'active';
+CREATE INDEX run_head ON run (head, n);
+CREATE INDEX run_key ON run (key, n);
+CREATE TABLE tree (key TEXT PRIMARY KEY, run TEXT NOT NULL, at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX tree_used ON tree (used_at);
+CREATE TABLE verdict (
+  pool TEXT NOT NULL, drv TEXT NOT NULL, verdict TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL, seconds REAL NOT NULL, failed INTEGER NOT NULL,
+  used_at INTEGER NOT NULL, PRIMARY KEY (pool, drv)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX verdict_failed ON verdict (at) WHERE failed = 1;
+CREATE INDEX verdict_used ON verdict (used_at);
+CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;

@@ -39,13 +39,13 @@ export class Stage {
   /** The truth: what Nix says is valid in the runner's store, by evaluating the branch's tree there. */
   async expectBuilt(project: Project, branch: string, attributes: string[]): Promise<void> {
     for (const attribute of attributes) {
-      const output = await this.stack.nix.outPath(this.github.cloneUrl(project.repository), branch, attribute);
-      expect(await this.stack.nix.valid(output), `${attribute} of ${branch} is in the runner's store`, output);
+      const output = await this.stack.runner.nix.outPath(this.github.cloneUrl(project.repository), branch, attribute);
+      expect(await this.stack.runner.nix.valid(output), `${attribute} of ${branch} is in the runner's store`, output);
     }
   }
 
   async expectNoBuilder(name: string): Promise<void> {
-    const gone = async () => !(await this.stack.nix.builders()).some((argv) => argv.includes(name));
+    const gone = async () => !(await this.stack.runner.nix.builders()).some((argv) => argv.includes(name));
     await eventually(gone, `no builder of '${name}' is left`);
   }
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -35,7 +35,9 @@ export async function startRawWorkerd(bundle: string, variables: Record<string, 
   const state = await mkdtemp(join(tmpdir(), "snowcat-state-"));
   await mkdir(join(state, "objects"));
   const wrangler = parse(await readFile(join(ROOT, "wrangler.toml"), "utf8")) as Wrangler;
-  const text = capnp(wrangler, bundle, join(state, "objects"), variables);
+  // `embed` takes paths relative to the configuration only.
+  await copyFile(join(bundle, "worker.js"), join(state, "worker.js"));
+  const text = capnp(wrangler, join(state, "objects"), variables);
   const config = join(state, "config.capnp");
   await writeFile(config, text, { mode: 0o600 });
   const child = spawn(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", config, "--control-fd=3"], {
@@ -62,7 +64,7 @@ async function listening(child: ChildProcess): Promise<number> {
   return (JSON.parse(String(line)) as { port: number }).port;
 }
 
-function capnp(wrangler: Wrangler, bundle: string, objects: string, variables: Record<string, string>): string {
+function capnp(wrangler: Wrangler, objects: string, variables: Record<string, string>): string {
   const quote = JSON.stringify;
   const classes = wrangler.durable_objects.bindings;
   const text = Object.entries({ ...wrangler.vars, ...variables });
@@ -71,14 +73,13 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
     (name = "objects", disk = (path = ${quote(objects)}, writable = true)),
-    (name = "internet", network = (allow = ["private"], deny = ["public"])),
+    (name = "internet", network = (allow = ["private"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const main :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed ${quote(join(bundle, "worker.js"))})],
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
   compatibilityDate = ${quote(wrangler.compatibility_date)},
-  compatibilityFlags = ["nodejs_compat"],
   bindings = [
 ${text.map(([name, value]) => `    (name = ${quote(name)}, text = ${quote(value)}),`).join("\n")}
 ${classes.map(({ name, class_name }) => `    (name = ${quote(name)}, durableObjectNamespace = ${quote(class_name)}),`).join("\n")}

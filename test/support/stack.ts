@@ -30,7 +30,22 @@ export type StackOptions = {
 };
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  /** What has been started, to be ended in reverse order; also when a later step fails. */
+  const started: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const end of started.splice(0).toReversed()) await end();
+  };
+  try {
+    return await start(options, started, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(options: StackOptions, started: (() => Promise<void>)[], stop: () => Promise<void>): Promise<Stack> {
   const github = await startGitHub(options.github);
+  started.push(() => github.close());
   const owner = github.createAccount({ login: "acme" });
   const stranger = github.createAccount({ login: "stranger" });
   const webhookSecret = randomBytes(24).toString("hex");
@@ -40,6 +55,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     allowedAccounts: [owner.id],
     ...(options.variables === undefined ? {} : { variables: options.variables }),
   });
+  started.push(() => worker.stop());
   github.setHook(app, { url: `${worker.url}/github/webhook` });
   const installation = github.install(app, owner);
   const runners: RunningRunner[] = [];
@@ -47,6 +63,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const code = await enrolmentCode(worker, { account: owner.id, pool, class: name, repositories: null });
     const runner = await startRunner({ url: worker.url, name, code, slots: options.slots ?? 2, egress: [new URL(github.url).host] });
     runners.push(runner);
+    started.push(() => runner.stop());
     return runner;
   };
   const runner = await addRunner({ name: "trusted", pool: "trusted" });
@@ -55,11 +72,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     accounts: { owner, stranger },
     tokens: { write: github.createUserToken(owner.login), none: github.createUserToken(stranger.login) },
     jobs: async (repository) => runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
-    stop: async () => {
-      for (const one of runners) await one.stop();
-      await worker.stop();
-      await github.close();
-    },
+    stop,
   };
 }
 

@@ -66,9 +66,8 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     ),
     d1Databases: Object.fromEntries(wrangler.d1_databases.map(({ binding, database_id }) => [binding, database_id])),
     r2Buckets: Object.fromEntries(wrangler.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
-    durableObjectsPersist: join(state, "objects"),
-    d1Persist: join(state, "d1"),
-    r2Persist: join(state, "r2"),
+    // The one option that puts objects, D1 and R2 on disk; the older ones for each are ignored silently.
+    resourcePersistencePath: state,
     cf: false,
     handleRuntimeStdio: (stdout, stderr) => {
       for (const stream of [stdout, stderr]) stream.on("data", (chunk) => log.push(...String(chunk).split("\n").filter(Boolean)));

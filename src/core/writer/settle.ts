@@ -24,10 +24,11 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
     case "found":
       return { ...row, state: "idle", checkRun: outcome.checkRun, annotated: Math.max(row.annotated, outcome.annotated), lookups: 0, failures: 0, dueAt: now };
     case "absent": {
-      if (row.checkRun !== null) return { ...row, state: "parked", lookups: 0, dueAt: now };
       const lookups = row.lookups + 1;
       const wait = LOOKUPS[lookups];
-      return wait === undefined ? { ...row, state: "idle", lookups: 0, dueAt: now } : { ...row, state: "unknown", lookups, dueAt: now + wait };
+      if (wait !== undefined) return { ...row, state: "unknown", lookups, dueAt: now + wait };
+      // A check run that was there is gone for good (its repository is); one that never was is made.
+      return { ...row, state: row.checkRun === null ? "idle" : "parked", lookups: 0, dueAt: now };
     }
     case "unknown": {
       const failures = row.failures + 1;

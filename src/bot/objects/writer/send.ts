@@ -10,25 +10,26 @@ export type Sent = { outcome: Outcome; problem: string | null };
 export async function send(github: GitHub, action: Action, checkRun: number | null, check: DesiredCheck): Promise<Sent> {
   if (action.kind === "lookup") {
     const answer = await github.ask((octokit) => findCheck(octokit, github.app, checkRun, check));
-    if (!answer.ok) return fromFailure(answer.failure, true);
+    if (!answer.ok) return fromFailure(answer.failure, true, checkRun);
     return answer.value === null ? { outcome: { kind: "absent" }, problem: "not found" } : { outcome: { kind: "found", ...answer.value }, problem: null };
   }
   const answer = await github.ask((octokit) =>
     action.kind === "create" || checkRun === null ? createCheck(octokit, check) : updateCheck(octokit, checkRun, check, action.annotated),
   );
-  if (!answer.ok) return fromFailure(answer.failure, false);
+  if (!answer.ok) return fromFailure(answer.failure, false, checkRun);
   github.learnHeaders(answer.value.headers);
   return { outcome: { kind: "shown", checkRun: answer.value.checkRun, annotated: answer.value.annotated }, problem: null };
 }
 
-function fromFailure(failure: Failure, lookup: boolean): Sent {
+function fromFailure(failure: Failure, lookup: boolean, checkRun: number | null): Sent {
   switch (failure.kind) {
     case "limited":
       return { outcome: { kind: "limited" }, problem: failure.reason };
     case "unknown":
       return { outcome: { kind: "unknown" }, problem: failure.reason };
     case "missing":
-      return { outcome: lookup ? { kind: "absent" } : { kind: "refused" }, problem: "404: the repository, the commit or the check run is not there" };
+      // Just after its creation GitHub may not know it everywhere: what is missing is looked for.
+      return { outcome: lookup ? { kind: "absent" } : checkRun === null ? { kind: "refused" } : { kind: "unknown" }, problem: "404: the repository, the commit or the check run is not there" };
     case "unauthorized":
       return { outcome: { kind: "refused" }, problem: "401: GitHub does not take the App's token: check GITHUB_APP_ID and the private key" };
     case "refused":

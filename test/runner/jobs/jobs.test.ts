@@ -90,6 +90,17 @@ describeIsolated("jobs from specification to verdict", () => {
     expect(attributes).toEqual([expect.objectContaining({ result: expect.objectContaining({ kind: "derivation", derivation: expect.objectContaining({ name: `rev-${sha}` }) }) })]);
   });
 
+  test.each([false, true])("a flake in a folder sees the repository around it (revision: %s)", async (revision) => {
+    const { sha, tree } = await server.commit(`sub-${revision}`, { "name.nix": '"outside"', "sub/flake.nix": flake(`packages.x86_64-linux = { a = mk (import ../name.nix) "echo > $out" []; b = throw "b"; };`) });
+    const { attributes, verdict, evaluated } = await perform(specification(5, {
+      kind: "evaluate", limits, selections: [{ kind: "flake", directory: "sub", attributes: [], systems: null }],
+      source: { cloneUrl: server.url(`sub-${revision}`), ref: "refs/heads/main", sha, tree, revision },
+    }));
+    expect(verdict.kind).toBe("succeeded");
+    expect(attributes.map(({ result }) => (result.kind === "derivation" ? result.derivation.name : result.position?.file))).toEqual(["outside", "sub/flake.nix"]);
+    expect(evaluated?.warnings).toEqual([]);
+  });
+
   test("a flake that does not parse is the job's verdict, with its place", async () => {
     const { sha, tree } = await server.commit("broken", { "sub/flake.nix": "{\n  outputs = ;\n}\n" });
     const { verdict } = await perform(specification(4, {

@@ -7,6 +7,7 @@ import { clean, shorten } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
 import { parseLogLine } from "../log/event.ts";
 import { lineSplitter } from "../log/lines.ts";
+import { flakeRoot, nixString } from "./expression.ts";
 import { needsNetwork } from "./group.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
 
@@ -19,8 +20,8 @@ const Metadata = z.object({
 
 /** A flake whose inputs are fetched, locked by content. */
 export interface LockedFlake {
-  /** Reference that pure evaluation accepts. */
-  readonly reference: string;
+  /** Nix text of its outputs, as pure evaluation accepts it. */
+  readonly root: string;
   /** Where its tree lies in the store. */
   readonly storePath: string;
   readonly hasInputs: boolean;
@@ -50,15 +51,19 @@ export interface LockOptions {
  * input that is not locked is resolved for this evaluation only, and warned of.
  */
 export async function lockFlake(options: LockOptions): Promise<Locked> {
-  const first = await attempt(options, "none");
-  return first.kind === "error" && needsNetwork(first.message) ? await attempt(options, "proxy") : first;
-}
-
-async function attempt(options: LockOptions, network: "none" | "proxy"): Promise<Locked> {
-  const directory = posix.normalize(options.directory === "" ? "." : options.directory);
-  if (directory.startsWith("..") || posix.isAbsolute(directory)) {
+  const directory = posix.join(".", options.directory === "" ? "." : options.directory).replace(/\/$/u, "");
+  if (directory.startsWith("..") || posix.isAbsolute(options.directory)) {
     return { kind: "error", message: `the flake's directory ${JSON.stringify(options.directory)} is not inside the repository`, position: null };
   }
+  const given = { ...options, directory };
+  const first = await attempt(given, "none", null);
+  const wrapped = first.kind === "error" && /unsupported parameter 'dir'/u.test(first.message);
+  const wrapper = wrapped ? await writeWrapper(given) : null;
+  const second = wrapped ? await attempt(given, "none", wrapper) : first;
+  return second.kind === "error" && needsNetwork(second.message) ? await attempt(given, "proxy", wrapper) : second;
+}
+
+async function attempt(options: LockOptions, network: "none" | "proxy", wrapper: string | null): Promise<Locked> {
   const roots: string[] = [options.tree];
   const warnings: string[] = [];
   let error: { message: string; positions: (LogPosition | null)[] } | null = null;
@@ -72,8 +77,8 @@ async function attempt(options: LockOptions, network: "none" | "proxy"): Promise
   });
   const result = await options.workspace.launch({
     argv: [
-      "nix", "flake", "metadata", "--json", "--show-trace", "--no-write-lock-file", "--log-format", "internal-json",
-      "--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false", reference(options, directory),
+      "nix", "flake", "metadata", "--json", "--show-trace", ...(wrapper === null ? ["--no-write-lock-file"] : []), "--log-format", "internal-json",
+      "--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false", wrapper === null ? reference(options) : `path:${wrapper}`,
     ],
     network,
     memoryBytes: options.memoryBytes,
@@ -83,31 +88,57 @@ async function attempt(options: LockOptions, network: "none" | "proxy"): Promise
     onStderr: (chunk) => lines.push(chunk),
   });
   lines.end();
-  if (ended(result)) return { kind: "locked", flake: locked(text(result.stdout), directory, options.revision), warnings };
+  if (ended(result)) {
+    const metadata = Metadata.parse(JSON.parse(text(result.stdout)));
+    return { kind: "locked", flake: wrapper === null ? locked(metadata, options) : await unwrapped(metadata, options), warnings: wrapper === null ? warnings : warnings.filter((warning) => !warning.includes("lock file")) };
+  }
   return failure(result, error, plain, roots);
 }
 
-function reference(options: LockOptions, directory: string): string {
+function reference(options: LockOptions): string {
   const query = new URLSearchParams();
   if (options.revision !== null) query.set("rev", options.revision);
   if (options.revision !== null) query.set("shallow", "1");
-  if (directory !== ".") query.set("dir", directory);
+  if (options.directory !== ".") query.set("dir", options.directory);
   const scheme = options.revision === null ? "path:" : "git+file://";
   return `${scheme}${encodeURI(options.tree)}${query.size > 0 ? `?${spelled(query)}` : ""}`;
 }
 
-function locked(json: string, directory: string, revision: string | null): LockedFlake {
-  const metadata = Metadata.parse(JSON.parse(json));
-  const root = metadata.locks.nodes[metadata.locks.root];
+function locked(metadata: z.output<typeof Metadata>, { revision, directory }: Pick<LockOptions, "revision" | "directory">): LockedFlake {
   const query = new URLSearchParams({ narHash: metadata.locked.narHash });
   if (revision !== null) query.set("rev", revision);
   if (metadata.locked.lastModified !== undefined) query.set("lastModified", String(metadata.locked.lastModified));
   if (directory !== ".") query.set("dir", directory);
-  return {
-    reference: `path:${metadata.path}?${spelled(query)}`,
-    storePath: metadata.path,
-    hasInputs: Object.keys(root?.inputs ?? {}).length > 0,
-  };
+  return { root: flakeRoot(`path:${metadata.path}?${spelled(query)}`), storePath: metadata.path, hasInputs: inputsOf(metadata, metadata.locks.root) };
+}
+
+function inputsOf({ locks }: z.output<typeof Metadata>, node: string): boolean {
+  return Object.keys(locks.nodes[node]?.inputs ?? {}).length > 0;
+}
+
+/** The wrapper's one input. */
+const WRAPPED = "source";
+
+/**
+ * Nix 2.8 takes no `dir` in a path's address, but does in an input's attributes. So the flake becomes the one input of
+ * a flake of ours, which may be locked in writing. @returns its folder.
+ */
+async function writeWrapper({ workspace, tree, directory, revision, signal }: LockOptions): Promise<string> {
+  const folder = posix.join(workspace.directory, "wrapper");
+  const source = revision === null ? `type = "path"; path = ${nixString(tree)};` : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
+  const content = `{ inputs.${WRAPPED} = { ${source} dir = ${nixString(directory)}; }; outputs = _: { }; }\n`;
+  const result = await workspace.launch({ argv: ["sh", "-c", 'mkdir -p -- "$1" && rm -f -- "$1/flake.lock" && cat > "$1/flake.nix"', "sh", folder], input: content, network: "none", signal });
+  if (!ended(result)) throw new Error(`writing ${folder}: ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`);
+  return folder;
+}
+
+async function unwrapped(metadata: z.output<typeof Metadata>, { workspace, signal }: LockOptions): Promise<LockedFlake> {
+  const query = new URLSearchParams({ narHash: metadata.locked.narHash });
+  const outer = `(builtins.getFlake ${nixString(`path:${metadata.path}?${spelled(query)}`)}).inputs.${WRAPPED}`;
+  const result = await workspace.launch({ argv: ["nix", "eval", "--raw", "--expr", `${outer}.sourceInfo.outPath`], network: "none", signal });
+  // Where its outputs fail, reading them says so better; only the places of errors are lost.
+  const storePath = ended(result) ? text(result.stdout).trim() : metadata.path;
+  return { root: `${outer}.outputs`, storePath, hasInputs: inputsOf(metadata, WRAPPED) };
 }
 
 /** Nix reads `+` as itself, so a blank must be `%20`. */

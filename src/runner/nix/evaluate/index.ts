@@ -8,7 +8,7 @@ import type { Workspace } from "../launch.ts";
 import type { NixVersion } from "../version.ts";
 import { shorten } from "../log/clean.ts";
 import { showDerivations } from "../store/derivations.ts";
-import { fileRoot, flakeRoot } from "./expression.ts";
+import { fileRoot } from "./expression.ts";
 import { lockFlake } from "./flake.ts";
 import type { GroupContext, Program } from "./group.ts";
 import { evaluateGroup } from "./group.ts";
@@ -98,7 +98,7 @@ async function prepareFlake(
   if (locked.kind !== "locked") return locked;
   for (const warning of locked.warnings) warn(warning);
   const { flake } = locked;
-  const evaluator = evaluatorOf(options, flakeRoot(flake.reference), flake.hasInputs ? "proxy" : "none", [], warn);
+  const evaluator = evaluatorOf(options, flake.root, flake.hasInputs ? "proxy" : "none", [], warn);
   const roots = [flake.storePath, tree];
   const { paths, malformed } = flakePaths(selection);
   for (const spelled of malformed) warn(`warning: ${JSON.stringify(spelled)} is not an attribute path: it was passed over`);

@@ -39,19 +39,27 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
       const workspace = workspaceOf(job);
       const facts = await readFacts(workspace);
       const { rows, warnings } = await check({
-        workspace, facts, checkout: options.checkout, systems: options.systems, signal: stop.signal,
+        workspace,
+        facts,
+        checkout: options.checkout,
+        systems: options.systems,
+        signal: stop.signal,
         now: () => performance.now(),
         say: (line) => void (options.json || process.stderr.write(`${line}\n`)),
       });
       const seconds = (performance.now() - began) / 1_000;
-      process.stdout.write(`${options.json ? json(rows, seconds) : words(rows, warnings, seconds)}\n`);
+      process.stdout.write(
+        `${options.json ? json(rows, seconds) : words(rows, warnings, seconds)}\n`,
+      );
       return passed(rows) ? 0 : 1;
     } finally {
       await job.dispose();
     }
   } catch (error) {
     if (!stop.signal.aborted && !(error instanceof CheckoutProblem)) throw error;
-    process.stderr.write(`snowcat check: ${stop.signal.aborted ? "stopped by a signal" : error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(
+      `snowcat check: ${stop.signal.aborted ? "stopped by a signal" : error instanceof Error ? error.message : String(error)}\n`,
+    );
     return 2;
   } finally {
     await isolation?.close();
@@ -72,14 +80,25 @@ function readArguments(args: readonly string[]): Arguments | string {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { json: { type: "boolean" }, systems: { type: "string" }, state: { type: "string" }, "no-isolation": { type: "boolean" } },
+      options: {
+        json: { type: "boolean" },
+        systems: { type: "string" },
+        state: { type: "string" },
+        "no-isolation": { type: "boolean" },
+      },
     });
     const [checkout, ...more] = positionals;
     if (checkout === undefined || more.length > 0) return "name one checkout";
     const systems = values.systems?.split(",").filter((system) => system !== "") ?? null;
     const odd = systems?.find((system) => !/^[a-z0-9_]+-[a-z0-9_]+$/u.test(system));
     if (odd !== undefined) return `${JSON.stringify(odd)} is not a system such as x86_64-linux`;
-    return { checkout: resolve(checkout), json: values.json ?? false, systems, state: values.state === undefined ? null : resolve(values.state), isolated: !values["no-isolation"] };
+    return {
+      checkout: resolve(checkout),
+      json: values.json ?? false,
+      systems,
+      state: values.state === undefined ? null : resolve(values.state),
+      isolated: !values["no-isolation"],
+    };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -94,7 +113,9 @@ const UIDS = 100;
 async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> {
   if (!isolated) return await startIsolation({ kind: "none" });
   if (process.getuid?.() !== 0) {
-    throw new CheckoutProblem("isolation is set up by root: run this as root, or on your own checkout with --no-isolation");
+    throw new CheckoutProblem(
+      "isolation is set up by root: run this as root, or on your own checkout with --no-isolation",
+    );
   }
   const base = state ?? defaultState();
   for (let place = 0; ; place += 1) {
@@ -118,5 +139,7 @@ async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> 
 /** In a checkout of Snowcat its cache folder; installed, the place for such things. */
 function defaultState(): string {
   const project = resolve(import.meta.dirname, "../../..");
-  return existsSync(join(project, "src/runner/check")) ? join(project, ".cache/check") : "/var/cache/snowcat/check";
+  return existsSync(join(project, "src/runner/check"))
+    ? join(project, ".cache/check")
+    : "/var/cache/snowcat/check";
 }

@@ -36,7 +36,13 @@ export interface Checked {
 export async function check(options: CheckOptions): Promise<Checked> {
   const { workspace, facts, checkout, signal, now, say } = options;
   const read = readConfiguration(await configurationText(checkout, CONFIGURATION_FILE));
-  if (!read.ok) return { rows: read.errors.map(({ file, line, column, message }) => problem(file, { kind: "evaluation-error", message, position: { file, line, column } })), warnings: [] };
+  if (!read.ok)
+    return {
+      rows: read.errors.map(({ file, line, column, message }) =>
+        problem(file, { kind: "evaluation-error", message, position: { file, line, column } }),
+      ),
+      warnings: [],
+    };
   const resolved = resolve(read.configuration, [{ systems: options.systems ?? facts.systems }]);
   const tree = await copyCheckout(workspace, checkout, signal);
   const rows: Row[] = [];
@@ -44,19 +50,41 @@ export async function check(options: CheckOptions): Promise<Checked> {
   const found: Attribute[] = [];
   for (const [index, selection] of resolved.selections.entries()) {
     const result = await evaluate({
-      workspace, version: facts.version, tree, revision: null, selection, index,
-      seconds: resolved.limits.evaluationSeconds, memoryBytes: resolved.limits.evaluationBytes,
-      importFromDerivation: false, signal, now, onAttribute: (attribute) => found.push(attribute),
+      workspace,
+      version: facts.version,
+      tree,
+      revision: null,
+      selection,
+      index,
+      seconds: resolved.limits.evaluationSeconds,
+      memoryBytes: resolved.limits.evaluationBytes,
+      importFromDerivation: false,
+      signal,
+      now,
+      onAttribute: (attribute) => found.push(attribute),
     });
     const name = selection.kind === "flake" ? selection.directory || "." : selection.file;
     switch (result.kind) {
       case "evaluated":
         warnings.push(...result.warnings);
-        rows.push(...result.missing.map((missing) => problem(missing, { kind: "not-covered", reason: `${name} has no attribute ${missing}` })));
+        rows.push(
+          ...result.missing.map((missing) =>
+            problem(missing, {
+              kind: "not-covered",
+              reason: `${name} has no attribute ${missing}`,
+            }),
+          ),
+        );
         break;
       case "error":
         warnings.push(...result.warnings);
-        rows.push(problem(name, { kind: "evaluation-error", message: result.message, position: result.position }));
+        rows.push(
+          problem(name, {
+            kind: "evaluation-error",
+            message: result.message,
+            position: result.position,
+          }),
+        );
         break;
       case "infrastructure":
         rows.push(problem(name, { kind: "infrastructure", message: result.message, logTail: "" }));
@@ -66,8 +94,16 @@ export async function check(options: CheckOptions): Promise<Checked> {
         break;
     }
   }
-  if (resolved.revision) warnings.push("warning: the revision is not visible to a flake here, as it is on a runner with revision: true");
-  const required = (attribute: Attribute): boolean => isRequired(attribute, options.systems ?? resolved.required[attribute.selection] ?? [], resolved.selections[attribute.selection]?.kind === "file");
+  if (resolved.revision)
+    warnings.push(
+      "warning: the revision is not visible to a flake here, as it is on a runner with revision: true",
+    );
+  const required = (attribute: Attribute): boolean =>
+    isRequired(
+      attribute,
+      options.systems ?? resolved.required[attribute.selection] ?? [],
+      resolved.selections[attribute.selection]?.kind === "file",
+    );
   const results = await builds(options, found.filter(required), resolved.limits, say);
   rows.push(...found.map((attribute) => row(attribute, required(attribute), results)));
   return { rows, warnings };
@@ -76,7 +112,9 @@ export async function check(options: CheckOptions): Promise<Checked> {
 /** Attributes of a file always are; others by their system, or where their path has none, by their derivation's. */
 function isRequired(attribute: Attribute, systems: readonly string[], file: boolean): boolean {
   if (file) return true;
-  const system = attribute.system ?? (attribute.result.kind === "derivation" ? attribute.result.derivation.system : null);
+  const system =
+    attribute.system ??
+    (attribute.result.kind === "derivation" ? attribute.result.derivation.system : null);
   return system === null || system === "builtin" || systems.includes(system);
 }
 
@@ -85,16 +123,36 @@ interface Built {
   readonly tail: string;
 }
 
-async function builds(options: CheckOptions, attributes: readonly Attribute[], limits: { buildSeconds: number; silentSeconds: number }, say: (line: string) => void): Promise<Map<string, Built>> {
-  const goals = attributes.flatMap(({ selection, path, result }) => (result.kind === "derivation" ? [{ selection, path, drv: result.derivation.path }] : []));
+async function builds(
+  options: CheckOptions,
+  attributes: readonly Attribute[],
+  limits: { buildSeconds: number; silentSeconds: number },
+  say: (line: string) => void,
+): Promise<Map<string, Built>> {
+  const goals = attributes.flatMap(({ selection, path, result }) =>
+    result.kind === "derivation" ? [{ selection, path, drv: result.derivation.path }] : [],
+  );
   const built = new Map<string, Built>();
   if (goals.length === 0) return built;
   const tails = new Map<string, Tail>();
   await build({
-    workspace: options.workspace, facts: options.facts, goals, limits, memory: runMemory(), signal: options.signal, now: options.now, say,
+    workspace: options.workspace,
+    facts: options.facts,
+    goals,
+    limits,
+    memory: runMemory(),
+    signal: options.signal,
+    now: options.now,
+    say,
     sink: {
       async results(list) {
-        for (const result of list) built.set(key(result), { result, tail: tailOf(result.verdict) || (result.log === null ? "" : (tails.get(result.log)?.toString() ?? "")) });
+        for (const result of list)
+          built.set(key(result), {
+            result,
+            tail:
+              tailOf(result.verdict) ||
+              (result.log === null ? "" : (tails.get(result.log)?.toString() ?? "")),
+          });
       },
       log(stream) {
         let tail = tails.get(stream);
@@ -116,16 +174,53 @@ function row(attribute: Attribute, required: boolean, built: ReadonlyMap<string,
   const name = attributeName(attribute.path);
   const { result } = attribute;
   if (result.kind === "error") {
-    const verdict: Verdict = { kind: "evaluation-error", message: result.message, position: result.position };
-    return { name, system: attribute.system, drv: null, verdict, required, seconds: attribute.seconds ?? 0, logTail: tailOf(verdict) };
+    const verdict: Verdict = {
+      kind: "evaluation-error",
+      message: result.message,
+      position: result.position,
+    };
+    return {
+      name,
+      system: attribute.system,
+      drv: null,
+      verdict,
+      required,
+      seconds: attribute.seconds ?? 0,
+      logTail: tailOf(verdict),
+    };
   }
   const system = attribute.system ?? result.derivation.system;
   const known = built.get(key(attribute));
-  if (known === undefined) return { name, system, drv: result.derivation.path, verdict: { kind: "evaluated-only" }, required, seconds: 0, logTail: "" };
-  return { name, system, drv: result.derivation.path, verdict: known.result.verdict, required, seconds: known.result.seconds, logTail: known.tail };
+  if (known === undefined)
+    return {
+      name,
+      system,
+      drv: result.derivation.path,
+      verdict: { kind: "evaluated-only" },
+      required,
+      seconds: 0,
+      logTail: "",
+    };
+  return {
+    name,
+    system,
+    drv: result.derivation.path,
+    verdict: known.result.verdict,
+    required,
+    seconds: known.result.seconds,
+    logTail: known.tail,
+  };
 }
 
 /** What concerns no attribute, such as a flake that does not parse. */
 function problem(name: string, verdict: Verdict): Row {
-  return { name, system: null, drv: null, verdict, required: true, seconds: 0, logTail: tailOf(verdict) };
+  return {
+    name,
+    system: null,
+    drv: null,
+    verdict,
+    required: true,
+    seconds: 0,
+    logTail: tailOf(verdict),
+  };
 }

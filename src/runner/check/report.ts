@@ -20,7 +20,14 @@ export function passed(rows: readonly Row[]): boolean {
 /** The stable form for programs. `seconds` is the whole check. */
 export function json(rows: readonly Row[], seconds: number): string {
   return JSON.stringify({
-    attributes: rows.map(({ name, system, drv, verdict, seconds: own, logTail }) => ({ name, system, drv, verdict: verdict.kind, seconds: own, log_tail: logTail })),
+    attributes: rows.map(({ name, system, drv, verdict, seconds: own, logTail }) => ({
+      name,
+      system,
+      drv,
+      verdict: verdict.kind,
+      seconds: own,
+      log_tail: logTail,
+    })),
     seconds,
   });
 }
@@ -30,12 +37,18 @@ export function words(rows: readonly Row[], warnings: readonly string[], seconds
   const lines: string[] = [];
   for (const row of rows.toSorted((a, b) => Number(good(a)) - Number(good(b)))) {
     if (good(row) && rows.length > 40 && row.verdict.kind === "succeeded") continue;
-    lines.push(`${good(row) ? "  ok  " : "FAILED"}  ${row.name}: ${summary(row.verdict)}${row.required ? "" : " (not required)"}`);
-    if (!good(row) && row.logTail !== "") lines.push(...row.logTail.split("\n").map((line) => `          ${line}`));
+    lines.push(
+      `${good(row) ? "  ok  " : "FAILED"}  ${row.name}: ${summary(row.verdict)}${row.required ? "" : " (not required)"}`,
+    );
+    if (!good(row) && row.logTail !== "")
+      lines.push(...row.logTail.split("\n").map((line) => `          ${line}`));
   }
-  for (const warning of warnings) lines.push(`warning  ${warning.replace(/^(?:evaluation )?warning: /u, "")}`);
+  for (const warning of warnings)
+    lines.push(`warning  ${warning.replace(/^(?:evaluation )?warning: /u, "")}`);
   const succeeded = rows.filter((row) => row.verdict.kind === "succeeded").length;
-  lines.push(`${passed(rows) ? "passed" : "FAILED"}: ${succeeded} of ${rows.length} attributes succeeded, in ${seconds.toFixed(1)} s`);
+  lines.push(
+    `${passed(rows) ? "passed" : "FAILED"}: ${succeeded} of ${rows.length} attributes succeeded, in ${seconds.toFixed(1)} s`,
+  );
   return lines.join("\n");
 }
 

@@ -12,35 +12,64 @@ type Work = Extract<Specification["work"], { kind: "build" }>;
 type Derivation = Work["derivations"][number];
 
 /** The source, fetched when it turns out to be needed. */
-export type LayOut = () => Promise<{ kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }>;
+export type LayOut = () => Promise<
+  { kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }
+>;
 
 /** Builds a slice. Derivations that this store does not have are evaluated again first. */
-export async function buildJob(work: Work, place: Place, memory: RunMemory, layOut: LayOut): Promise<Verdict> {
+export async function buildJob(
+  work: Work,
+  place: Place,
+  memory: RunMemory,
+  layOut: LayOut,
+): Promise<Verdict> {
   const { workspace, facts, sink, signal, now, say } = place;
-  const absent = await invalidPaths(workspace, work.derivations.map(({ drv }) => drv), signal);
+  const absent = await invalidPaths(
+    workspace,
+    work.derivations.map(({ drv }) => drv),
+    signal,
+  );
   if (absent.size > 0) {
     say(`${absent.size} derivations are not in this runner's store: evaluating them again`);
     const source = await layOut();
     if (source.kind === "refused") return source.verdict;
-    await evaluateAgain(work, work.derivations.filter(({ drv }) => absent.has(drv)), source.place);
+    await evaluateAgain(
+      work,
+      work.derivations.filter(({ drv }) => absent.has(drv)),
+      source.place,
+    );
   }
   const still = absent.size === 0 ? absent : await invalidPaths(workspace, absent, signal);
   const lost = work.derivations.filter(({ drv }) => still.has(drv));
   if (lost.length > 0) await sink.results(lost.map(lostResult));
   const goals = work.derivations.filter(({ drv }) => !still.has(drv));
-  if (goals.length > 0) await build({ workspace, facts, goals, limits: work.limits, memory, sink, signal, now, say });
+  if (goals.length > 0)
+    await build({ workspace, facts, goals, limits: work.limits, memory, sink, signal, now, say });
   return { kind: "succeeded", reused: false };
 }
 
 function lostResult({ selection, path, drv }: Derivation): AttributeResult {
   const message = `${attributeName(path)} was to be ${drv}, which this runner's store does not have, and evaluating it again did not give that derivation: the evaluation depends on more than its source`;
-  return { selection, path, drv, verdict: { kind: "infrastructure", message, logTail: "" }, seconds: 0, log: null };
+  return {
+    selection,
+    path,
+    drv,
+    verdict: { kind: "infrastructure", message, logTail: "" },
+    seconds: 0,
+    log: null,
+  };
 }
 
 /** Only the attributes that are asked for, so that a large flake is not walked for one of its parts. */
-async function evaluateAgain(work: Work, wanted: readonly Derivation[], place: EvaluationPlace): Promise<void> {
+async function evaluateAgain(
+  work: Work,
+  wanted: readonly Derivation[],
+  place: EvaluationPlace,
+): Promise<void> {
   for (const [index, selection] of work.selections.entries()) {
-    const attributes = wanted.filter((derivation) => derivation.selection === index).map(({ path }) => attributeName(path));
+    const attributes = wanted
+      .filter((derivation) => derivation.selection === index)
+      .map(({ path }) => attributeName(path));
     if (attributes.length === 0) continue;
     const narrowed: Selection = { ...selection, attributes: [...new Set(attributes)] };
     const result = await evaluate({
@@ -56,9 +85,11 @@ async function evaluateAgain(work: Work, wanted: readonly Derivation[], place: E
       signal: place.signal,
       now: place.now,
       onAttribute: ({ path, result: { kind, ...rest } }) => {
-        if (kind === "error" && "message" in rest) place.say(`${attributeName(path)}: ${rest.message}`);
+        if (kind === "error" && "message" in rest)
+          place.say(`${attributeName(path)}: ${rest.message}`);
       },
     });
-    if (result.kind === "error" || result.kind === "infrastructure") place.say(`evaluating again: ${result.message}`);
+    if (result.kind === "error" || result.kind === "infrastructure")
+      place.say(`evaluating again: ${result.message}`);
   }
 }

@@ -10,7 +10,8 @@ type Work = Extract<Specification["work"], { kind: "evaluate" }>;
 export function evaluatorName(place: EvaluationPlace): { evaluator: string; degraded: string } {
   return {
     evaluator: `nix ${place.facts.version.number} (sharded nix eval)`,
-    degraded: "nix-eval-jobs is not on the runner's PATH: `nix eval` is used, one process for each system and one more for each attribute that fails",
+    degraded:
+      "nix-eval-jobs is not on the runner's PATH: `nix eval` is used, one process for each system and one more for each attribute that fails",
   };
 }
 
@@ -36,7 +37,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       importFromDerivation: false,
       signal,
       now,
-      onAttribute: batches.push,
+      onAttribute: (attribute) => batches.push(attribute),
     });
     await batches.flush();
     signal.throwIfAborted();
@@ -48,7 +49,8 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       case "error":
         warnings.push(...result.warnings);
         say(`${describe(selection)}: ${result.message}`);
-        if (worst.kind === "succeeded") worst = { kind: "evaluation-error", message: result.message, position: result.position };
+        if (worst.kind === "succeeded")
+          worst = { kind: "evaluation-error", message: result.message, position: result.position };
         break;
       case "infrastructure":
         return { kind: "infrastructure", message: result.message, logTail: "" };
@@ -57,7 +59,13 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
     }
   }
   for (const warning of warnings) say(warning);
-  await sink.evaluated({ ...evaluatorName(place), seconds: (now() - began) / 1_000, peakBytes: null, warnings: warnings.slice(0, 50), missing: missing.slice(0, 1_000) });
+  await sink.evaluated({
+    ...evaluatorName(place),
+    seconds: (now() - began) / 1_000,
+    peakBytes: null,
+    warnings: warnings.slice(0, 50),
+    missing: missing.slice(0, 1_000),
+  });
   return worst;
 }
 

@@ -22,7 +22,8 @@ export function jobRunner(): RunJob {
     const memory = memories.get(run) ?? runMemory();
     memories.delete(run);
     memories.set(run, memory);
-    for (const oldest of memories.keys()) if (memories.size > RUNS_REMEMBERED) memories.delete(oldest);
+    for (const oldest of memories.keys())
+      if (memories.size > RUNS_REMEMBERED) memories.delete(oldest);
     return memory;
   };
   return async (specification, context) => {
@@ -32,15 +33,32 @@ export function jobRunner(): RunJob {
       const workspace = workspaceOf(job);
       facts ??= readFacts(workspace);
       facts.catch(() => (facts = null));
-      const place: Place = { workspace, facts: await facts, sink: context.sink, signal: context.signal, now: () => performance.now(), say: log.say };
-      return await perform(specification, context, place, memoryOf(`${specification.repository.id}/${specification.run}`));
+      const place: Place = {
+        workspace,
+        facts: await facts,
+        sink: context.sink,
+        signal: context.signal,
+        now: () => performance.now(),
+        say: log.say,
+      };
+      return await perform(
+        specification,
+        context,
+        place,
+        memoryOf(`${specification.repository.id}/${specification.run}`),
+      );
     } finally {
       await Promise.all([job.dispose(), log.flush()]);
     }
   };
 }
 
-async function perform(specification: Specification, context: JobContext, place: Place, memory: RunMemory): Promise<Verdict> {
+async function perform(
+  specification: Specification,
+  context: JobContext,
+  place: Place,
+  memory: RunMemory,
+): Promise<Verdict> {
   const { work } = specification;
   const layOut = () => sourceOf(specification, context, place);
   switch (work.kind) {
@@ -53,10 +71,22 @@ async function perform(specification: Specification, context: JobContext, place:
   }
 }
 
-async function sourceOf({ work: { source } }: Specification, context: JobContext, place: Place): Promise<{ kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }> {
+async function sourceOf(
+  { work: { source } }: Specification,
+  context: JobContext,
+  place: Place,
+): Promise<{ kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }> {
   const { workspace, signal, say } = place;
-  const fetched = await fetchSource({ workspace, source, token: await context.cloneToken(), signal, say });
-  return fetched.kind === "refused" ? fetched : { kind: "fetched", place: { ...place, tree: fetched.tree, revision: fetched.revision } };
+  const fetched = await fetchSource({
+    workspace,
+    source,
+    token: await context.cloneToken(),
+    signal,
+    say,
+  });
+  return fetched.kind === "refused"
+    ? fetched
+    : { kind: "fetched", place: { ...place, tree: fetched.tree, revision: fetched.revision } };
 }
 
 /** The job's own stream. Lines go out in order; the job does not wait for each. */
@@ -67,13 +97,16 @@ function jobLog(context: JobContext): { say: (line: string) => void; flush: () =
   return {
     say(line) {
       const bytes = new TextEncoder().encode(`${line}\n`);
-      written = written.then(() => writer.write(bytes)).catch((cause: unknown) => {
-        failure ??= { cause };
-      });
+      written = written
+        .then(() => writer.write(bytes))
+        .catch((cause: unknown) => {
+          failure ??= { cause };
+        });
     },
     async flush() {
       await written;
-      if (failure !== null) throw new Error("the job's log could not be written", { cause: failure.cause });
+      if (failure !== null)
+        throw new Error("the job's log could not be written", { cause: failure.cause });
     },
   };
 }

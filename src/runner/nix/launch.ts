@@ -54,16 +54,21 @@ export interface Workspace {
 
 /** True when it ran to its end and exited with 0. */
 export function ended(result: LaunchResult): boolean {
-  return result.exitCode === 0 && !result.timedOut && !result.cancelled && result.startFailure === null;
+  return (
+    result.exitCode === 0 && !result.timedOut && !result.cancelled && result.startFailure === null
+  );
 }
 
 /** How it ended, in a few words without its output. */
 export function describeLaunch(result: LaunchResult): string {
   if (result.startFailure !== null) return `could not start: ${result.startFailure}`;
   if (result.cancelled) return "was cancelled";
-  if (result.timedOut) return `ran over its time limit (${Math.round(result.durationMs / 1_000)} s)`;
+  if (result.timedOut)
+    return `ran over its time limit (${Math.round(result.durationMs / 1_000)} s)`;
   if (result.outOfMemory) return "ran out of memory";
-  return result.signal === null ? `exited with ${result.exitCode ?? "no code"}` : `was ended by ${result.signal}`;
+  return result.signal === null
+    ? `exited with ${result.exitCode ?? "no code"}`
+    : `was ended by ${result.signal}`;
 }
 
 export function text(bytes: Uint8Array): string {

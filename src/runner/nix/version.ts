@@ -29,7 +29,9 @@ export function adapt(number: string): NixVersion {
   return {
     number,
     // `derivation show` and `config show` came with 2.14 and 2.18; the old names went later.
-    showDerivations: atLeast(15) ? ["derivation", "show", "--recursive"] : ["show-derivation", "--recursive"],
+    showDerivations: atLeast(15)
+      ? ["derivation", "show", "--recursive"]
+      : ["show-derivation", "--recursive"],
     showConfiguration: atLeast(20) ? ["config", "show", "--json"] : ["show-config", "--json"],
   };
 }
@@ -50,8 +52,15 @@ const Configuration = z.object({
 
 /** Asks this runner's Nix what it is. Throws when there is none: a runner without Nix takes no job. */
 export async function readFacts(workspace: Workspace): Promise<NixFacts> {
-  const version = adapt(must(parseVersion(await say(workspace, ["nix", "--version"])), "nix --version names no version"));
-  const config = Configuration.parse(JSON.parse(await say(workspace, ["nix", ...version.showConfiguration])));
+  const version = adapt(
+    must(
+      parseVersion(await say(workspace, ["nix", "--version"])),
+      "nix --version names no version",
+    ),
+  );
+  const config = Configuration.parse(
+    JSON.parse(await say(workspace, ["nix", ...version.showConfiguration])),
+  );
   const builders = config.builders?.value.trim() ?? "";
   return {
     version,
@@ -65,7 +74,10 @@ export async function readFacts(workspace: Workspace): Promise<NixFacts> {
 
 async function say(workspace: Workspace, argv: readonly [string, ...string[]]): Promise<string> {
   const result = await workspace.launch({ argv, network: "none", timeoutMs: 60_000 });
-  if (!ended(result)) throw new Error(`${argv.join(" ")} ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`);
+  if (!ended(result))
+    throw new Error(
+      `${argv.join(" ")} ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`,
+    );
   return text(result.stdout);
 }
 

@@ -1,6 +1,5 @@
 import type { LaunchResult, Workspace } from "../nix/launch.ts";
 
-
 /** What every git of ours is told: nothing of the machine's or the repository's configuration runs a program. */
 const SETTINGS = [
   "core.hooksPath=/dev/null",
@@ -42,10 +41,18 @@ export interface GitOptions {
 }
 
 /** Runs git in the job's isolation. The token, where there is one, lies in a file that only this process sees. */
-export async function git(workspace: Workspace, args: readonly string[], options: GitOptions): Promise<LaunchResult> {
+export async function git(
+  workspace: Workspace,
+  args: readonly string[],
+  options: GitOptions,
+): Promise<LaunchResult> {
   const { credential, url, signal, timeoutMs, maxOutput } = options;
-  const settings = [...SETTINGS, ...(url?.startsWith("http:") ? ["protocol.http.allow=always"] : [])];
-  if (credential !== undefined) settings.push(`credential.helper=store --file=${workspace.secrets}/${CREDENTIALS}`);
+  const settings = [
+    ...SETTINGS,
+    ...(url?.startsWith("http:") ? ["protocol.http.allow=always"] : []),
+  ];
+  if (credential !== undefined)
+    settings.push(`credential.helper=store --file=${workspace.secrets}/${CREDENTIALS}`);
   return await workspace.launch({
     argv: ["git", ...settings.flatMap((setting) => ["-c", setting]), ...args],
     env: ENVIRONMENT,
@@ -62,4 +69,3 @@ export function credentialLine(url: string, token: string): string {
   const { protocol, host } = new URL(url);
   return `${protocol}//x-access-token:${encodeURIComponent(token)}@${host}\n`;
 }
-

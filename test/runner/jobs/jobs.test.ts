@@ -21,7 +21,9 @@ describeIsolated("jobs from specification to verdict", () => {
   let runJob: RunJob;
   beforeAll(async () => {
     server = await gitServer(TOKEN);
-    ({ isolation, close } = await isolationForTest({ uidBase: 52_800, egress: [`127.0.0.1:${server.port}`] }));
+    const own = await isolationForTest({ uidBase: 52_800, egress: [`127.0.0.1:${server.port}`] });
+    isolation = own.isolation;
+    close = () => own.close();
     runJob = jobRunner();
   });
   afterAll(async () => {
@@ -29,16 +31,40 @@ describeIsolated("jobs from specification to verdict", () => {
     await server?.close();
   });
 
-  const limits = { evaluationSeconds: 60, evaluationBytes: 2 ** 31, buildSeconds: 60, silentSeconds: 60 };
+  const limits = {
+    evaluationSeconds: 60,
+    evaluationBytes: 2 ** 31,
+    buildSeconds: 60,
+    silentSeconds: 60,
+  };
 
   function specification(job: number, work: Specification["work"]): Specification {
     return {
-      protocol: 1, host: "snowcat.example", account: 1, repository: { id: 7, owner: "o", name: "r", private: true }, run: "7-1", job: `7-1.${job}`, attempt: 1, runner: "r1",
-      pool: "trusted", policy: "0".repeat(64), issuedAt: 0, expiresAt: 1, work,
+      protocol: 1,
+      host: "snowcat.example",
+      account: 1,
+      repository: { id: 7, owner: "o", name: "r", private: true },
+      run: "7-1",
+      job: `7-1.${job}`,
+      attempt: 1,
+      runner: "r1",
+      pool: "trusted",
+      policy: "0".repeat(64),
+      issuedAt: 0,
+      expiresAt: 1,
+      work,
     };
   }
 
-  async function perform(spec: Specification): Promise<{ verdict: Verdict; attributes: Attribute[]; results: AttributeResult[]; evaluated: Evaluated | null; log: string }> {
+  async function perform(
+    spec: Specification,
+  ): Promise<{
+    verdict: Verdict;
+    attributes: Attribute[];
+    results: AttributeResult[];
+    evaluated: Evaluated | null;
+    log: string;
+  }> {
     const attributes: Attribute[] = [];
     const results: AttributeResult[] = [];
     let evaluated: Evaluated | null = null;
@@ -47,66 +73,158 @@ describeIsolated("jobs from specification to verdict", () => {
       attributes: async (list) => void attributes.push(...list),
       results: async (list) => void results.push(...list),
       evaluated: async (summary) => void (evaluated = summary),
-      log: (stream) => ({ write: async (bytes) => void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""), close: async () => {} }),
+      log: (stream) => ({
+        write: async (bytes) =>
+          void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""),
+        close: async () => {},
+      }),
     };
-    const verdict = await runJob(spec, { isolation, sink, signal: new AbortController().signal, cloneToken: async () => TOKEN, clock: systemClock });
+    const verdict = await runJob(spec, {
+      isolation,
+      sink,
+      signal: new AbortController().signal,
+      cloneToken: async () => TOKEN,
+      clock: systemClock,
+    });
     return { verdict, attributes, results, evaluated, log };
   }
 
   test("evaluates, builds the slice, and evaluates again what another store holds", async () => {
     const { sha, tree } = await server.commit("flake", {
-      "flake.nix": flake(`packages.x86_64-linux = { a = mk "a" "echo > $out" []; b = mk "b" "exit 2" []; c = throw "c"; "d.e" = mk "de" "echo > $out" []; };
+      "flake.nix":
+        flake(`packages.x86_64-linux = { a = mk "a" "echo > $out" []; b = mk "b" "exit 2" []; c = throw "c"; "d.e" = mk "de" "echo > $out" []; };
         nixosConfigurations.m.config.system.build.toplevel = mk "m" "echo > $out" [];`),
     });
-    const source = { cloneUrl: server.url("flake"), ref: "refs/heads/main", sha, tree, revision: false };
+    const source = {
+      cloneUrl: server.url("flake"),
+      ref: "refs/heads/main",
+      sha,
+      tree,
+      revision: false,
+    };
     const selections = [{ kind: "flake" as const, directory: ".", attributes: [], systems: null }];
     const first = await perform(specification(1, { kind: "evaluate", source, selections, limits }));
     expect(first.verdict).toEqual({ kind: "succeeded", reused: false });
-    expect(first.attributes.map(({ path, result }) => [path.slice(-1)[0], result.kind])).toEqual(expect.arrayContaining([["a", "derivation"], ["b", "derivation"], ["c", "error"], ["d.e", "derivation"], ["m", "derivation"]]));
-    expect(first.evaluated).toMatchObject({ evaluator: expect.stringMatching(/^nix \d/u), degraded: expect.stringContaining("nix-eval-jobs"), missing: [] });
+    expect(first.attributes.map(({ path, result }) => [path.slice(-1)[0], result.kind])).toEqual(
+      expect.arrayContaining([
+        ["a", "derivation"],
+        ["b", "derivation"],
+        ["c", "error"],
+        ["d.e", "derivation"],
+        ["m", "derivation"],
+      ]),
+    );
+    expect(first.evaluated).toMatchObject({
+      evaluator: expect.stringMatching(/^nix \d/u),
+      degraded: expect.stringContaining("nix-eval-jobs"),
+      missing: [],
+    });
 
-    const derivations = first.attributes.flatMap(({ selection, path, result }) => (result.kind === "derivation" ? [{ selection, path, drv: result.derivation.path }] : []));
+    const derivations = first.attributes.flatMap(({ selection, path, result }) =>
+      result.kind === "derivation" ? [{ selection, path, drv: result.derivation.path }] : [],
+    );
     // Another runner's store is a fresh one: the derivations are not there.
     const other = await isolationForTest({ uidBase: 53_000, egress: [`127.0.0.1:${server.port}`] });
     try {
       const mine = isolation;
       isolation = other.isolation;
-      const second = await perform(specification(2, { kind: "build", source, selections, derivations, limits }));
+      const second = await perform(
+        specification(2, { kind: "build", source, selections, derivations, limits }),
+      );
       isolation = mine;
       expect(second.log).toContain("4 derivations are not in this runner's store");
       expect(second.verdict).toEqual({ kind: "succeeded", reused: false });
-      expect(Object.fromEntries(second.results.map(({ path, verdict }) => [path.at(-1), verdict.kind]))).toEqual({ a: "succeeded", b: "failed", "d.e": "succeeded", m: "succeeded" });
+      expect(
+        Object.fromEntries(second.results.map(({ path, verdict }) => [path.at(-1), verdict.kind])),
+      ).toEqual({ a: "succeeded", b: "failed", "d.e": "succeeded", m: "succeeded" });
     } finally {
       await other.close();
     }
   });
 
   test("revision: true shows the flake its commit", async () => {
-    const { sha, tree } = await server.commit("rev", { "flake.nix": flake(`packages.x86_64-linux.a = mk ("rev-" + self.rev) "echo > $out" [];`) });
-    const { attributes } = await perform(specification(3, {
-      kind: "evaluate", limits, selections: [{ kind: "flake", directory: "", attributes: ["packages.x86_64-linux.a", "packages.x86_64-linux.gone"], systems: null }],
-      source: { cloneUrl: server.url("rev"), ref: "refs/heads/main", sha, tree, revision: true },
-    }));
-    expect(attributes).toEqual([expect.objectContaining({ result: expect.objectContaining({ kind: "derivation", derivation: expect.objectContaining({ name: `rev-${sha}` }) }) })]);
+    const { sha, tree } = await server.commit("rev", {
+      "flake.nix": flake(`packages.x86_64-linux.a = mk ("rev-" + self.rev) "echo > $out" [];`),
+    });
+    const { attributes } = await perform(
+      specification(3, {
+        kind: "evaluate",
+        limits,
+        selections: [
+          {
+            kind: "flake",
+            directory: "",
+            attributes: ["packages.x86_64-linux.a", "packages.x86_64-linux.gone"],
+            systems: null,
+          },
+        ],
+        source: { cloneUrl: server.url("rev"), ref: "refs/heads/main", sha, tree, revision: true },
+      }),
+    );
+    expect(attributes).toEqual([
+      expect.objectContaining({
+        result: expect.objectContaining({
+          kind: "derivation",
+          derivation: expect.objectContaining({ name: `rev-${sha}` }),
+        }),
+      }),
+    ]);
   });
 
-  test.each([false, true])("a flake in a folder sees the repository around it (revision: %s)", async (revision) => {
-    const { sha, tree } = await server.commit(`sub-${revision}`, { "name.nix": '"outside"', "sub/flake.nix": flake(`packages.x86_64-linux = { a = mk (import ../name.nix) "echo > $out" []; b = throw "b"; };`) });
-    const { attributes, verdict, evaluated } = await perform(specification(5, {
-      kind: "evaluate", limits, selections: [{ kind: "flake", directory: "sub", attributes: [], systems: null }],
-      source: { cloneUrl: server.url(`sub-${revision}`), ref: "refs/heads/main", sha, tree, revision },
-    }));
-    expect(verdict.kind).toBe("succeeded");
-    expect(attributes.map(({ result }) => (result.kind === "derivation" ? result.derivation.name : result.position?.file))).toEqual(["outside", "sub/flake.nix"]);
-    expect(evaluated?.warnings).toEqual([]);
-  });
+  test.each([false, true])(
+    "a flake in a folder sees the repository around it (revision: %s)",
+    async (revision) => {
+      const { sha, tree } = await server.commit(`sub-${revision}`, {
+        "name.nix": '"outside"',
+        "sub/flake.nix": flake(
+          `packages.x86_64-linux = { a = mk (import ../name.nix) "echo > $out" []; b = throw "b"; };`,
+        ),
+      });
+      const { attributes, verdict, evaluated } = await perform(
+        specification(5, {
+          kind: "evaluate",
+          limits,
+          selections: [{ kind: "flake", directory: "sub", attributes: [], systems: null }],
+          source: {
+            cloneUrl: server.url(`sub-${revision}`),
+            ref: "refs/heads/main",
+            sha,
+            tree,
+            revision,
+          },
+        }),
+      );
+      expect(verdict.kind).toBe("succeeded");
+      expect(
+        attributes.map(({ result }) =>
+          result.kind === "derivation" ? result.derivation.name : result.position?.file,
+        ),
+      ).toEqual(["outside", "sub/flake.nix"]);
+      expect(evaluated?.warnings).toEqual([]);
+    },
+  );
 
   test("a flake that does not parse is the job's verdict, with its place", async () => {
-    const { sha, tree } = await server.commit("broken", { "sub/flake.nix": "{\n  outputs = ;\n}\n" });
-    const { verdict } = await perform(specification(4, {
-      kind: "evaluate", limits, selections: [{ kind: "flake", directory: "sub", attributes: [], systems: null }],
-      source: { cloneUrl: server.url("broken"), ref: "refs/heads/main", sha, tree, revision: false },
-    }));
-    expect(verdict).toMatchObject({ kind: "evaluation-error", position: { file: "sub/flake.nix", line: 2 } });
+    const { sha, tree } = await server.commit("broken", {
+      "sub/flake.nix": "{\n  outputs = ;\n}\n",
+    });
+    const { verdict } = await perform(
+      specification(4, {
+        kind: "evaluate",
+        limits,
+        selections: [{ kind: "flake", directory: "sub", attributes: [], systems: null }],
+        source: {
+          cloneUrl: server.url("broken"),
+          ref: "refs/heads/main",
+          sha,
+          tree,
+          revision: false,
+        },
+      }),
+    );
+    expect(verdict).toMatchObject({
+      kind: "evaluation-error",
+      position: { file: "sub/flake.nix", line: 2 },
+    });
   });
 });

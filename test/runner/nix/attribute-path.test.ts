@@ -6,9 +6,18 @@ import { nixString } from "../../../src/runner/nix/evaluate/expression.ts";
 
 test("what is spelled is read again", () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string({ unit: "grapheme", minLength: 0 }), fc.constantFrom("..", "a.b", 'q"q', "${x}", "a\nb", "$", "\\", "x86_64-linux")), { minLength: 1, maxLength: 5 }), (path) => {
-      expect(parseAttributePath(attributeName(path))).toEqual(path);
-    }),
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.string({ unit: "grapheme", minLength: 0 }),
+          fc.constantFrom("..", "a.b", 'q"q', "${x}", "a\nb", "$", "\\", "x86_64-linux"),
+        ),
+        { minLength: 1, maxLength: 5 },
+      ),
+      (path) => {
+        expect(parseAttributePath(attributeName(path))).toEqual(path);
+      },
+    ),
   );
 });
 

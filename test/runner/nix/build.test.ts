@@ -20,9 +20,14 @@ describeIsolated("building by real Nix, through the daemon", () => {
   async function instantiate(set: string): Promise<Map<string, string>> {
     const expression = `let mk = name: script: deps: derivation { inherit name deps; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" script ]; };
       in builtins.mapAttrs (name: d: d.drvPath) (${set})`;
-    const result = await nix.workspace.launch({ argv: ["nix", "eval", "--json", "--expr", expression], network: "none" });
+    const result = await nix.workspace.launch({
+      argv: ["nix", "eval", "--json", "--expr", expression],
+      network: "none",
+    });
     expect(new TextDecoder().decode(result.stderr) + result.exitCode).toMatch(/0$/u);
-    return new Map(Object.entries(JSON.parse(new TextDecoder().decode(result.stdout)) as Record<string, string>));
+    return new Map(
+      Object.entries(JSON.parse(new TextDecoder().decode(result.stdout)) as Record<string, string>),
+    );
   }
 
   interface Outcome {
@@ -30,12 +35,26 @@ describeIsolated("building by real Nix, through the daemon", () => {
     readonly logs: Map<string, string>;
   }
 
-  async function buildAll(drvs: ReadonlyMap<string, string>, more: { memory?: RunMemory; limits?: { buildSeconds: number; silentSeconds: number }; signal?: AbortSignal; onLog?: () => void } = {}): Promise<Outcome> {
+  async function buildAll(
+    drvs: ReadonlyMap<string, string>,
+    more: {
+      memory?: RunMemory;
+      limits?: { buildSeconds: number; silentSeconds: number };
+      signal?: AbortSignal;
+      onLog?: () => void;
+    } = {},
+  ): Promise<Outcome> {
     const verdicts = new Map<string, AttributeResult>();
     const logs = new Map<string, string>();
     await build({
-      workspace: nix.workspace, facts: nix.facts, limits: more.limits ?? { buildSeconds: 60, silentSeconds: 60 }, memory: more.memory ?? runMemory(),
-      goals: [...drvs].map(([name, drv]) => ({ selection: 0, path: [name], drv })), signal: more.signal ?? new AbortController().signal, now: () => performance.now(), say: () => {},
+      workspace: nix.workspace,
+      facts: nix.facts,
+      limits: more.limits ?? { buildSeconds: 60, silentSeconds: 60 },
+      memory: more.memory ?? runMemory(),
+      goals: [...drvs].map(([name, drv]) => ({ selection: 0, path: [name], drv })),
+      signal: more.signal ?? new AbortController().signal,
+      now: () => performance.now(),
+      say: () => {},
       sink: {
         async results(list) {
           for (const result of list) {
@@ -70,14 +89,27 @@ describeIsolated("building by real Nix, through the daemon", () => {
     const { verdicts, logs } = await buildAll(drvs);
     const verdict = (name: string) => verdicts.get(name)?.verdict;
     expect(verdict("good")).toEqual({ kind: "succeeded", reused: false });
-    expect(verdict("failed")).toEqual({ kind: "failed", drv: drvs.get("failed"), exitCode: 7, logTail: "one\ntwo" });
+    expect(verdict("failed")).toEqual({
+      kind: "failed",
+      drv: drvs.get("failed"),
+      exitCode: 7,
+      logTail: "one\ntwo",
+    });
     expect(verdict("signal")).toMatchObject({ kind: "failed" });
     expect(verdict("nothing")).toMatchObject({ kind: "failed", exitCode: null });
-    expect(verdict("hash")).toMatchObject({ kind: "hash-mismatch", specified: expect.stringContaining("AAAA"), got: expect.stringMatching(/^sha256-/u) });
+    expect(verdict("hash")).toMatchObject({
+      kind: "hash-mismatch",
+      specified: expect.stringContaining("AAAA"),
+      got: expect.stringMatching(/^sha256-/u),
+    });
     expect(verdict("full")).toMatchObject({ kind: "out-of-disk" });
     expect(verdict("feature")).toEqual({ kind: "no-runner", missing: ["feature warp-drive"] });
     expect(verdict("foreign")).toEqual({ kind: "no-runner", missing: ["system riscv64-linux"] });
-    expect(verdict("above")).toMatchObject({ kind: "dependency-failed", cause: drvs.get("foreign"), verdict: "no-runner" });
+    expect(verdict("above")).toMatchObject({
+      kind: "dependency-failed",
+      cause: drvs.get("foreign"),
+      verdict: "no-runner",
+    });
     expect(logs.get(verdicts.get("good")!.log!)).toBe("made\n");
     expect(verdicts.get("nothing")!.log).toBeNull();
     const again = await buildAll(new Map([["good", drvs.get("good")!]]));
@@ -85,10 +117,16 @@ describeIsolated("building by real Nix, through the daemon", () => {
   });
 
   test("a failing dependency that 100 share is built once, and named 100 times", async () => {
-    const drvs = await instantiate(`let bad = mk "shared-bad" "echo no; exit 1" []; in builtins.listToAttrs (builtins.genList (i: { name = "s" + toString i; value = mk ("s" + toString i) "echo > $out" [ bad ]; }) 100)`);
+    const drvs = await instantiate(
+      `let bad = mk "shared-bad" "echo no; exit 1" []; in builtins.listToAttrs (builtins.genList (i: { name = "s" + toString i; value = mk ("s" + toString i) "echo > $out" [ bad ]; }) 100)`,
+    );
     nix.started.length = 0;
     const { verdicts, logs } = await buildAll(drvs);
-    const causes = new Set([...verdicts.values()].map(({ verdict }) => (verdict.kind === "dependency-failed" ? verdict.cause : verdict.kind)));
+    const causes = new Set(
+      [...verdicts.values()].map(({ verdict }) =>
+        verdict.kind === "dependency-failed" ? verdict.cause : verdict.kind,
+      ),
+    );
     expect(causes.size).toBe(1);
     expect([...causes][0]).toMatch(/-shared-bad\.drv$/u);
     expect([...logs.values()]).toEqual(["no\n"]);
@@ -97,20 +135,29 @@ describeIsolated("building by real Nix, through the daemon", () => {
   });
 
   test("what failed in an earlier slice of the run is not tried again", async () => {
-    const drvs = await instantiate(`rec { bad = mk "memory-bad" "exit 4" []; above = mk "memory-above" "echo > $out" [ bad ]; }`);
+    const drvs = await instantiate(
+      `rec { bad = mk "memory-bad" "exit 4" []; above = mk "memory-above" "echo > $out" [ bad ]; }`,
+    );
     const memory = runMemory();
     await buildAll(new Map([["bad", drvs.get("bad")!]]), { memory });
     nix.started.length = 0;
     const { verdicts } = await buildAll(drvs, { memory });
     expect(verdicts.get("bad")?.verdict).toMatchObject({ kind: "failed", exitCode: 4 });
-    expect(verdicts.get("above")?.verdict).toMatchObject({ kind: "dependency-failed", cause: drvs.get("bad") });
+    expect(verdicts.get("above")?.verdict).toMatchObject({
+      kind: "dependency-failed",
+      cause: drvs.get("bad"),
+    });
     expect(nix.started.some(([, what]) => what === "--realise")).toBe(false);
   });
 
   test("a chain longer than a batch", async () => {
-    const drvs = await instantiate(`let go = i: before: if i == 120 then [ ] else let d = mk ("chain" + toString i) "echo > $out" before; in [ { name = "c" + toString i; value = d; } ] ++ go (i + 1) [ d ]; in builtins.listToAttrs (go 0 [ ])`);
+    const drvs = await instantiate(
+      `let go = i: before: if i == 120 then [ ] else let d = mk ("chain" + toString i) "echo > $out" before; in [ { name = "c" + toString i; value = d; } ] ++ go (i + 1) [ d ]; in builtins.listToAttrs (go 0 [ ])`,
+    );
     const { verdicts } = await buildAll(drvs);
-    expect([...verdicts.values()].filter(({ verdict }) => verdict.kind === "succeeded")).toHaveLength(120);
+    expect(
+      [...verdicts.values()].filter(({ verdict }) => verdict.kind === "succeeded"),
+    ).toHaveLength(120);
   });
 
   test("limits end one build, and the neighbours are built", async () => {
@@ -119,15 +166,29 @@ describeIsolated("building by real Nix, through the daemon", () => {
       before = mk "before" "echo > $out" []; behind = mk "zz-behind" "echo > $out" [];
     }`);
     const silent = await buildAll(drvs, { limits: { buildSeconds: 60, silentSeconds: 1 } });
-    expect(Object.fromEntries([...silent.verdicts].map(([name, { verdict }]) => [name, verdict.kind]))).toEqual({ endless: "silent", before: "succeeded", behind: "succeeded" });
-    const timed = await buildAll(new Map([["endless", drvs.get("endless")!]]), { limits: { buildSeconds: 1, silentSeconds: 60 } });
-    expect(timed.verdicts.get("endless")?.verdict).toMatchObject({ kind: "timed-out", limitSeconds: 1 });
+    expect(
+      Object.fromEntries([...silent.verdicts].map(([name, { verdict }]) => [name, verdict.kind])),
+    ).toEqual({ endless: "silent", before: "succeeded", behind: "succeeded" });
+    const timed = await buildAll(new Map([["endless", drvs.get("endless")!]]), {
+      limits: { buildSeconds: 1, silentSeconds: 60 },
+    });
+    expect(timed.verdicts.get("endless")?.verdict).toMatchObject({
+      kind: "timed-out",
+      limitSeconds: 1,
+    });
   });
 
   test("cancelling ends the build", async () => {
-    const drvs = await instantiate(`{ endless = mk "cancelled" "echo running; while :; do :; done" []; }`);
+    const drvs = await instantiate(
+      `{ endless = mk "cancelled" "echo running; while :; do :; done" []; }`,
+    );
     const stop = new AbortController();
-    await expect(buildAll(drvs, { signal: stop.signal, onLog: () => stop.abort(new Error("cancelled by a person")) })).rejects.toThrow("cancelled by a person");
+    await expect(
+      buildAll(drvs, {
+        signal: stop.signal,
+        onLog: () => stop.abort(new Error("cancelled by a person")),
+      }),
+    ).rejects.toThrow("cancelled by a person");
   });
 
   test("a builder that prints Nix's own messages fools nobody about success", async () => {
@@ -143,11 +204,14 @@ describeIsolated("building by real Nix, through the daemon", () => {
   });
 
   test("outputs that are links, and several of them", async () => {
-    const { byName } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux.link = derivation { name = "link"; system = "x86_64-linux"; builder = "/bin/sh"; outputs = [ "out" "dev" ];
+    const { byName } = await nix.check({
+      "flake.nix":
+        flake(`packages.x86_64-linux.link = derivation { name = "link"; system = "x86_64-linux"; builder = "/bin/sh"; outputs = [ "out" "dev" ];
       args = [ "-c" ''
         echo > $dev
         /bin/busybox ln -s $dev $out || { echo no ln; : > $out; }
-      '' ]; };`) });
+      '' ]; };`),
+    });
     expect(byName.get("packages.x86_64-linux.link")?.verdict.kind).toBe("succeeded");
   });
 });

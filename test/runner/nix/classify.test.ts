@@ -4,20 +4,72 @@ import { blamesMachinery, classify } from "../../../src/runner/nix/build/classif
 const drv = "/nix/store/z2m088p29bhvdcn3jfw2l2f9sgmpaqcp-bad.drv";
 
 test.each([
-  ["2.8 exit code", `error: builder for '${drv}' failed with exit code 3`, { kind: "failed", exitCode: 3 }],
-  ["2.8 with the last lines", `error: builder for '${drv}' failed with exit code 1;\n       last 2 log lines:\n       > a\n       For full logs, run`, { kind: "failed", exitCode: 1 }],
-  ["2.8 signal", `error: builder for '${drv}' failed due to signal 11 (Segmentation fault)`, { kind: "failed", exitCode: 139 }],
-  ["2.8 killed", `error: builder for '${drv}' failed due to signal 9 (Killed)`, { kind: "out-of-memory" }],
-  ["2.8 no output", `error: builder for '${drv}' failed to produce output path for output 'out' at '/nix/store/x'`, { kind: "failed", exitCode: null }],
-  ["2.8 hash", `error: hash mismatch in fixed-output derivation '${drv}':\n         specified: sha256-AAAA=\n            got:    sha256-IBDO=`, { kind: "hash-mismatch", specified: "sha256-AAAA=", got: "sha256-IBDO=" }],
-  ["2.8 time", `error: building of '${drv}!*' from .drv file timed out after 2 seconds`, { kind: "timed-out" }],
+  [
+    "2.8 exit code",
+    `error: builder for '${drv}' failed with exit code 3`,
+    { kind: "failed", exitCode: 3 },
+  ],
+  [
+    "2.8 with the last lines",
+    `error: builder for '${drv}' failed with exit code 1;\n       last 2 log lines:\n       > a\n       For full logs, run`,
+    { kind: "failed", exitCode: 1 },
+  ],
+  [
+    "2.8 signal",
+    `error: builder for '${drv}' failed due to signal 11 (Segmentation fault)`,
+    { kind: "failed", exitCode: 139 },
+  ],
+  [
+    "2.8 killed",
+    `error: builder for '${drv}' failed due to signal 9 (Killed)`,
+    { kind: "out-of-memory" },
+  ],
+  [
+    "2.8 no output",
+    `error: builder for '${drv}' failed to produce output path for output 'out' at '/nix/store/x'`,
+    { kind: "failed", exitCode: null },
+  ],
+  [
+    "2.8 hash",
+    `error: hash mismatch in fixed-output derivation '${drv}':\n         specified: sha256-AAAA=\n            got:    sha256-IBDO=`,
+    { kind: "hash-mismatch", specified: "sha256-AAAA=", got: "sha256-IBDO=" },
+  ],
+  [
+    "2.8 time",
+    `error: building of '${drv}!*' from .drv file timed out after 2 seconds`,
+    { kind: "timed-out" },
+  ],
   ["2.26 time", `error: building of '${drv}^*' timed out after 2 seconds`, { kind: "timed-out" }],
-  ["2.8 silence", `error: building of '${drv}!*' from .drv file timed out after 2 seconds of silence`, { kind: "silent" }],
-  ["2.8 feature", `error: a 'x86_64-linux' with features {kvm2} is required to build '${drv}', but I am a 'x86_64-linux' with features {benchmark, big-parallel}`, { kind: "no-runner", missing: ["feature kvm2"] }],
-  ["2.8 system", `error: a 'aarch64-linux' with features {} is required to build '${drv}', but I am a 'x86_64-linux' with features {kvm}`, { kind: "no-runner", missing: ["system aarch64-linux"] }],
-  ["2.34 exit code", `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 3.\n       Output paths:\n         /nix/store/x`, { kind: "failed", exitCode: 3 }],
-  ["2.34 disk", `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 1.\n       Last 1 log lines:\n       > sh: write error: No space left on device`, { kind: "out-of-disk" }],
-  ["2.34 feature", `error: Cannot build '${drv}'.\n       Reason: required system or feature not available\n       Required system: 'x86_64-linux' with features {kvm2}\n       Current system: 'x86_64-linux' with features {benchmark}`, { kind: "no-runner", missing: ["feature kvm2"] }],
+  [
+    "2.8 silence",
+    `error: building of '${drv}!*' from .drv file timed out after 2 seconds of silence`,
+    { kind: "silent" },
+  ],
+  [
+    "2.8 feature",
+    `error: a 'x86_64-linux' with features {kvm2} is required to build '${drv}', but I am a 'x86_64-linux' with features {benchmark, big-parallel}`,
+    { kind: "no-runner", missing: ["feature kvm2"] },
+  ],
+  [
+    "2.8 system",
+    `error: a 'aarch64-linux' with features {} is required to build '${drv}', but I am a 'x86_64-linux' with features {kvm}`,
+    { kind: "no-runner", missing: ["system aarch64-linux"] },
+  ],
+  [
+    "2.34 exit code",
+    `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 3.\n       Output paths:\n         /nix/store/x`,
+    { kind: "failed", exitCode: 3 },
+  ],
+  [
+    "2.34 disk",
+    `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 1.\n       Last 1 log lines:\n       > sh: write error: No space left on device`,
+    { kind: "out-of-disk" },
+  ],
+  [
+    "2.34 feature",
+    `error: Cannot build '${drv}'.\n       Reason: required system or feature not available\n       Required system: 'x86_64-linux' with features {kvm2}\n       Current system: 'x86_64-linux' with features {benchmark}`,
+    { kind: "no-runner", missing: ["feature kvm2"] },
+  ],
 ])("%s", (_name, message, cause) => {
   expect(classify(message)).toEqual({ drv, cause });
 });
@@ -32,6 +84,10 @@ test.each([
 });
 
 test("a lost daemon is nobody's build", () => {
-  expect(blamesMachinery("error: cannot connect to daemon at '/nix/var/nix/daemon-socket/socket': Connection refused")).toBe(true);
+  expect(
+    blamesMachinery(
+      "error: cannot connect to daemon at '/nix/var/nix/daemon-socket/socket': Connection refused",
+    ),
+  ).toBe(true);
   expect(blamesMachinery(`error: builder for '${drv}' failed with exit code 3`)).toBe(false);
 });

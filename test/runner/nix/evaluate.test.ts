@@ -13,19 +13,25 @@ describeIsolated("evaluation by real Nix", () => {
   });
 
   test("odd names are exact, and no file is named after one", async () => {
-    const { byName } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux = {
+    const { byName } = await nix.check({
+      "flake.nix": flake(`packages.x86_64-linux = {
       "a.b" = mk "a" "echo > $out" []; "q\\"q" = mk "b" "echo > $out" []; "../../x" = mk "c" "echo > $out" [];
       "\\\${y}" = mk "d" "echo > $out" []; "zażółć ❄" = mk "e" "echo > $out" []; "n\\nl" = mk "f" "echo > $out" []; "-rf" = mk "g" "echo > $out" [];
-    };`) });
+    };`),
+    });
     expect([...byName.keys()].toSorted()).toEqual(
-      ['"-rf"', '"../../x"', '"\\${y}"', '"a.b"', '"n\\nl"', '"q\\"q"', '"zażółć ❄"'].map((name) => `packages.x86_64-linux.${name}`).toSorted(),
+      ['"-rf"', '"../../x"', '"\\${y}"', '"a.b"', '"n\\nl"', '"q\\"q"', '"zażółć ❄"']
+        .map((name) => `packages.x86_64-linux.${name}`)
+        .toSorted(),
     );
-    expect([...byName.values()].map((row) => row.verdict.kind)).toEqual(Array.from({ length: 7 }, () => "succeeded"));
+    expect([...byName.values()].map((row) => row.verdict.kind)).toEqual(
+      Array.from({ length: 7 }, () => "succeeded"),
+    );
   });
 
   test("one bad attribute of each kind beside some that pass, with file and line", async () => {
     const { byName } = await nix.check({
-      "lib.nix": "{\n  boom = x:\n    throw \"boom ${x}\";\n}\n",
+      "lib.nix": '{\n  boom = x:\n    throw "boom ${x}";\n}\n',
       "flake.nix": flake(`packages.x86_64-linux = {
       a = mk "a" "echo > $out" [];
       b = (import ./lib.nix).boom "b";
@@ -46,7 +52,9 @@ describeIsolated("evaluation by real Nix", () => {
     const verdict = (name: string) => byName.get(`packages.x86_64-linux.${name}`)?.verdict;
     const at = (name: string) => {
       const found = verdict(name);
-      return found?.kind === "evaluation-error" ? [found.position?.file, found.position?.line] : found?.kind;
+      return found?.kind === "evaluation-error"
+        ? [found.position?.file, found.position?.line]
+        : found?.kind;
     };
     const says = (name: string) => byName.get(`packages.x86_64-linux.${name}`)?.logTail ?? "";
     for (const name of ["a", "z", "n.good"]) expect(verdict(name)?.kind).toBe("succeeded");
@@ -97,30 +105,67 @@ describeIsolated("evaluation by real Nix", () => {
   });
 
   test("a flake that does not parse, and one whose outputs throw", async () => {
-    const broken = await nix.check({ "flake.nix": "{\n  outputs = { self }: {\n    x = ;\n  };\n}\n" });
-    expect(broken.rows).toEqual([expect.objectContaining({ name: ".", drv: null, verdict: expect.objectContaining({ kind: "evaluation-error", position: { file: "flake.nix", line: 3, column: 9 } }) })]);
-    const thrown = await nix.check({ "flake.nix": `{ outputs = { self }: throw "no outputs today"; }` });
-    expect(thrown.rows).toEqual([expect.objectContaining({ name: ".", logTail: expect.stringContaining("no outputs today") })]);
-    const none = await nix.check({ "README": "no flake here" });
-    expect(none.rows).toEqual([expect.objectContaining({ name: ".", verdict: expect.objectContaining({ kind: "evaluation-error" }) })]);
+    const broken = await nix.check({
+      "flake.nix": "{\n  outputs = { self }: {\n    x = ;\n  };\n}\n",
+    });
+    expect(broken.rows).toEqual([
+      expect.objectContaining({
+        name: ".",
+        drv: null,
+        verdict: expect.objectContaining({
+          kind: "evaluation-error",
+          position: { file: "flake.nix", line: 3, column: 9 },
+        }),
+      }),
+    ]);
+    const thrown = await nix.check({
+      "flake.nix": `{ outputs = { self }: throw "no outputs today"; }`,
+    });
+    expect(thrown.rows).toEqual([
+      expect.objectContaining({ name: ".", logTail: expect.stringContaining("no outputs today") }),
+    ]);
+    const none = await nix.check({ README: "no flake here" });
+    expect(none.rows).toEqual([
+      expect.objectContaining({
+        name: ".",
+        verdict: expect.objectContaining({ kind: "evaluation-error" }),
+      }),
+    ]);
   });
 
   test("an input that is not to be had", async () => {
-    const { rows } = await nix.check({ "flake.nix": `{ inputs.x.url = "https://203.0.113.1/x.tar.gz"; outputs = { self, x }: { }; }` });
-    expect(rows).toEqual([expect.objectContaining({ name: ".", verdict: expect.objectContaining({ kind: "evaluation-error" }), logTail: expect.stringContaining("203.0.113.1") })]);
+    const { rows } = await nix.check({
+      "flake.nix": `{ inputs.x.url = "https://203.0.113.1/x.tar.gz"; outputs = { self, x }: { }; }`,
+    });
+    expect(rows).toEqual([
+      expect.objectContaining({
+        name: ".",
+        verdict: expect.objectContaining({ kind: "evaluation-error" }),
+        logTail: expect.stringContaining("203.0.113.1"),
+      }),
+    ]);
   });
 
   test("100 MB of traces change nothing", async () => {
     const { rows } = await nix.check({
-      "flake.nix": flake(`packages.x86_64-linux.loud = let s = builtins.concatStringsSep "" (builtins.genList (i: "0123456789") 1000000);
+      "flake.nix":
+        flake(`packages.x86_64-linux.loud = let s = builtins.concatStringsSep "" (builtins.genList (i: "0123456789") 1000000);
         in builtins.foldl' (a: i: builtins.trace s a) (mk "loud" "echo > $out" []) (builtins.genList (i: i) 10);`),
     });
-    expect(rows).toEqual([expect.objectContaining({ name: "packages.x86_64-linux.loud", verdict: { kind: "succeeded", reused: false } })]);
+    expect(rows).toEqual([
+      expect.objectContaining({
+        name: "packages.x86_64-linux.loud",
+        verdict: { kind: "succeeded", reused: false },
+      }),
+    ]);
   });
 
   test("a set without end and a system without sense", async () => {
-    const { byName } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux.deep = let x = { recurseForDerivations = true; inherit x; }; in x;
-      packages."../x".y = mk "y" "echo > $out" [];`) });
+    const { byName } = await nix.check({
+      "flake.nix":
+        flake(`packages.x86_64-linux.deep = let x = { recurseForDerivations = true; inherit x; }; in x;
+      packages."../x".y = mk "y" "echo > $out" [];`),
+    });
     expect([...byName].map(([name, row]) => [name, row.verdict.kind])).toEqual([
       [expect.stringMatching(/^packages\.x86_64-linux\.deep(\.x)+$/u), "evaluation-error"],
       ['packages."../x".y', "succeeded"],
@@ -143,7 +188,11 @@ describeIsolated("evaluation by real Nix", () => {
   });
 
   test("warnings are told", async () => {
-    const { warnings } = await nix.check({ "flake.nix": flake(`packages.x86_64-linux.w = builtins.trace "warning: old option" (mk "w" "echo > $out" []);`) });
+    const { warnings } = await nix.check({
+      "flake.nix": flake(
+        `packages.x86_64-linux.w = builtins.trace "warning: old option" (mk "w" "echo > $out" []);`,
+      ),
+    });
     expect(warnings).toEqual(["warning: old option"]);
   });
 });

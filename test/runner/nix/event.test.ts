@@ -5,18 +5,30 @@ import { parseLogLine } from "../../../src/runner/nix/log/event.ts";
 import { LINE_BYTES, lineSplitter } from "../../../src/runner/nix/log/lines.ts";
 import { Watch } from "../../../src/runner/nix/build/watch.ts";
 
-const recorded = readFileSync(join(import.meta.dirname, "fixtures/realise-2.8.0.log"), "utf8").split("\n").filter((line) => line !== "");
+const recorded = readFileSync(join(import.meta.dirname, "fixtures/realise-2.8.0.log"), "utf8")
+  .split("\n")
+  .filter((line) => line !== "");
 
 describe("internal-json", () => {
   test("a recorded log of 2.8 is read line for line, with causes and lines at their derivations", () => {
     const notices: string[] = [];
     let now = 0;
-    const watch = new Watch({ now: () => ++now, onLine: () => {}, onNotice: (text) => notices.push(text) });
+    const watch = new Watch({
+      now: () => ++now,
+      onLine: () => {},
+      onNotice: (text) => notices.push(text),
+    });
     for (const line of recorded) watch.see(parseLogLine(line));
-    const causes = Object.fromEntries([...watch.findings.values()].map(({ drv, cause }) => [drv.slice(44, -4), cause]));
+    const causes = Object.fromEntries(
+      [...watch.findings.values()].map(({ drv, cause }) => [drv.slice(44, -4), cause]),
+    );
     expect(causes).toEqual({
       bad: { kind: "failed", exitCode: 3 },
-      hash: { kind: "hash-mismatch", specified: "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", got: expect.stringMatching(/^sha256-[A-Za-z0-9+/]{43}=$/u) },
+      hash: {
+        kind: "hash-mismatch",
+        specified: "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        got: expect.stringMatching(/^sha256-[A-Za-z0-9+/]{43}=$/u),
+      },
       kill: { kind: "out-of-memory" },
       nothing: { kind: "failed", exitCode: null },
       slow: { kind: "timed-out" },
@@ -25,15 +37,17 @@ describe("internal-json", () => {
     expect(ok?.tail.toString()).toBe("hello\nerr");
     expect(notices).toEqual([]);
     // 2.8 closes activities when the process ends; the counters tell earlier.
-    expect(ok!.endedAt).toBeLessThan([...watch.builds.values()].find(({ drv }) => drv.endsWith("-odd.drv"))!.startedAt);
+    expect(ok!.endedAt).toBeLessThan(
+      [...watch.builds.values()].find(({ drv }) => drv.endsWith("-odd.drv"))!.startedAt,
+    );
   });
 
   test.each([
-    "@nix {\"action\":\"start\"",
+    '@nix {"action":"start"',
     "@nix {}",
     "@nix [1]",
-    "@nix {\"action\":\"dance\",\"id\":1}",
-    "@nix {\"action\":\"result\",\"type\":101,\"fields\":[\"x\"]}",
+    '@nix {"action":"dance","id":1}',
+    '@nix {"action":"result","type":101,"fields":["x"]}',
     "error: stack overflow (possible infinite recursion)",
     "",
   ])("a line that is not of the format is kept as text: %j", (line) => {
@@ -41,7 +55,9 @@ describe("internal-json", () => {
   });
 
   test("identifiers above 2^53 stay apart", () => {
-    const ids = ["9007199254740992", "9007199254740993"].map((id) => parseLogLine(`@nix {"action":"stop","id":${id}}`));
+    const ids = ["9007199254740992", "9007199254740993"].map((id) =>
+      parseLogLine(`@nix {"action":"stop","id":${id}}`),
+    );
     expect(ids[0]).not.toEqual(ids[1]);
   });
 });
@@ -60,7 +76,8 @@ describe("lines", () => {
   test("characters split over chunks come out whole", () => {
     const lines: string[] = [];
     const splitter = lineSplitter((line) => lines.push(line));
-    for (const byte of new TextEncoder().encode("zażółć\n\n❄\n")) splitter.push(Uint8Array.of(byte));
+    for (const byte of new TextEncoder().encode("zażółć\n\n❄\n"))
+      splitter.push(Uint8Array.of(byte));
     splitter.end();
     expect(lines).toEqual(["zażółć", "", "❄"]);
   });

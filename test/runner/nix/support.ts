@@ -23,8 +23,13 @@ export interface NixForTest {
 }
 
 /** Two files that run at once must not share user numbers. */
-export async function nixForTest(uidBase: number, config: Partial<RawIsolationConfiguration> = {}): Promise<NixForTest> {
-  const { isolation, close } = await isolationForTest({ uidBase, jobUsers: 4, buildUsers: 8, ...config });
+export async function nixForTest(
+  uidBase: number,
+  config: Partial<RawIsolationConfiguration> = {},
+): Promise<NixForTest> {
+  const own = await isolationForTest({ uidBase, jobUsers: 4, buildUsers: 8, ...config });
+  const { isolation } = own;
+  const close = () => own.close();
   try {
     const facts = await readFacts(workspaceOf(await isolation.openJob("facts")));
     const started: string[][] = [];
@@ -44,8 +49,13 @@ export async function nixForTest(uidBase: number, config: Partial<RawIsolationCo
         const job = await isolation.openJob("check");
         try {
           const checked = await check({
-            workspace: recorded(workspaceOf(job)), facts, checkout, systems: null,
-            signal: new AbortController().signal, now: () => performance.now(), say: () => {},
+            workspace: recorded(workspaceOf(job)),
+            facts,
+            checkout,
+            systems: null,
+            signal: new AbortController().signal,
+            now: () => performance.now(),
+            say: () => {},
           });
           return { ...checked, byName: new Map(checked.rows.map((row) => [row.name, row])) };
         } finally {

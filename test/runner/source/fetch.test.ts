@@ -18,58 +18,148 @@ describeIsolated("fetching a source", () => {
   let close: () => Promise<void>;
   beforeAll(async () => {
     server = await gitServer(TOKEN);
-    ({ isolation, close } = await isolationForTest({ uidBase: 52_600, egress: [`127.0.0.1:${server.port}`], jobUsers: 8 }));
+    const own = await isolationForTest({
+      uidBase: 52_600,
+      egress: [`127.0.0.1:${server.port}`],
+      jobUsers: 8,
+    });
+    isolation = own.isolation;
+    close = () => own.close();
   });
   afterAll(async () => {
     await close?.();
     await server?.close();
   });
 
-  async function workspace(): Promise<{ workspace: Workspace; requests: LaunchRequest[]; sh: (script: string) => Promise<string> }> {
+  async function workspace(): Promise<{
+    workspace: Workspace;
+    requests: LaunchRequest[];
+    sh: (script: string) => Promise<string>;
+  }> {
     const inner = workspaceOf(await isolation.openJob("fetch"));
     const requests: LaunchRequest[] = [];
     return {
       requests,
       workspace: { ...inner, launch: (request) => (requests.push(request), inner.launch(request)) },
-      sh: async (script) => new TextDecoder().decode((await inner.launch({ argv: ["sh", "-c", script], network: "none" })).stdout).trim(),
+      sh: async (script) =>
+        new TextDecoder()
+          .decode((await inner.launch({ argv: ["sh", "-c", script], network: "none" })).stdout)
+          .trim(),
     };
   }
   const signal = new AbortController().signal;
   const say = (): void => {};
 
   test("files as committed, links kept, no .git, one age; the token in a file only", async () => {
-    const { sha, tree } = await server.commit("plain", { "a.txt": "a\n", "sub/$(touch x).txt": "b\n", ".gitattributes": "*.txt export-ignore filter=lfs ident\n" }, (work) => symlink("/etc/passwd", join(work, "link")));
+    const { sha, tree } = await server.commit(
+      "plain",
+      {
+        "a.txt": "a\n",
+        "sub/$(touch x).txt": "b\n",
+        ".gitattributes": "*.txt export-ignore filter=lfs ident\n",
+      },
+      (work) => symlink("/etc/passwd", join(work, "link")),
+    );
     const { workspace: space, requests, sh } = await workspace();
-    const fetched = await fetchSource({ workspace: space, token: TOKEN, signal, say, source: { cloneUrl: server.url("plain"), ref: "refs/heads/main", sha, tree, revision: false } });
+    const fetched = await fetchSource({
+      workspace: space,
+      token: TOKEN,
+      signal,
+      say,
+      source: { cloneUrl: server.url("plain"), ref: "refs/heads/main", sha, tree, revision: false },
+    });
     expect(fetched).toEqual({ kind: "fetched", tree: "/job/source", revision: null });
-    expect((await sh("cd source && find . | sort")).split("\n")).toEqual([".", "./.gitattributes", "./a.txt", "./link", "./sub", "./sub/$(touch x).txt"]);
-    expect(await sh("cd source && readlink link && stat -c %Y a.txt link . | sort -u")).toBe("/etc/passwd\n1");
-    expect(server.authorizations).toContain(`Basic ${Buffer.from(`x-access-token:${TOKEN}`).toString("base64")}`);
-    expect(JSON.stringify(requests.map(({ argv, env, cwd }) => ({ argv, env, cwd })))).not.toContain(TOKEN);
+    expect((await sh("cd source && find . | sort")).split("\n")).toEqual([
+      ".",
+      "./.gitattributes",
+      "./a.txt",
+      "./link",
+      "./sub",
+      "./sub/$(touch x).txt",
+    ]);
+    expect(await sh("cd source && readlink link && stat -c %Y a.txt link . | sort -u")).toBe(
+      "/etc/passwd\n1",
+    );
+    expect(server.authorizations).toContain(
+      `Basic ${Buffer.from(`x-access-token:${TOKEN}`).toString("base64")}`,
+    );
+    expect(
+      JSON.stringify(requests.map(({ argv, env, cwd }) => ({ argv, env, cwd }))),
+    ).not.toContain(TOKEN);
     expect(await sh(`grep -r ${TOKEN} /job; true`)).toBe("");
   });
 
   test("another tree than the job's is refused", async () => {
     const { sha } = await server.commit("other", { "a.txt": "other\n" });
     const { workspace: space } = await workspace();
-    const fetched = await fetchSource({ workspace: space, token: TOKEN, signal, say, source: { cloneUrl: server.url("other"), ref: "refs/heads/main", sha, tree: "0".repeat(40), revision: false } });
-    expect(fetched).toMatchObject({ kind: "refused", verdict: { kind: "infrastructure", message: expect.stringContaining("not what was asked for") } });
+    const fetched = await fetchSource({
+      workspace: space,
+      token: TOKEN,
+      signal,
+      say,
+      source: {
+        cloneUrl: server.url("other"),
+        ref: "refs/heads/main",
+        sha,
+        tree: "0".repeat(40),
+        revision: false,
+      },
+    });
+    expect(fetched).toMatchObject({
+      kind: "refused",
+      verdict: {
+        kind: "infrastructure",
+        message: expect.stringContaining("not what was asked for"),
+      },
+    });
   });
 
   test("a commit that is not there, a wrong token: infrastructure, and the token is not told", async () => {
     const { sha, tree } = await server.commit("gone", { "a.txt": "gone\n" });
-    for (const [token, wanted] of [[TOKEN, "f".repeat(40)], ["ghs_wrong", sha]] as const) {
+    for (const [token, wanted] of [
+      [TOKEN, "f".repeat(40)],
+      ["ghs_wrong", sha],
+    ] as const) {
       const { workspace: space } = await workspace();
-      const fetched = await fetchSource({ workspace: space, token, signal, say, source: { cloneUrl: server.url("gone"), ref: "refs/heads/main", sha: wanted, tree, revision: false } });
-      expect(fetched).toMatchObject({ kind: "refused", verdict: { kind: "infrastructure", message: expect.stringContaining(`fetching ${wanted}`) } });
+      const fetched = await fetchSource({
+        workspace: space,
+        token,
+        signal,
+        say,
+        source: {
+          cloneUrl: server.url("gone"),
+          ref: "refs/heads/main",
+          sha: wanted,
+          tree,
+          revision: false,
+        },
+      });
+      expect(fetched).toMatchObject({
+        kind: "refused",
+        verdict: { kind: "infrastructure", message: expect.stringContaining(`fetching ${wanted}`) },
+      });
       expect(JSON.stringify(fetched)).not.toContain(token);
     }
   });
 
   test("a git checkout where the flake is to see its revision", async () => {
-    const { sha, tree } = await server.commit("revision", { "flake.nix": "{ outputs = { self }: { rev = self.rev; }; }\n" });
+    const { sha, tree } = await server.commit("revision", {
+      "flake.nix": "{ outputs = { self }: { rev = self.rev; }; }\n",
+    });
     const { workspace: space, sh } = await workspace();
-    const fetched = await fetchSource({ workspace: space, token: TOKEN, signal, say, source: { cloneUrl: server.url("revision"), ref: "refs/heads/main", sha, tree, revision: true } });
+    const fetched = await fetchSource({
+      workspace: space,
+      token: TOKEN,
+      signal,
+      say,
+      source: {
+        cloneUrl: server.url("revision"),
+        ref: "refs/heads/main",
+        sha,
+        tree,
+        revision: true,
+      },
+    });
     expect(fetched).toEqual({ kind: "fetched", tree: "/job/source", revision: sha });
     expect(await sh("cd source && git status --short && git rev-parse HEAD")).toBe(sha);
   });

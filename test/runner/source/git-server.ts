@@ -12,7 +12,11 @@ export interface GitServer {
   readonly port: number;
   url(name: string): string;
   /** Makes a bare repository whose `main` holds these files. @returns commit and tree. */
-  commit(name: string, files: Readonly<Record<string, string>>, extra?: (work: string) => Promise<void>): Promise<{ sha: string; tree: string }>;
+  commit(
+    name: string,
+    files: Readonly<Record<string, string>>,
+    extra?: (work: string) => Promise<void>,
+  ): Promise<{ sha: string; tree: string }>;
   /** `Authorization` headers that came in. */
   readonly authorizations: (string | undefined)[];
   close(): Promise<void>;
@@ -23,7 +27,8 @@ export async function gitServer(token: string | null): Promise<GitServer> {
   const authorizations: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     authorizations.push(request.headers.authorization);
-    const wanted = token === null ? null : `Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
+    const wanted =
+      token === null ? null : `Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
     if (wanted !== null && request.headers.authorization !== wanted) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
@@ -31,9 +36,18 @@ export async function gitServer(token: string | null): Promise<GitServer> {
     const url = new URL(request.url ?? "/", "http://localhost");
     const child = spawn("/usr/lib/git-core/git-http-backend", [], {
       env: {
-        GIT_PROJECT_ROOT: root, GIT_HTTP_EXPORT_ALL: "1", PATH_INFO: url.pathname, QUERY_STRING: url.search.slice(1), REQUEST_METHOD: request.method ?? "GET",
-        CONTENT_TYPE: request.headers["content-type"] ?? "", HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "", GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
-        GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*", PATH: process.env.PATH,
+        GIT_PROJECT_ROOT: root,
+        GIT_HTTP_EXPORT_ALL: "1",
+        PATH_INFO: url.pathname,
+        QUERY_STRING: url.search.slice(1),
+        REQUEST_METHOD: request.method ?? "GET",
+        CONTENT_TYPE: request.headers["content-type"] ?? "",
+        HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+        GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
+        GIT_CONFIG_COUNT: "1",
+        GIT_CONFIG_KEY_0: "safe.directory",
+        GIT_CONFIG_VALUE_0: "*",
+        PATH: process.env.PATH,
       },
     });
     request.pipe(child.stdin);
@@ -45,9 +59,16 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       const end = head.indexOf("\r\n\r\n");
       if (end < 0) return;
       open = true;
-      const headers = head.subarray(0, end).toString().split("\r\n").map((line) => line.split(": ", 2) as [string, string]);
+      const headers = head
+        .subarray(0, end)
+        .toString()
+        .split("\r\n")
+        .map((line) => line.split(": ", 2) as [string, string]);
       const status = headers.find(([name]) => name === "Status")?.[1] ?? "200";
-      response.writeHead(Number.parseInt(status, 10), headers.filter(([name]) => name !== "Status"));
+      response.writeHead(
+        Number.parseInt(status, 10),
+        headers.filter(([name]) => name !== "Status"),
+      );
       response.write(head.subarray(end + 4));
     });
     child.stdout.on("end", () => response.end());
@@ -55,9 +76,18 @@ export async function gitServer(token: string | null): Promise<GitServer> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const git = async (cwd: string, ...args: string[]): Promise<string> => {
-    const env = { PATH: process.env.PATH!, HOME: root, GIT_CONFIG_NOSYSTEM: "1", GIT_AUTHOR_NAME: "t", GIT_AUTHOR_EMAIL: "t@example.org", GIT_COMMITTER_NAME: "t", GIT_COMMITTER_EMAIL: "t@example.org" };
+    const env = {
+      PATH: process.env.PATH!,
+      HOME: root,
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_AUTHOR_NAME: "t",
+      GIT_AUTHOR_EMAIL: "t@example.org",
+      GIT_COMMITTER_NAME: "t",
+      GIT_COMMITTER_EMAIL: "t@example.org",
+    };
     const result = await run(["git", ...args], { cwd, env });
-    if (result.exitCode !== 0) throw new Error(`git ${args.join(" ")}: ${new TextDecoder().decode(result.stderr)}`);
+    if (result.exitCode !== 0)
+      throw new Error(`git ${args.join(" ")}: ${new TextDecoder().decode(result.stderr)}`);
     return new TextDecoder().decode(result.stdout).trim();
   };
   return {
@@ -71,7 +101,9 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       await git(work, "add", "--all");
       await git(work, "commit", "--quiet", "--message=first");
       await cp(join(work, ".git"), join(root, `${name}.git`), { recursive: true });
-      const [sha = "", tree = ""] = (await git(work, "rev-parse", "HEAD", "HEAD^{tree}")).split("\n");
+      const [sha = "", tree = ""] = (await git(work, "rev-parse", "HEAD", "HEAD^{tree}")).split(
+        "\n",
+      );
       await rm(work, { recursive: true });
       return { sha, tree };
     },

@@ -38,8 +38,13 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
   let ended: BatchEnd["ended"] = null;
   const clock = setInterval(() => {
     if (ended !== null) return;
-    for (const [kind, since, seconds] of [["timed-out", "startedAt", limits.buildSeconds], ["silent", "lastAt", limits.silentSeconds]] as const) {
-      const build = watch.overdue((running) => now() - running[since] > seconds * 1_000 + CLOCK_MARGIN);
+    for (const [kind, since, seconds] of [
+      ["timed-out", "startedAt", limits.buildSeconds],
+      ["silent", "lastAt", limits.silentSeconds],
+    ] as const) {
+      const build = watch.overdue(
+        (running) => now() - running[since] > seconds * 1_000 + CLOCK_MARGIN,
+      );
       if (build === null) continue;
       ended = { build, kind };
       overdue.abort();
@@ -49,8 +54,19 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
   try {
     const result = await workspace.launch({
       argv: [
-        "nix-store", "--realise", "--keep-going", "--max-jobs", String(jobs), "--timeout", String(Math.ceil(limits.buildSeconds)),
-        "--max-silent-time", String(Math.ceil(limits.silentSeconds)), "--log-format", "internal-json", "-v", ...drvs,
+        "nix-store",
+        "--realise",
+        "--keep-going",
+        "--max-jobs",
+        String(jobs),
+        "--timeout",
+        String(Math.ceil(limits.buildSeconds)),
+        "--max-silent-time",
+        String(Math.ceil(limits.silentSeconds)),
+        "--log-format",
+        "internal-json",
+        "-v",
+        ...drvs,
       ],
       network: "none",
       signal: AbortSignal.any([signal, overdue.signal]),

@@ -14,16 +14,55 @@ type Reader = (found: RegExpExecArray) => Finding | null;
 
 /** Texts of Nix 2.8 to 2.34, cleaned. The first that fits counts. */
 const TEXTS: readonly (readonly [RegExp, Reader])[] = [
-  [new RegExp(`hash mismatch in fixed-output derivation ${DRV}:?\\s+(?:likely URL: \\S+\\s+)?specified:\\s*${HASH}\\s+got:\\s*${HASH}`, "u"), ([, drv = "", specified = "", got = ""]) => ({ drv, cause: { kind: "hash-mismatch", specified, got } })],
-  [new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} timed out after [0-9]+ seconds of silence`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "silent" } })],
-  [new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} timed out`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "timed-out" } })],
-  [new RegExp(`builder for ${DRV} failed with exit code ([0-9]+)`, "u"), ([, drv = "", code]) => ({ drv, cause: { kind: "failed", exitCode: Number(code) } })],
-  [new RegExp(`builder for ${DRV} failed due to signal ([0-9]+)`, "u"), ([, drv = "", signal]) => ({ drv, cause: bySignal(Number(signal)) })],
-  [new RegExp(`builder for ${DRV} failed`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } })],
-  [new RegExp(`a '([^']*)' with features \\{([^}]*)\\} is required to build ${DRV}, but I am a '([^']*)' with features \\{([^}]*)\\}`, "u"), missing],
+  [
+    new RegExp(
+      `hash mismatch in fixed-output derivation ${DRV}:?\\s+(?:likely URL: \\S+\\s+)?specified:\\s*${HASH}\\s+got:\\s*${HASH}`,
+      "u",
+    ),
+    ([, drv = "", specified = "", got = ""]) => ({
+      drv,
+      cause: { kind: "hash-mismatch", specified, got },
+    }),
+  ],
+  [
+    new RegExp(
+      `build(?:ing|er)(?: of| for)? ${DRV} timed out after [0-9]+ seconds of silence`,
+      "u",
+    ),
+    ([, drv = ""]) => ({ drv, cause: { kind: "silent" } }),
+  ],
+  [
+    new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} timed out`, "u"),
+    ([, drv = ""]) => ({ drv, cause: { kind: "timed-out" } }),
+  ],
+  [
+    new RegExp(`builder for ${DRV} failed with exit code ([0-9]+)`, "u"),
+    ([, drv = "", code]) => ({ drv, cause: { kind: "failed", exitCode: Number(code) } }),
+  ],
+  [
+    new RegExp(`builder for ${DRV} failed due to signal ([0-9]+)`, "u"),
+    ([, drv = "", signal]) => ({ drv, cause: bySignal(Number(signal)) }),
+  ],
+  [
+    new RegExp(`builder for ${DRV} failed`, "u"),
+    ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } }),
+  ],
+  [
+    new RegExp(
+      `a '([^']*)' with features \\{([^}]*)\\} is required to build ${DRV}, but I am a '([^']*)' with features \\{([^}]*)\\}`,
+      "u",
+    ),
+    missing,
+  ],
   // 2.30 and later: one paragraph for each derivation, with the reason on a line of its own.
-  [new RegExp(`[Cc]annot build ${DRV}\\.\\s+Reason: ([^\\n]+)([\\s\\S]*)`, "u"), ([, drv = "", reason = "", rest = ""]) => byReason(drv, reason, rest)],
-  [new RegExp(`derivation ${DRV} may not be deterministic`, "u"), ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } })],
+  [
+    new RegExp(`[Cc]annot build ${DRV}\\.\\s+Reason: ([^\\n]+)([\\s\\S]*)`, "u"),
+    ([, drv = "", reason = "", rest = ""]) => byReason(drv, reason, rest),
+  ],
+  [
+    new RegExp(`derivation ${DRV} may not be deterministic`, "u"),
+    ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } }),
+  ],
 ];
 
 /** Reads one error message. Null when it says nothing about a derivation's own build. */
@@ -48,23 +87,49 @@ function byReason(drv: string, reason: string, rest: string): Finding | null {
   if (/dependenc(?:y|ies)/u.test(reason)) return null;
   if (/silence/u.test(reason)) return { drv, cause: { kind: "silent" } };
   if (/timed out/u.test(reason)) return { drv, cause: { kind: "timed-out" } };
-  if (/system|feature|platform/u.test(reason)) return { drv, cause: { kind: "no-runner", missing: lacking(rest) } };
+  if (/system|feature|platform/u.test(reason))
+    return { drv, cause: { kind: "no-runner", missing: lacking(rest) } };
   return { drv, cause: { kind: "failed", exitCode: null } };
 }
 
-function missing([, system = "", features = "", drv = "", ownSystem = "", ownFeatures = ""]: RegExpExecArray): Finding {
+function missing([
+  ,
+  system = "",
+  features = "",
+  drv = "",
+  ownSystem = "",
+  ownFeatures = "",
+]: RegExpExecArray): Finding {
   const own = new Set(words(ownFeatures));
-  const lacks = words(features).filter((feature) => !own.has(feature)).map((feature) => `feature ${feature}`);
-  return { drv, cause: { kind: "no-runner", missing: lacks.length > 0 ? lacks : [`system ${system === ownSystem ? "or feature" : system}`] } };
+  const lacks = words(features)
+    .filter((feature) => !own.has(feature))
+    .map((feature) => `feature ${feature}`);
+  return {
+    drv,
+    cause: {
+      kind: "no-runner",
+      missing:
+        lacks.length > 0 ? lacks : [`system ${system === ownSystem ? "or feature" : system}`],
+    },
+  };
 }
 
 /** `Required system: 'aarch64-linux' with features {kvm}` and `Current system: …` on lines of their own. */
 function lacking(rest: string): string[] {
-  const line = (name: string): RegExpExecArray | null => new RegExp(`${name} system: '?([a-z0-9_]+-[a-z0-9_]+)'?(?: with features \\{([^}]*)\\})?`, "u").exec(rest);
+  const line = (name: string): RegExpExecArray | null =>
+    new RegExp(
+      `${name} system: '?([a-z0-9_]+-[a-z0-9_]+)'?(?: with features \\{([^}]*)\\})?`,
+      "u",
+    ).exec(rest);
   const [, system = "", features = ""] = line("Required") ?? [];
   const [, ownSystem = "", ownFeatures = ""] = line("Current") ?? [];
   const own = new Set(words(ownFeatures));
-  const lacks = [...(system !== ownSystem ? [`system ${system}`] : []), ...words(features).filter((feature) => !own.has(feature)).map((feature) => `feature ${feature}`)];
+  const lacks = [
+    ...(system !== ownSystem ? [`system ${system}`] : []),
+    ...words(features)
+      .filter((feature) => !own.has(feature))
+      .map((feature) => `feature ${feature}`),
+  ];
   return lacks.length > 0 ? lacks : ["system or feature"];
 }
 
@@ -75,10 +140,14 @@ function words(list: string): string[] {
 export const DISK_FULL = /No space left on device|disk full|Disk quota exceeded/u;
 
 function diskFull(finding: Finding | null, message: string): Finding | null {
-  return finding?.cause.kind === "failed" && DISK_FULL.test(message) ? { drv: finding.drv, cause: { kind: "out-of-disk" } } : finding;
+  return finding?.cause.kind === "failed" && DISK_FULL.test(message)
+    ? { drv: finding.drv, cause: { kind: "out-of-disk" } }
+    : finding;
 }
 
 /** Messages that blame the machinery, not a derivation. */
 export function blamesMachinery(message: string): boolean {
-  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file/u.test(message);
+  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file/u.test(
+    message,
+  );
 }

@@ -61,5 +61,10 @@ export function ownVerdict({ drv, cause, logTail }: Failure, limits: BuildLimits
 
 /** The verdict of an attribute that was not tried because of a derivation below it. */
 export function dependencyVerdict(failure: Failure): Verdict {
-  return { kind: "dependency-failed", cause: failure.drv, verdict: failure.cause.kind, logTail: failure.logTail };
+  return {
+    kind: "dependency-failed",
+    cause: failure.drv,
+    verdict: failure.cause.kind,
+    logTail: failure.logTail,
+  };
 }

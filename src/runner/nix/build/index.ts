@@ -83,12 +83,27 @@ class Session {
   /** Finds what is there already, and the graph of what is not. */
   async prepare(): Promise<void> {
     const { workspace, facts, signal, memory, goals } = this.#options;
-    const own = await showDerivations(workspace, facts.version, [...this.#goals.keys()], false, signal);
+    const own = await showDerivations(
+      workspace,
+      facts.version,
+      [...this.#goals.keys()],
+      false,
+      signal,
+    );
     this.#invalid = await invalidPaths(workspace, outputsOf(own.values()), signal);
     const reused = [...this.#goals.keys()].filter((drv) => this.#isValid(own.get(drv)));
-    await this.#settle(new Map(reused.map((drv) => [drv, { verdict: { kind: "succeeded", reused: true }, seconds: 0, log: null }])));
+    await this.#settle(
+      new Map(
+        reused.map((drv) => [
+          drv,
+          { verdict: { kind: "succeeded", reused: true }, seconds: 0, log: null },
+        ]),
+      ),
+    );
     const missing = [...this.#goals.keys()];
-    this.#options.say(`${goals.length} attributes: ${reused.length} derivations are built already, ${missing.length} are to be built`);
+    this.#options.say(
+      `${goals.length} attributes: ${reused.length} derivations are built already, ${missing.length} are to be built`,
+    );
     if (missing.length === 0) return;
     this.#graph = await showDerivations(workspace, facts.version, missing, true, signal);
     this.#invalid = await invalidPaths(workspace, outputsOf(this.#graph.values()), signal);
@@ -96,7 +111,14 @@ class Session {
     if (!facts.remoteBuilders && !facts.substituters) {
       for (const drv of this.#below.keys()) {
         const lacks = lacking(this.#graph.get(drv), facts);
-        if (lacks.length > 0 && !memory.failures.has(drv)) this.#fail({ drv, cause: { kind: "no-runner", missing: lacks }, logTail: "", printed: false, seconds: 0 });
+        if (lacks.length > 0 && !memory.failures.has(drv))
+          this.#fail({
+            drv,
+            cause: { kind: "no-runner", missing: lacks },
+            logTail: "",
+            printed: false,
+            seconds: 0,
+          });
       }
     }
   }
@@ -110,22 +132,37 @@ class Session {
     } finally {
       await this.#logs.closeAll();
     }
-    if (this.#goals.size > 0) throw new Error(`${this.#goals.size} derivations were left without a verdict, such as ${[...this.#goals.keys()][0]}`);
+    if (this.#goals.size > 0)
+      throw new Error(
+        `${this.#goals.size} derivations were left without a verdict, such as ${[...this.#goals.keys()][0]}`,
+      );
   }
 
   /** Puts goals that can still be built in the queue, by what they share. */
   #plan(goals: readonly string[]): void {
-    const open = goals.filter((drv) => this.#goals.has(drv) && !this.#options.memory.failures.has(drv));
+    const open = goals.filter(
+      (drv) => this.#goals.has(drv) && !this.#options.memory.failures.has(drv),
+    );
     const below = this.#openNeed();
     const causes = blocked(below, this.#options.memory.failures);
-    this.#waiting.push(...components(open.filter((drv) => !causes.has(drv)), below));
+    this.#waiting.push(
+      ...components(
+        open.filter((drv) => !causes.has(drv)),
+        below,
+      ),
+    );
   }
 
   /** The need without what is there by now. */
   #openNeed(): { below: Map<string, readonly string[]> } {
     const missing = (drv: string): boolean => !this.#isValid(this.#graph.get(drv));
     const below = new Map<string, readonly string[]>();
-    for (const [drv, inputs] of this.#below) if (missing(drv)) below.set(drv, inputs.filter((input) => this.#below.has(input) && missing(input)));
+    for (const [drv, inputs] of this.#below)
+      if (missing(drv))
+        below.set(
+          drv,
+          inputs.filter((input) => this.#below.has(input) && missing(input)),
+        );
     return { below };
   }
 
@@ -168,14 +205,19 @@ class Session {
     const alone = this.#waiting.length === 0 && this.#running === 0;
     if (first.members.length > BATCH && first.goals.length > FEW_GOALS) {
       const part = peel(first, this.#openNeed());
-      if (part.length > 0) return { drvs: part, after: [...first.goals], jobs: alone ? this.#slots : 1 };
+      if (part.length > 0)
+        return { drvs: part, after: [...first.goals], jobs: alone ? this.#slots : 1 };
     }
     const drvs = [...first.goals];
     let members = first.members.length;
     // Guided: large batches while there is much to do, small ones at the end, so that nobody waits for one long batch.
     const left = this.#waiting.reduce((sum, component) => sum + component.members.length, members);
     const size = Math.max(1, Math.min(BATCH, Math.ceil(left / this.#slots)));
-    for (let next = this.#waiting[0]; next !== undefined && members + next.members.length <= size; next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && members + next.members.length <= size;
+      next = this.#waiting[0]
+    ) {
       drvs.push(...next.goals);
       members += next.members.length;
       this.#waiting.shift();
@@ -183,11 +225,24 @@ class Session {
     return { drvs, after: [], jobs: alone && this.#waiting.length === 0 ? this.#slots : 1 };
   }
 
-  async #build({ drvs, after, jobs }: { drvs: string[]; after: string[]; jobs: number }): Promise<void> {
+  async #build({
+    drvs,
+    after,
+    jobs,
+  }: {
+    drvs: string[];
+    after: string[];
+    jobs: number;
+  }): Promise<void> {
     const { workspace, limits, now, say } = this.#options;
     const signal = this.#signal;
     const end = await realise({
-      workspace, drvs, jobs, limits, signal, now,
+      workspace,
+      drvs,
+      jobs,
+      limits,
+      signal,
+      now,
       onLine: (drv, line) => this.#logs.line(drv, line),
       onNotice: (text) => say(text),
     });
@@ -211,7 +266,13 @@ class Session {
     const fail = (drv: string, cause: Cause): void => {
       if (!this.#graph.has(drv) || this.#isValid(this.#graph.get(drv))) return;
       const build = watch.builds.get(drv);
-      this.#fail({ drv, cause, logTail: build?.tail.toString() ?? "", printed: build?.printed ?? false, seconds: this.#seconds.get(drv) ?? 0 });
+      this.#fail({
+        drv,
+        cause,
+        logTail: build?.tail.toString() ?? "",
+        printed: build?.printed ?? false,
+        seconds: this.#seconds.get(drv) ?? 0,
+      });
     };
     for (const { drv, cause } of watch.findings.values()) fail(drv, cause);
     if (ended !== null) fail(ended.build.drv, { kind: ended.kind });
@@ -228,12 +289,22 @@ class Session {
   async #conclude(drvs: readonly string[], after: readonly string[], end: BatchEnd): Promise<void> {
     const settled = new Map<string, Settled>();
     for (const drv of [...drvs, ...after]) {
-      if (this.#goals.has(drv) && this.#isValid(this.#graph.get(drv))) settled.set(drv, { verdict: { kind: "succeeded", reused: false }, seconds: this.#seconds.get(drv) ?? 0, log: this.#logOf(drv) });
+      if (this.#goals.has(drv) && this.#isValid(this.#graph.get(drv)))
+        settled.set(drv, {
+          verdict: { kind: "succeeded", reused: false },
+          seconds: this.#seconds.get(drv) ?? 0,
+          log: this.#logOf(drv),
+        });
     }
     await this.#settle(settled);
     await this.#settleBlocked();
     const causes = blocked(this.#openNeed(), this.#options.memory.failures);
-    const unexplained = drvs.filter((drv) => !this.#isValid(this.#graph.get(drv)) && !this.#options.memory.failures.has(drv) && !causes.has(drv));
+    const unexplained = drvs.filter(
+      (drv) =>
+        !this.#isValid(this.#graph.get(drv)) &&
+        !this.#options.memory.failures.has(drv) &&
+        !causes.has(drv),
+    );
     const interrupted = drvs.length > 1 && (end.ended !== null || end.watch.findings.size > 0);
     const again = new Set<string>();
     for (const drv of unexplained) {
@@ -245,13 +316,28 @@ class Session {
         this.#alone.add(drv);
         this.#waiting.push({ goals: [drv], members: Array.from({ length: BATCH }, () => drv) });
       } else {
-        const said = end.watch.machinery ?? (end.watch.errors.toString() || `nix-store ${describeLaunch(end.result)}`);
+        const said =
+          end.watch.machinery ??
+          (end.watch.errors.toString() || `nix-store ${describeLaunch(end.result)}`);
         const tail = end.watch.builds.get(drv)?.tail.toString() ?? "";
-        this.#fail({ drv, cause: { kind: "infrastructure", message: shorten(`tried twice, and nothing says why it was not built: ${said}`, 16_384) }, logTail: tail, printed: this.#printed.has(drv), seconds: 0 });
+        this.#fail({
+          drv,
+          cause: {
+            kind: "infrastructure",
+            message: shorten(`tried twice, and nothing says why it was not built: ${said}`, 16_384),
+          },
+          logTail: tail,
+          printed: this.#printed.has(drv),
+          seconds: 0,
+        });
       }
     }
     await this.#settleBlocked();
-    this.#plan([...new Set([...again, ...after])].filter((drv) => again.has(drv) || !unexplained.includes(drv)));
+    this.#plan(
+      [...new Set([...again, ...after])].filter(
+        (drv) => again.has(drv) || !unexplained.includes(drv),
+      ),
+    );
   }
 
   /** Settles goals that failed and goals that stand on something that did. */
@@ -264,10 +350,18 @@ class Session {
       const own = memory.failures.get(drv);
       const cause = causes.get(drv);
       if (own !== undefined && !this.#isValid(this.#graph.get(drv))) {
-        settled.set(drv, { verdict: ownVerdict(own, limits), seconds: own.seconds, log: own.printed ? streamOf(drv) : null });
+        settled.set(drv, {
+          verdict: ownVerdict(own, limits),
+          seconds: own.seconds,
+          log: own.printed ? streamOf(drv) : null,
+        });
       } else if (cause !== undefined) {
         const failure = memory.failures.get(cause)!;
-        settled.set(drv, { verdict: dependencyVerdict(failure), seconds: 0, log: failure.printed ? streamOf(cause) : null });
+        settled.set(drv, {
+          verdict: dependencyVerdict(failure),
+          seconds: 0,
+          log: failure.printed ? streamOf(cause) : null,
+        });
       }
     }
     await this.#settle(settled);
@@ -276,7 +370,15 @@ class Session {
   async #settle(settled: ReadonlyMap<string, Settled>): Promise<void> {
     const results: AttributeResult[] = [];
     for (const [drv, { verdict, seconds, log }] of settled) {
-      for (const goal of this.#goals.get(drv) ?? []) results.push({ selection: goal.selection, path: [...goal.path], drv, verdict, seconds, log });
+      for (const goal of this.#goals.get(drv) ?? [])
+        results.push({
+          selection: goal.selection,
+          path: [...goal.path],
+          drv,
+          verdict,
+          seconds,
+          log,
+        });
       this.#goals.delete(drv);
     }
     if (results.length > 0) await this.#options.sink.results(results);
@@ -287,7 +389,10 @@ class Session {
   }
 
   #isValid(node: GraphNode | undefined): boolean {
-    return node !== undefined && [...node.outputs.values()].every((path) => path !== null && !this.#invalid.has(path));
+    return (
+      node !== undefined &&
+      [...node.outputs.values()].every((path) => path !== null && !this.#invalid.has(path))
+    );
   }
 }
 
@@ -298,6 +403,14 @@ function outputsOf(nodes: Iterable<GraphNode>): string[] {
 /** What this runner lacks to build a derivation by itself. */
 function lacking(node: GraphNode | undefined, facts: NixFacts): string[] {
   if (node === undefined) return [];
-  const system = node.system === "builtin" || facts.systems.includes(node.system) ? [] : [`system ${node.system}`];
-  return [...system, ...node.features.filter((feature) => !facts.features.includes(feature)).map((feature) => `feature ${feature}`)];
+  const system =
+    node.system === "builtin" || facts.systems.includes(node.system)
+      ? []
+      : [`system ${node.system}`];
+  return [
+    ...system,
+    ...node.features
+      .filter((feature) => !facts.features.includes(feature))
+      .map((feature) => `feature ${feature}`),
+  ];
 }

@@ -10,7 +10,11 @@ export interface Need {
  * Follows the goals down as far as something is missing. An input is needed only for the outputs that are used of it.
  * @param valid whether an output path is in the store.
  */
-export function need(goals: Iterable<string>, graph: Graph, valid: (path: string) => boolean): Need {
+export function need(
+  goals: Iterable<string>,
+  graph: Graph,
+  valid: (path: string) => boolean,
+): Need {
   const below = new Map<string, string[]>();
   const visit = [...goals].map((drv) => ({ drv, outputs: null as readonly string[] | null }));
   for (let next = visit.pop(); next !== undefined; next = visit.pop()) {
@@ -27,7 +31,12 @@ export function need(goals: Iterable<string>, graph: Graph, valid: (path: string
   return { below };
 }
 
-function isMissing(graph: Graph, drv: string, outputs: readonly string[] | null, valid: (path: string) => boolean): boolean {
+function isMissing(
+  graph: Graph,
+  drv: string,
+  outputs: readonly string[] | null,
+  valid: (path: string) => boolean,
+): boolean {
   const node = graph.get(drv);
   if (node === undefined) return true;
   return (outputs ?? [...node.outputs.keys()]).some((output) => {
@@ -47,8 +56,9 @@ export function components(goals: readonly string[], { below }: Need): Component
   const parent = new Map<string, string>();
   const find = (drv: string): string => {
     let root = drv;
-    for (let up = parent.get(root); up !== undefined && up !== root; up = parent.get(root)) root = up;
-    for (let at = drv; at !== root; ) {
+    for (let up = parent.get(root); up !== undefined && up !== root; up = parent.get(root))
+      root = up;
+    for (let at = drv; at !== root;) {
       const up = parent.get(at)!;
       parent.set(at, root);
       at = up;
@@ -57,7 +67,8 @@ export function components(goals: readonly string[], { below }: Need): Component
   };
   const reached = reach(goals, below);
   for (const drv of reached) parent.set(drv, drv);
-  for (const drv of reached) for (const input of below.get(drv) ?? []) parent.set(find(drv), find(input));
+  for (const drv of reached)
+    for (const input of below.get(drv) ?? []) parent.set(find(drv), find(input));
   const found = new Map<string, { goals: string[]; members: string[] }>();
   const at = (drv: string): { goals: string[]; members: string[] } => {
     const root = find(drv);
@@ -91,9 +102,12 @@ export const BATCH = 50;
  */
 export function peel(component: Component, { below }: Need): string[] {
   const dependents = new Map<string, number>();
-  for (const drv of component.members) for (const input of below.get(drv) ?? []) dependents.set(input, (dependents.get(input) ?? 0) + 1);
+  for (const drv of component.members)
+    for (const input of below.get(drv) ?? [])
+      dependents.set(input, (dependents.get(input) ?? 0) + 1);
   const goals = new Set(component.goals);
-  const shared = (drv: string): boolean => (dependents.get(drv) ?? 0) + (goals.has(drv) ? 1 : 0) > 1;
+  const shared = (drv: string): boolean =>
+    (dependents.get(drv) ?? 0) + (goals.has(drv) ? 1 : 0) > 1;
   const taken = new Set<string>();
   const chosen: string[] = [];
   for (const drv of depthFirst(component.members, below)) {
@@ -131,11 +145,16 @@ function depthFirst(members: readonly string[], below: Need["below"]): string[] 
 }
 
 /** For everything that has to be built: the failed derivation below it that keeps it from being tried. */
-export function blocked({ below }: Need, failed: { has(drv: string): boolean }): Map<string, string> {
+export function blocked(
+  { below }: Need,
+  failed: { has(drv: string): boolean },
+): Map<string, string> {
   const causes = new Map<string, string>();
   for (const drv of depthFirst([...below.keys()], below)) {
     const inputs = (below.get(drv) ?? []).toSorted();
-    const cause = inputs.find((input) => failed.has(input)) ?? inputs.map((input) => causes.get(input)).find((found) => found !== undefined);
+    const cause =
+      inputs.find((input) => failed.has(input)) ??
+      inputs.map((input) => causes.get(input)).find((found) => found !== undefined);
     if (cause !== undefined) causes.set(drv, cause);
   }
   return causes;

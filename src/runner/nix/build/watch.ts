@@ -47,14 +47,17 @@ export class Watch {
     switch (event.kind) {
       case "start":
         if (event.activity === ACTIVITY.builds) this.#buildsActivity = event.id;
-        else if (event.activity === ACTIVITY.build && typeof event.fields[0] === "string") this.#started(event.id, event.fields[0]);
+        else if (event.activity === ACTIVITY.build && typeof event.fields[0] === "string")
+          this.#started(event.id, event.fields[0]);
         break;
       case "stop":
         this.#stopped(event.id);
         break;
       case "result":
-        if (event.id === this.#buildsActivity && event.result === RESULT.progress) this.#progress(event.fields);
-        else if (event.result === RESULT.buildLogLine && typeof event.fields[0] === "string") this.#line(event.id, event.fields[0]);
+        if (event.id === this.#buildsActivity && event.result === RESULT.progress)
+          this.#progress(event.fields);
+        else if (event.result === RESULT.buildLogLine && typeof event.fields[0] === "string")
+          this.#line(event.id, event.fields[0]);
         break;
       case "message":
         this.#message(event.message, event.level);
@@ -72,7 +75,8 @@ export class Watch {
    */
   overdue(isOverdue: (build: Building) => boolean): Building | null {
     const candidates = this.#running();
-    if (candidates.length > this.#active) return this.#active > 0 && candidates.every(isOverdue) ? (candidates.at(-1) ?? null) : null;
+    if (candidates.length > this.#active)
+      return this.#active > 0 && candidates.every(isOverdue) ? (candidates.at(-1) ?? null) : null;
     return candidates.find(isOverdue) ?? null;
   }
 
@@ -96,7 +100,14 @@ export class Watch {
     this.#activities.set(id, drv);
     const known = this.builds.get(drv);
     if (known !== undefined && known.endedAt === null) return;
-    this.builds.set(drv, { drv, startedAt: at, lastAt: at, endedAt: null, printed: false, tail: new Tail() });
+    this.builds.set(drv, {
+      drv,
+      startedAt: at,
+      lastAt: at,
+      endedAt: null,
+      printed: false,
+      tail: new Tail(),
+    });
   }
 
   #stopped(id: string): void {
@@ -134,6 +145,8 @@ export class Watch {
   /** A full disk shows in what the builder printed; Nix only tells the exit code. */
   #refine(finding: Finding): Finding {
     const printed = this.builds.get(finding.drv)?.tail.toString() ?? "";
-    return finding.cause.kind === "failed" && DISK_FULL.test(printed) ? { drv: finding.drv, cause: { kind: "out-of-disk" } } : finding;
+    return finding.cause.kind === "failed" && DISK_FULL.test(printed)
+      ? { drv: finding.drv, cause: { kind: "out-of-disk" } }
+      : finding;
   }
 }

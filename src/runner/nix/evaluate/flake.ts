@@ -14,8 +14,21 @@ import { bestPosition, spelledPositions } from "./position.ts";
 const Metadata = z.object({
   /** The tree in the store. */
   path: z.string(),
-  locked: z.object({ narHash: z.string(), rev: z.string().optional(), ref: z.string().optional(), lastModified: z.number().optional() }).loose(),
-  locks: z.object({ root: z.string(), nodes: z.record(z.string(), z.object({ inputs: z.record(z.string(), z.unknown()).optional() }).loose()) }),
+  locked: z
+    .object({
+      narHash: z.string(),
+      rev: z.string().optional(),
+      ref: z.string().optional(),
+      lastModified: z.number().optional(),
+    })
+    .loose(),
+  locks: z.object({
+    root: z.string(),
+    nodes: z.record(
+      z.string(),
+      z.object({ inputs: z.record(z.string(), z.unknown()).optional() }).loose(),
+    ),
+  }),
 });
 
 /** A flake whose inputs are fetched, locked by content. */
@@ -51,19 +64,31 @@ export interface LockOptions {
  * input that is not locked is resolved for this evaluation only, and warned of.
  */
 export async function lockFlake(options: LockOptions): Promise<Locked> {
-  const directory = posix.join(".", options.directory === "" ? "." : options.directory).replace(/\/$/u, "");
+  const directory = posix
+    .join(".", options.directory === "" ? "." : options.directory)
+    .replace(/\/$/u, "");
   if (directory.startsWith("..") || posix.isAbsolute(options.directory)) {
-    return { kind: "error", message: `the flake's directory ${JSON.stringify(options.directory)} is not inside the repository`, position: null };
+    return {
+      kind: "error",
+      message: `the flake's directory ${JSON.stringify(options.directory)} is not inside the repository`,
+      position: null,
+    };
   }
   const given = { ...options, directory };
   const first = await attempt(given, "none", null);
   const wrapped = first.kind === "error" && /unsupported parameter 'dir'/u.test(first.message);
   const wrapper = wrapped ? await writeWrapper(given) : null;
   const second = wrapped ? await attempt(given, "none", wrapper) : first;
-  return second.kind === "error" && needsNetwork(second.message) ? await attempt(given, "proxy", wrapper) : second;
+  return second.kind === "error" && needsNetwork(second.message)
+    ? await attempt(given, "proxy", wrapper)
+    : second;
 }
 
-async function attempt(options: LockOptions, network: "none" | "proxy", wrapper: string | null): Promise<Locked> {
+async function attempt(
+  options: LockOptions,
+  network: "none" | "proxy",
+  wrapper: string | null,
+): Promise<Locked> {
   const roots: string[] = [options.tree];
   const warnings: string[] = [];
   let error: { message: string; positions: (LogPosition | null)[] } | null = null;
@@ -72,13 +97,30 @@ async function attempt(options: LockOptions, network: "none" | "proxy", wrapper:
     const event = parseLogLine(line);
     if (event.kind === "text") plain = `${plain}${clean(line)}\n`.slice(-2_000);
     if (event.kind !== "message") return;
-    if (event.error !== null && event.level === 0) error = { message: event.error, positions: [event.position, ...event.trace, ...spelledPositions(event.message)] };
+    if (event.error !== null && event.level === 0)
+      error = {
+        message: event.error,
+        positions: [event.position, ...event.trace, ...spelledPositions(event.message)],
+      };
     else if (event.message.startsWith("warning:")) warnings.push(event.message);
   });
   const result = await options.workspace.launch({
     argv: [
-      "nix", "flake", "metadata", "--json", "--show-trace", ...(wrapper === null ? ["--no-write-lock-file"] : []), "--log-format", "internal-json",
-      "--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false", wrapper === null ? reference(options) : `path:${wrapper}`,
+      "nix",
+      "flake",
+      "metadata",
+      "--json",
+      "--show-trace",
+      ...(wrapper === null ? ["--no-write-lock-file"] : []),
+      "--log-format",
+      "internal-json",
+      "--option",
+      "accept-flake-config",
+      "false",
+      "--option",
+      "allow-import-from-derivation",
+      "false",
+      wrapper === null ? reference(options) : `path:${wrapper}`,
     ],
     network,
     memoryBytes: options.memoryBytes,
@@ -90,7 +132,12 @@ async function attempt(options: LockOptions, network: "none" | "proxy", wrapper:
   lines.end();
   if (ended(result)) {
     const metadata = Metadata.parse(JSON.parse(text(result.stdout)));
-    return { kind: "locked", flake: wrapper === null ? locked(metadata, options) : await unwrapped(metadata, options), warnings: wrapper === null ? warnings : warnings.filter((warning) => !warning.includes("lock file")) };
+    return {
+      kind: "locked",
+      flake: wrapper === null ? locked(metadata, options) : await unwrapped(metadata, options),
+      warnings:
+        wrapper === null ? warnings : warnings.filter((warning) => !warning.includes("lock file")),
+    };
   }
   return failure(result, error, plain, roots);
 }
@@ -104,12 +151,16 @@ function reference(options: LockOptions): string {
   return `${scheme}${encodeURI(options.tree)}${query.size > 0 ? `?${spelled(query)}` : ""}`;
 }
 
-function locked(metadata: z.output<typeof Metadata>, { revision, directory }: Pick<LockOptions, "revision" | "directory">): LockedFlake {
+function locked(metadata: z.output<typeof Metadata>, options: LockOptions): LockedFlake {
+  const found = { storePath: metadata.path, hasInputs: inputsOf(metadata, metadata.locks.root) };
+  // A git address that names a commit is locked by it.
+  if (options.revision !== null) return { root: flakeRoot(reference(options)), ...found };
+  const { directory } = options;
   const query = new URLSearchParams({ narHash: metadata.locked.narHash });
-  if (revision !== null) query.set("rev", revision);
-  if (metadata.locked.lastModified !== undefined) query.set("lastModified", String(metadata.locked.lastModified));
+  if (metadata.locked.lastModified !== undefined)
+    query.set("lastModified", String(metadata.locked.lastModified));
   if (directory !== ".") query.set("dir", directory);
-  return { root: flakeRoot(`path:${metadata.path}?${spelled(query)}`), storePath: metadata.path, hasInputs: inputsOf(metadata, metadata.locks.root) };
+  return { root: flakeRoot(`path:${metadata.path}?${spelled(query)}`), ...found };
 }
 
 function inputsOf({ locks }: z.output<typeof Metadata>, node: string): boolean {
@@ -123,19 +174,49 @@ const WRAPPED = "source";
  * Nix 2.8 takes no `dir` in a path's address, but does in an input's attributes. So the flake becomes the one input of
  * a flake of ours, which may be locked in writing. @returns its folder.
  */
-async function writeWrapper({ workspace, tree, directory, revision, signal }: LockOptions): Promise<string> {
+async function writeWrapper({
+  workspace,
+  tree,
+  directory,
+  revision,
+  signal,
+}: LockOptions): Promise<string> {
   const folder = posix.join(workspace.directory, "wrapper");
-  const source = revision === null ? `type = "path"; path = ${nixString(tree)};` : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
+  const source =
+    revision === null
+      ? `type = "path"; path = ${nixString(tree)};`
+      : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
   const content = `{ inputs.${WRAPPED} = { ${source} dir = ${nixString(directory)}; }; outputs = _: { }; }\n`;
-  const result = await workspace.launch({ argv: ["sh", "-c", 'mkdir -p -- "$1" && rm -f -- "$1/flake.lock" && cat > "$1/flake.nix"', "sh", folder], input: content, network: "none", signal });
-  if (!ended(result)) throw new Error(`writing ${folder}: ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`);
+  const result = await workspace.launch({
+    argv: [
+      "sh",
+      "-c",
+      'mkdir -p -- "$1" && rm -f -- "$1/flake.lock" && cat > "$1/flake.nix"',
+      "sh",
+      folder,
+    ],
+    input: content,
+    network: "none",
+    signal,
+  });
+  if (!ended(result))
+    throw new Error(
+      `writing ${folder}: ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`,
+    );
   return folder;
 }
 
-async function unwrapped(metadata: z.output<typeof Metadata>, { workspace, signal }: LockOptions): Promise<LockedFlake> {
+async function unwrapped(
+  metadata: z.output<typeof Metadata>,
+  { workspace, signal }: LockOptions,
+): Promise<LockedFlake> {
   const query = new URLSearchParams({ narHash: metadata.locked.narHash });
   const outer = `(builtins.getFlake ${nixString(`path:${metadata.path}?${spelled(query)}`)}).inputs.${WRAPPED}`;
-  const result = await workspace.launch({ argv: ["nix", "eval", "--raw", "--expr", `${outer}.sourceInfo.outPath`], network: "none", signal });
+  const result = await workspace.launch({
+    argv: ["nix", "eval", "--raw", "--expr", `${outer}.sourceInfo.outPath`],
+    network: "none",
+    signal,
+  });
   // Where its outputs fail, reading them says so better; only the places of errors are lost.
   const storePath = ended(result) ? text(result.stdout).trim() : metadata.path;
   return { root: `${outer}.outputs`, storePath, hasInputs: inputsOf(metadata, WRAPPED) };
@@ -146,21 +227,43 @@ function spelled(query: URLSearchParams): string {
   return query.toString().replaceAll("+", "%20");
 }
 
-function failure(result: LaunchResult, error: { message: string; positions: (LogPosition | null)[] } | null, plain: string, roots: string[]): Locked {
+function failure(
+  result: LaunchResult,
+  error: { message: string; positions: (LogPosition | null)[] } | null,
+  plain: string,
+  roots: string[],
+): Locked {
   if (result.cancelled) return { kind: "cancelled" };
-  if (result.timedOut) return { kind: "error", message: "reading the flake and fetching its inputs took too long: the time limit of the evaluation passed", position: null };
-  if (result.outOfMemory) return { kind: "error", message: "reading the flake needs more memory than the limit", position: null };
+  if (result.timedOut)
+    return {
+      kind: "error",
+      message:
+        "reading the flake and fetching its inputs took too long: the time limit of the evaluation passed",
+      position: null,
+    };
+  if (result.outOfMemory)
+    return {
+      kind: "error",
+      message: "reading the flake needs more memory than the limit",
+      position: null,
+    };
   if (error === null) {
     const said = /^error: (.*)$/mu.exec(plain)?.[1];
     if (said !== undefined) return { kind: "error", message: said, position: null };
-    return { kind: "infrastructure", message: `nix flake metadata ${describeLaunch(result)}: ${plain.trim().slice(-500)}` };
+    return {
+      kind: "infrastructure",
+      message: `nix flake metadata ${describeLaunch(result)}: ${plain.trim().slice(-500)}`,
+    };
   }
   for (const place of error.positions) {
     // The copy in the store is not known by name when reading it failed.
-    const copy = /^(?:«[a-z+]+:)?(\/nix\/store\/[0-9a-z]{32}-source)(?:[/?»])/u.exec(place?.file ?? "")?.[1];
+    const copy = /^(?:«[a-z+]+:)?(\/nix\/store\/[0-9a-z]{32}-source)(?:[/?»])/u.exec(
+      place?.file ?? "",
+    )?.[1];
     if (copy !== undefined) roots.push(copy);
   }
   const message = shorten(error.message, 16_384);
-  if (/cannot connect to (?:daemon|socket)|SQLite database|Nix daemon disconnected/u.test(message)) return { kind: "infrastructure", message };
+  if (/cannot connect to (?:daemon|socket)|SQLite database|Nix daemon disconnected/u.test(message))
+    return { kind: "infrastructure", message };
   return { kind: "error", message, position: bestPosition(error.positions, roots) };
 }

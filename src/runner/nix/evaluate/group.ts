@@ -34,7 +34,9 @@ export interface GroupContext {
   readonly onMissing: (path: readonly string[]) => void;
 }
 
-export type GroupEnd = { readonly kind: "done" } | Extract<WalkEnd, { kind: "cancelled" | "infrastructure" }>;
+export type GroupEnd =
+  | { readonly kind: "done" }
+  | Extract<WalkEnd, { kind: "cancelled" | "infrastructure" }>;
 
 /** Sets nested deeper than this are not followed: they may be without end. */
 const DEPTH = 8;
@@ -57,9 +59,21 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
   let freshStarts = 0;
   let network = context.evaluator.network;
   while (units.length > 0) {
-    const parameters: Omit<WalkParameters, "nonce"> = { mode: "walk", kinds: [], units, skip, calls: context.calls, args: context.args, depth: DEPTH };
+    const parameters: Omit<WalkParameters, "nonce"> = {
+      mode: "walk",
+      kinds: [],
+      units,
+      skip,
+      calls: context.calls,
+      args: context.args,
+      depth: DEPTH,
+    };
     state.begin(units);
-    const end = await watched({ ...context, evaluator: { ...context.evaluator, network } }, state, parameters);
+    const end = await watched(
+      { ...context, evaluator: { ...context.evaluator, network } },
+      state,
+      parameters,
+    );
     if (end.kind === "cancelled" || end.kind === "infrastructure") return end;
     if (end.kind === "done") {
       return end;
@@ -80,7 +94,12 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
     units = behind(units, state, skip);
     if (context.remainingMs() <= 0) {
       for (const unit of units) {
-        if (!state.done.has(JSON.stringify(unit.path))) state.fail(unit.path, "not evaluated to the end: the time limit of the evaluation has passed", null);
+        if (!state.done.has(JSON.stringify(unit.path)))
+          state.fail(
+            unit.path,
+            "not evaluated to the end: the time limit of the evaluation has passed",
+            null,
+          );
       }
       return { kind: "done" };
     }
@@ -90,11 +109,17 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
 
 /** A fetcher reached for the network where there was none. */
 export function needsNetwork(message: string): boolean {
-  return /unable to download|cannot download|resolve host|could ?n.t connect|network is unreachable|unable to access|Failed to connect|while fetching/iu.test(message);
+  return /unable to download|cannot download|resolve host|could ?n.t connect|network is unreachable|unable to access|Failed to connect|while fetching/iu.test(
+    message,
+  );
 }
 
 /** One process, ended when a single attribute takes more than its share. */
-async function watched(context: GroupContext, state: Progress, parameters: Omit<WalkParameters, "nonce">): Promise<WalkEnd> {
+async function watched(
+  context: GroupContext,
+  state: Progress,
+  parameters: Omit<WalkParameters, "nonce">,
+): Promise<WalkEnd> {
   let timer: NodeJS.Timeout | undefined;
   const share = (): number => Math.max(1, context.remainingMs() * ATTRIBUTE_SHARE);
   try {
@@ -108,15 +133,28 @@ async function watched(context: GroupContext, state: Progress, parameters: Omit<
   }
 }
 
-function explain(end: Exclude<WalkEnd, { kind: "done" | "cancelled" | "infrastructure" }>, definition: LogPosition | null, context: GroupContext): [string, Position | null] {
+function explain(
+  end: Exclude<WalkEnd, { kind: "done" | "cancelled" | "infrastructure" }>,
+  definition: LogPosition | null,
+  context: GroupContext,
+): [string, Position | null] {
   const defined = bestPosition([definition], context.roots);
   switch (end.kind) {
     case "timed-out":
       return ["evaluating it took too long: the time limit passed", defined];
     case "out-of-memory":
-      return [`evaluating it needs more memory than the limit of ${Math.round(context.evaluator.memoryBytes / 1_048_576)} MiB`, defined];
+      return [
+        `evaluating it needs more memory than the limit of ${Math.round(context.evaluator.memoryBytes / 1_048_576)} MiB`,
+        defined,
+      ];
     case "error":
-      return [end.message, bestPosition([...end.positions, ...spelledPositions(end.message), definition], context.roots)];
+      return [
+        end.message,
+        bestPosition(
+          [...end.positions, ...spelledPositions(end.message), definition],
+          context.roots,
+        ),
+      ];
   }
 }
 
@@ -131,7 +169,9 @@ function behind(units: readonly Unit[], state: Progress, skip: Record<string, tr
   }
   const finished = state.finished(state.member);
   // A failure further down: the member is walked again, without what has failed in it.
-  if (!finished) for (const path of state.failed) if (path.startsWith(JSON.stringify(state.member).slice(0, -1))) skip[path] = true;
+  if (!finished)
+    for (const path of state.failed)
+      if (path.startsWith(JSON.stringify(state.member).slice(0, -1))) skip[path] = true;
   return [{ ...first, from: finished ? state.members : state.members - 1 }, ...left.slice(1)];
 }
 
@@ -177,10 +217,21 @@ class Progress {
         this.#derivation(said.path, said.derivation);
         break;
       case "program":
-        this.#settled(said.path, (seconds) => this.#context.onProgram({ path: said.path, program: said.program, derivations: said.derivations, seconds }));
+        this.#settled(said.path, (seconds) =>
+          this.#context.onProgram({
+            path: said.path,
+            program: said.program,
+            derivations: said.derivations,
+            seconds,
+          }),
+        );
         break;
       case "refused":
-        this.fail(said.path, said.reason, bestPosition([this.current?.position ?? null], this.#context.roots));
+        this.fail(
+          said.path,
+          said.reason,
+          bestPosition([this.current?.position ?? null], this.#context.roots),
+        );
         break;
       case "missing":
         this.#settled(said.path, () => this.#context.onMissing(said.path));
@@ -194,7 +245,9 @@ class Progress {
 
   fail(path: readonly string[], message: string, position: ReturnType<typeof bestPosition>): void {
     this.failed.add(JSON.stringify(path));
-    this.#settled(path, (seconds) => this.#emit(path, { kind: "error", message: shorten(message, 16_384), position }, seconds));
+    this.#settled(path, (seconds) =>
+      this.#emit(path, { kind: "error", message: shorten(message, 16_384), position }, seconds),
+    );
   }
 
   finished(path: readonly string[]): boolean {
@@ -203,7 +256,10 @@ class Progress {
 
   #start(path: readonly string[], position: LogPosition | null): void {
     this.current = { path, position, since: this.#context.now() };
-    const inUnit = this.unit !== null && path.length > this.#unitPath.length && this.#unitPath.every((part, index) => path[index] === part);
+    const inUnit =
+      this.unit !== null &&
+      path.length > this.#unitPath.length &&
+      this.#unitPath.every((part, index) => path[index] === part);
     if (!inUnit) {
       this.unit = JSON.stringify(path);
       this.#unitPath = path;
@@ -216,9 +272,18 @@ class Progress {
   }
 
   #derivation(path: readonly string[], said: SaidDerivation | null): void {
-    const derivation = said === null ? null : Derivation.safeParse({ ...said, features: said.features.toSorted() });
-    if (derivation?.success) this.#settled(path, (seconds) => this.#emit(path, { kind: "derivation", derivation: derivation.data }, seconds));
-    else this.fail(path, "is a derivation whose name, system, outputs or features cannot be used", bestPosition([this.current?.position ?? null], this.#context.roots));
+    const derivation =
+      said === null ? null : Derivation.safeParse({ ...said, features: said.features.toSorted() });
+    if (derivation?.success)
+      this.#settled(path, (seconds) =>
+        this.#emit(path, { kind: "derivation", derivation: derivation.data }, seconds),
+      );
+    else
+      this.fail(
+        path,
+        "is a derivation whose name, system, outputs or features cannot be used",
+        bestPosition([this.current?.position ?? null], this.#context.roots),
+      );
   }
 
   #settled(path: readonly string[], report: (seconds: number | null) => void): void {
@@ -226,11 +291,21 @@ class Progress {
     if (this.done.has(text)) return;
     this.done.add(text);
     this.settledHere += 1;
-    report(this.current !== null && JSON.stringify(this.current.path) === text ? (this.#context.now() - this.current.since) / 1_000 : null);
+    report(
+      this.current !== null && JSON.stringify(this.current.path) === text
+        ? (this.#context.now() - this.current.since) / 1_000
+        : null,
+    );
   }
 
   #emit(path: readonly string[], result: Attribute["result"], seconds: number | null): void {
     const short = path.slice(0, PATH_LENGTH).map((part) => shorten(part, COMPONENT_LENGTH));
-    this.#context.onAttribute({ selection: this.#context.selection, path: short, system: systemOf(path), result, seconds });
+    this.#context.onAttribute({
+      selection: this.#context.selection,
+      path: short,
+      system: systemOf(path),
+      result,
+      seconds,
+    });
   }
 }

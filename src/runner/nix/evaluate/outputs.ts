@@ -27,7 +27,14 @@ export const OUTPUT_KINDS: Readonly<Record<string, OutputKind>> = {
 };
 
 /** Looked at when a selection names none. */
-export const DEFAULT_OUTPUTS = ["packages", "checks", "devShells", "apps", "formatter", "nixosConfigurations"] as const;
+export const DEFAULT_OUTPUTS = [
+  "packages",
+  "checks",
+  "devShells",
+  "apps",
+  "formatter",
+  "nixosConfigurations",
+] as const;
 
 const OTHER: OutputKind = { by: "name", shape: "set", leaf: "derivations" };
 
@@ -38,6 +45,11 @@ export function outputKind(name: string): OutputKind {
 /** The system in an attribute path, or null. */
 export function systemOf(path: readonly string[]): string | null {
   const [kind = "", system] = path;
-  if (system === undefined || !Object.hasOwn(OUTPUT_KINDS, kind) || outputKind(kind).by !== "system") return null;
+  if (
+    system === undefined ||
+    !Object.hasOwn(OUTPUT_KINDS, kind) ||
+    outputKind(kind).by !== "system"
+  )
+    return null;
   return /^[a-z0-9_]{1,31}-[a-z0-9_]{1,32}$/u.test(system) ? system : null;
 }

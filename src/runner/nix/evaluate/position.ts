@@ -11,7 +11,11 @@ export function inTree(position: LogPosition | null, roots: Roots): Position | n
   const file = position.file.replace(/^«[a-z+]+:([^?»]*)[^»]*»/u, "$1");
   for (const root of roots) {
     if (file.startsWith(`${root}/`) && file.length > root.length + 1) {
-      return { file: file.slice(root.length + 1), line: position.line, column: position.column !== null && position.column > 0 ? position.column : null };
+      return {
+        file: file.slice(root.length + 1),
+        line: position.line,
+        column: position.column !== null && position.column > 0 ? position.column : null,
+      };
     }
   }
   return null;
@@ -21,14 +25,21 @@ const SPELLED = /\bat (\/[^\n:]+|«[^\n»]*»[^\n:]*):(\d+)(?::(\d+))?/gu;
 
 /** The places that a message names in its own text, for versions that give no fields. */
 export function spelledPositions(message: string): LogPosition[] {
-  return [...message.matchAll(SPELLED)].map(([, file = "", line, column]) => ({ file, line: Number(line), column: column === undefined ? null : Number(column) }));
+  return [...message.matchAll(SPELLED)].map(([, file = "", line, column]) => ({
+    file,
+    line: Number(line),
+    column: column === undefined ? null : Number(column),
+  }));
 }
 
 /**
  * The place to show for an error: its own, then the trace's innermost in the tree, then where the attribute is defined
  * (a bare `throw` has no place of its own in Nix 2.8).
  */
-export function bestPosition(candidates: readonly (LogPosition | null)[], roots: Roots): Position | null {
+export function bestPosition(
+  candidates: readonly (LogPosition | null)[],
+  roots: Roots,
+): Position | null {
   for (const candidate of candidates) {
     const found = inTree(candidate, roots);
     if (found !== null) return found;

@@ -16,7 +16,10 @@ export interface Outline {
 }
 
 /** Declared attributes that cannot be read as paths, beside those that can. */
-export function declaredPaths(attributes: readonly string[]): { paths: string[][]; malformed: string[] } {
+export function declaredPaths(attributes: readonly string[]): {
+  paths: string[][];
+  malformed: string[];
+} {
   const paths: string[][] = [];
   const malformed: string[] = [];
   for (const spelled of attributes) {
@@ -27,17 +30,25 @@ export function declaredPaths(attributes: readonly string[]): { paths: string[][
   return { paths, malformed };
 }
 
-export function flakePaths(selection: Extract<Selection, { kind: "flake" }>): { paths: string[][]; malformed: string[] } {
+export function flakePaths(selection: Extract<Selection, { kind: "flake" }>): {
+  paths: string[][];
+  malformed: string[];
+} {
   return declaredPaths(selection.attributes.length === 0 ? DEFAULT_OUTPUTS : selection.attributes);
 }
 
 /** The work of a flake's selection, by system. */
-export function flakeGroups(paths: readonly string[][], systems: readonly string[] | null, outline: Outline): Group[] {
+export function flakeGroups(
+  paths: readonly string[][],
+  systems: readonly string[] | null,
+  outline: Outline,
+): Group[] {
   const groups = new Map<string, Unit[]>();
   const add = (group: string, unit: Omit<Unit, "from">): void => {
     const units = groups.get(group) ?? [];
     const text = JSON.stringify(unit.path);
-    if (!units.some((other) => JSON.stringify(other.path) === text)) units.push({ ...unit, from: 0 });
+    if (!units.some((other) => JSON.stringify(other.path) === text))
+      units.push({ ...unit, from: 0 });
     groups.set(group, units);
   };
   for (const path of paths) {
@@ -47,7 +58,8 @@ export function flakeGroups(paths: readonly string[][], systems: readonly string
       add("", { path, shape: path.length === 1 ? kind.shape : "leaf", leaf: kind.leaf });
     } else if (second === undefined) {
       for (const system of outline.systems.get(output) ?? []) {
-        if (systems === null || systems.includes(system)) add(system, { path: [output, system], shape: kind.shape, leaf: kind.leaf });
+        if (systems === null || systems.includes(system))
+          add(system, { path: [output, system], shape: kind.shape, leaf: kind.leaf });
       }
     } else if (systems === null || systems.includes(second)) {
       add(second, { path, shape: path.length === 2 ? kind.shape : "leaf", leaf: kind.leaf });
@@ -59,6 +71,11 @@ export function flakeGroups(paths: readonly string[][], systems: readonly string
 /** A file's declared attributes; never an enumeration. */
 export function fileGroups(paths: readonly string[][]): Group[] {
   const unique = new Map(paths.map((path) => [JSON.stringify(path), path]));
-  const units = [...unique.values()].map((path): Unit => ({ path, shape: "leaf", leaf: "derivations", from: 0 }));
+  const units = [...unique.values()].map((path): Unit => ({
+    path,
+    shape: "leaf",
+    leaf: "derivations",
+    from: 0,
+  }));
   return units.length === 0 ? [] : [{ name: "", units }];
 }

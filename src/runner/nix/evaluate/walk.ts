@@ -26,7 +26,11 @@ export interface Evaluator {
 /** How one process ended. */
 export type WalkEnd =
   | { readonly kind: "done" }
-  | { readonly kind: "error"; readonly message: string; readonly positions: readonly (LogPosition | null)[] }
+  | {
+      readonly kind: "error";
+      readonly message: string;
+      readonly positions: readonly (LogPosition | null)[];
+    }
   | { readonly kind: "timed-out" }
   | { readonly kind: "out-of-memory" }
   | { readonly kind: "cancelled" }
@@ -52,13 +56,21 @@ export async function walk(
     if (event.kind !== "message") return;
     const said = parseSaid(event.message, nonce);
     if (said !== null) onSaid(said, () => stopped.abort());
-    else if (event.error !== null && event.level === 0) error = { message: event.error, positions: [event.position, ...event.trace] };
-    else if (/^(?:trace: )?(?:evaluation )?warning:/u.test(event.message)) evaluator.onWarning(event.message.replace(/^trace: /u, ""));
+    else if (event.error !== null && event.level === 0)
+      error = { message: event.error, positions: [event.position, ...event.trace] };
+    else if (/^(?:trace: )?(?:evaluation )?warning:/u.test(event.message))
+      evaluator.onWarning(event.message.replace(/^trace: /u, ""));
   });
   const result = await evaluator.workspace.launch({
     argv: [
-      "nix", "eval", "--show-trace", "--log-format", "internal-json", ...evaluator.arguments,
-      "--expr", walkExpression({ ...parameters, nonce }, evaluator.root),
+      "nix",
+      "eval",
+      "--show-trace",
+      "--log-format",
+      "internal-json",
+      ...evaluator.arguments,
+      "--expr",
+      walkExpression({ ...parameters, nonce }, evaluator.root),
     ],
     network: evaluator.network,
     memoryBytes: evaluator.memoryBytes,
@@ -71,20 +83,37 @@ export async function walk(
   return end(result, error, plain, evaluator.signal);
 }
 
-function end(result: LaunchResult, error: { message: string; positions: (LogPosition | null)[] } | null, plain: string, signal: AbortSignal): WalkEnd {
+function end(
+  result: LaunchResult,
+  error: { message: string; positions: (LogPosition | null)[] } | null,
+  plain: string,
+  signal: AbortSignal,
+): WalkEnd {
   if (signal.aborted) return { kind: "cancelled" };
   if (result.timedOut || result.cancelled) return { kind: "timed-out" };
   if (result.outOfMemory) return { kind: "out-of-memory" };
-  if (result.startFailure !== null) return { kind: "infrastructure", message: `nix eval ${describeLaunch(result)}` };
+  if (result.startFailure !== null)
+    return { kind: "infrastructure", message: `nix eval ${describeLaunch(result)}` };
   if (ended(result)) return { kind: "done" };
-  if (error !== null) return isInfrastructure(error.message) ? { kind: "infrastructure", message: error.message } : { kind: "error", ...error };
+  if (error !== null)
+    return isInfrastructure(error.message)
+      ? { kind: "infrastructure", message: error.message }
+      : { kind: "error", ...error };
   // A stack overflow is told by a signal handler, which can only write plain text.
   const said = /^error: (.*)$/mu.exec(plain)?.[1];
   if (said !== undefined && /memory/iu.test(said)) return { kind: "out-of-memory" };
-  return { kind: "error", message: said ?? `the evaluator ${describeLaunch(result)} without an error: ${plain.trim().slice(-500)}`, positions: [] };
+  return {
+    kind: "error",
+    message:
+      said ??
+      `the evaluator ${describeLaunch(result)} without an error: ${plain.trim().slice(-500)}`,
+    positions: [],
+  };
 }
 
 /** The store or its daemon failed, not the expression. */
 function isInfrastructure(message: string): boolean {
-  return /cannot connect to (?:daemon|socket)|SQLite database|unexpected end-of-file|opening lock file|Nix daemon disconnected/u.test(message);
+  return /cannot connect to (?:daemon|socket)|SQLite database|unexpected end-of-file|opening lock file|Nix daemon disconnected/u.test(
+    message,
+  );
 }

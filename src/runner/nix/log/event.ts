@@ -24,15 +24,35 @@ export type LogEvent =
       readonly position: LogPosition | null;
       readonly trace: readonly LogPosition[];
     }
-  | { readonly kind: "start"; readonly id: string; readonly activity: number; readonly fields: readonly (string | number)[] }
+  | {
+      readonly kind: "start";
+      readonly id: string;
+      readonly activity: number;
+      readonly fields: readonly (string | number)[];
+    }
   | { readonly kind: "stop"; readonly id: string }
-  | { readonly kind: "result"; readonly id: string; readonly result: number; readonly fields: readonly (string | number)[] }
+  | {
+      readonly kind: "result";
+      readonly id: string;
+      readonly result: number;
+      readonly fields: readonly (string | number)[];
+    }
   | { readonly kind: "text"; readonly line: string };
 
 const Fields = z.array(z.union([z.string(), z.number()])).default([]);
-const Place = z.object({ file: z.string().nullish(), line: z.number().nullish(), column: z.number().nullish() });
+const Place = z.object({
+  file: z.string().nullish(),
+  line: z.number().nullish(),
+  column: z.number().nullish(),
+});
 const Line = z.discriminatedUnion("action", [
-  Place.extend({ action: z.literal("msg"), level: z.number(), msg: z.string(), raw_msg: z.string().nullish(), trace: z.array(Place).nullish().catch(null) }),
+  Place.extend({
+    action: z.literal("msg"),
+    level: z.number(),
+    msg: z.string(),
+    raw_msg: z.string().nullish(),
+    trace: z.array(Place).nullish().catch(null),
+  }),
   z.object({ action: z.literal("start"), type: z.number(), fields: Fields }),
   z.object({ action: z.literal("stop") }),
   z.object({ action: z.literal("result"), type: z.number(), fields: Fields }),

@@ -7,7 +7,10 @@ const NEWLINE = 10;
  * Cuts a byte stream into lines and gives each to `onLine` as text. Memory stays bounded whatever is printed: a line
  * without end is cut at `LINE_BYTES`.
  */
-export function lineSplitter(onLine: (line: string) => void): { push(chunk: Uint8Array): void; end(): void } {
+export function lineSplitter(onLine: (line: string) => void): {
+  push(chunk: Uint8Array): void;
+  end(): void;
+} {
   const decoder = new TextDecoder();
   let parts: Uint8Array[] = [];
   let size = 0;

@@ -18,7 +18,13 @@ export interface GraphNode {
 }
 export type Graph = ReadonlyMap<string, GraphNode>;
 
-const Uses = z.record(z.string(), z.union([z.array(z.string()), z.object({ outputs: z.array(z.string()) }).transform((input) => input.outputs)]));
+const Uses = z.record(
+  z.string(),
+  z.union([
+    z.array(z.string()),
+    z.object({ outputs: z.array(z.string()) }).transform((input) => input.outputs),
+  ]),
+);
 const Shown = z.object({
   name: z.string().optional(),
   system: z.string().optional(),
@@ -31,26 +37,48 @@ const Shown = z.object({
 });
 const ByPath = z.record(z.string(), Shown);
 /** 2.32 and later wrap the table and leave out the store's folder. */
-const Document = z.union([z.object({ derivations: ByPath, version: z.number() }).transform((document) => document.derivations), ByPath]);
+const Document = z.union([
+  z
+    .object({ derivations: ByPath, version: z.number() })
+    .transform((document) => document.derivations),
+  ByPath,
+]);
 
 /** Bytes of a whole closure's JSON: a NixOS system has some thousand derivations of a few KB. */
 const CLOSURE_BYTES = 480 * 1_024 * 1_024;
 
 /** Reads derivations, and with `recursive` everything that they are built from. Throws when one is not in the store. */
-export async function showDerivations(workspace: Workspace, version: NixVersion, drvs: readonly string[], recursive: boolean, signal: AbortSignal): Promise<Graph> {
+export async function showDerivations(
+  workspace: Workspace,
+  version: NixVersion,
+  drvs: readonly string[],
+  recursive: boolean,
+  signal: AbortSignal,
+): Promise<Graph> {
   if (drvs.length === 0) return new Map();
-  const command = recursive ? version.showDerivations : version.showDerivations.filter((argument) => argument !== "--recursive");
-  const result = await workspace.launch({ argv: ["nix", ...command, ...drvs], network: "none", maxOutput: CLOSURE_BYTES, signal });
+  const command = recursive
+    ? version.showDerivations
+    : version.showDerivations.filter((argument) => argument !== "--recursive");
+  const result = await workspace.launch({
+    argv: ["nix", ...command, ...drvs],
+    network: "none",
+    maxOutput: CLOSURE_BYTES,
+    signal,
+  });
   if (!ended(result) || result.truncated) {
     signal.throwIfAborted();
-    throw new Error(`reading ${drvs.length} derivations: nix ${describeLaunch(result)}${result.truncated ? ", and printed too much" : ""}: ${clean(text(result.stderr)).slice(-500)}`);
+    throw new Error(
+      `reading ${drvs.length} derivations: nix ${describeLaunch(result)}${result.truncated ? ", and printed too much" : ""}: ${clean(text(result.stderr)).slice(-500)}`,
+    );
   }
   return parseDerivations(text(result.stdout));
 }
 
 export function parseDerivations(json: string): Graph {
   const document = Document.parse(JSON.parse(json));
-  return new Map(Object.entries(document).map(([path, shown]) => [absolute(path), node(absolute(path), shown)]));
+  return new Map(
+    Object.entries(document).map(([path, shown]) => [absolute(path), node(absolute(path), shown)]),
+  );
 }
 
 function node(drv: string, shown: z.output<typeof Shown>): GraphNode {
@@ -60,17 +88,31 @@ function node(drv: string, shown: z.output<typeof Shown>): GraphNode {
     name,
     system: shown.system ?? shown.platform ?? "",
     features: features(shown),
-    outputs: new Map(Object.entries(shown.outputs).map(([output, { path }]) => [output, outputPath(path ?? shown.env[output])])),
-    inputs: new Map(Object.entries(shown.inputDrvs ?? shown.inputs?.drvs ?? {}).map(([path, outputs]) => [absolute(path), outputs])),
+    outputs: new Map(
+      Object.entries(shown.outputs).map(([output, { path }]) => [
+        output,
+        outputPath(path ?? shown.env[output]),
+      ]),
+    ),
+    inputs: new Map(
+      Object.entries(shown.inputDrvs ?? shown.inputs?.drvs ?? {}).map(([path, outputs]) => [
+        absolute(path),
+        outputs,
+      ]),
+    ),
   };
 }
 
 const Names = z.array(z.string());
-const Structured = z.object({ requiredSystemFeatures: Names }).transform((attributes) => attributes.requiredSystemFeatures);
+const Structured = z
+  .object({ requiredSystemFeatures: Names })
+  .transform((attributes) => attributes.requiredSystemFeatures);
 
 function features(shown: z.output<typeof Shown>): string[] {
   const structured = Structured.safeParse(shown.structuredAttrs ?? embedded(shown.env["__json"]));
-  const names = structured.success ? structured.data : (shown.env["requiredSystemFeatures"] ?? "").split(/\s+/u);
+  const names = structured.success
+    ? structured.data
+    : (shown.env["requiredSystemFeatures"] ?? "").split(/\s+/u);
   return [...new Set(names.filter((name) => name !== ""))].toSorted();
 }
 

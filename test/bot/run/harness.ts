@@ -90,10 +90,10 @@ export type Bench = {
   sql: SqlStorage;
   now: number;
   /** Does everything that is due up to `milliseconds` from now. */
-  pass(milliseconds?: number): Promise<void>;
+  pass: (milliseconds?: number) => Promise<void>;
   /** A frame of an attempt of a job; answers what the runner was sent back. */
-  frame(job: number, body: ToRun, options?: { attempt?: number; seq?: number }): Promise<string[]>;
-  finish(job: number, verdict?: Verdict, attempt?: number): Promise<string>;
+  frame: (job: number, body: ToRun, options?: { attempt?: number; seq?: number }) => Promise<string[]>;
+  finish: (job: number, verdict?: Verdict, attempt?: number) => Promise<string>;
 };
 
 let runs = 0;

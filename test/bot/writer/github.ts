@@ -40,7 +40,8 @@ export class FakeGitHub {
   }
 
   #carryOut(method: string, url: URL, init: RequestInit | undefined): Response {
-    const path = url.pathname;
+    // One repository under the two names that tests give it.
+    const path = url.pathname.replace("/repos/o/r42/", "/repos/o/r/");
     const body = typeof init?.body === "string" ? (JSON.parse(init.body) as Record<string, never>) : {};
     const auth = new Headers(init?.headers).get("authorization") ?? "";
     if (method === "POST" && /^\/app\/installations\/\d+\/access_tokens$/u.test(path)) {
@@ -60,6 +61,10 @@ export class FakeGitHub {
       const shown = this.#asked > this.lag ? this.checks.filter(({ name }) => name === url.searchParams.get("check_name")) : [];
       return json({ total_count: shown.length, check_runs: shown.map((check) => ({ ...check, output: { ...check.output, annotations_count: check.annotations.length } })) });
     }
+    const commit = /^\/repos\/o\/r\/git\/commits\/([0-9a-f]{40})$/u.exec(path);
+    if (method === "GET" && commit) return json({ sha: commit[1], tree: { sha: "4".repeat(40) }, parents: [] });
+    if (method === "GET" && /^\/repos\/o\/r\/commits\/[^/]+$/u.test(path)) return json({ sha: "1".repeat(40) });
+    if (method === "GET" && path === "/repos/o/r/contents/.github/snowcat.yml") return json({ message: "Not Found" }, 404);
     if (method === "GET" && path === "/repositories/42") return json({ id: 42, name: "r", owner: { login: "o" }, private: false });
     this.unexpected.push(`${method} ${path}`);
     return json({ message: "Not Found" }, 404);

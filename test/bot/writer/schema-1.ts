@@ -4,6 +4,7 @@ export const SCHEMA_1 = [
     "CREATE INDEX effect_changed ON effect (changed_at)",
     "CREATE INDEX effect_open ON effect (due_at) WHERE state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations))",
     "CREATE TABLE gate ( one INTEGER PRIMARY KEY CHECK (one = 1), paused_until INTEGER NOT NULL, remaining INTEGER, reset_at INTEGER NOT NULL, tokens REAL NOT NULL, filled_at INTEGER NOT NULL ) STRICT",
+    "CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), installation INTEGER NOT NULL) STRICT",
     "CREATE TABLE token (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT",
     "CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT",
 ];

@@ -48,7 +48,11 @@ describe("many verdicts together", () => {
   });
 
   it("do not depend on their order", () => {
-    fc.assert(fc.property(fc.array(fc.record({ kind, required: fc.boolean() })), (verdicts) => void expect(rollup(verdicts.toReversed())).toBe(rollup(verdicts))));
+    fc.assert(
+      fc.property(fc.array(fc.record({ kind, required: fc.boolean() })), (verdicts) => {
+        expect(rollup(verdicts.toReversed())).toBe(rollup(verdicts));
+      }),
+    );
   });
 });
 

@@ -37,7 +37,7 @@ const Head = z.object({ sha: Sha });
 /** The commit is resolved first, so that text and commit belong together. */
 export async function file(octokit: Octokit, { owner, name }: Name, path: string, ref: string): Promise<{ text: string; commit: string }> {
   const head = Head.parse((await octokit.rest.repos.getCommit({ owner, repo: name, ref, per_page: 1 })).data);
-  const read = File.parse((await octokit.rest.repos.getContent({ owner, repo: name, path, ref: head.sha })).data);
+  const read = File.parse((await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", { owner, repo: name, path, ref: head.sha })).data);
   const bytes = Uint8Array.from(atob(read.content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
   return { text: new TextDecoder().decode(bytes), commit: head.sha };
 }

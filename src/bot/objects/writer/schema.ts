@@ -14,6 +14,7 @@ export const STEPS: readonly Step[] = [
     one INTEGER PRIMARY KEY CHECK (one = 1), paused_until INTEGER NOT NULL, remaining INTEGER, reset_at INTEGER NOT NULL, tokens REAL NOT NULL,
     filled_at INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), installation INTEGER NOT NULL) STRICT;
   CREATE TABLE token (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT;
   `,
 ];

@@ -175,10 +175,17 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   }
 }
 
-/** The object's name is `<host>/installation/<id>`; nothing else names the installation, so nothing can mix it up. */
+/**
+ * The object's name is `<host>/installation/<id>`; nothing else names the installation, so nothing can mix it up. An
+ * object that an alarm woke may not know its name: the first call has left the id in a row.
+ */
 function installationOf(ctx: DurableObjectState, env: Environment): number {
+  const { sql } = ctx.storage;
+  const [known] = sql.exec<{ installation: number }>("SELECT installation FROM identity").toArray();
+  if (known) return known.installation;
   const prefix = `${env.GITHUB_HOST}/installation/`;
   const id = ctx.id.name?.startsWith(prefix) ? Number(ctx.id.name.slice(prefix.length)) : Number.NaN;
   if (!Number.isSafeInteger(id) || id <= 0) throw new Error(`a Writer is named ${prefix}<id>, not ${ctx.id.name ?? "anonymously"}`);
+  sql.exec("INSERT INTO identity (one, installation) VALUES (1, ?)", id);
   return id;
 }

@@ -16,6 +16,7 @@ export default {
   async scheduled(controller, env) {
     const { failed } = await sweep(env, controller.scheduledTime);
     // The trigger's own record then shows it; each part has its line in the log.
-    if (failed.length > 0) throw new Error(`parts of the sweep failed: ${failed.slice(0, 10).join(", ")}`);
+    if (failed.length > 0)
+      throw new Error(`parts of the sweep failed: ${failed.slice(0, 10).join(", ")}`);
   },
 } satisfies ExportedHandler<Environment>;

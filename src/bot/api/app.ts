@@ -15,7 +15,10 @@ export function createApp() {
     const github = context.req.query("github") === "1";
     // Whoever may make us ask GitHub could spend our rate limit.
     if (github && !(await hasBearer(context.req.raw, context.env.OPERATOR_SECRET))) {
-      return context.json({ error: "asking GitHub takes OPERATOR_SECRET as `Authorization: Bearer …`" }, 401);
+      return context.json(
+        { error: "asking GitHub takes OPERATOR_SECRET as `Authorization: Bearer …`" },
+        401,
+      );
     }
     const found = await health(context.env, Date.now(), github);
     return context.json(found, found.healthy ? 200 : 503, { "cache-control": "no-store" });
@@ -27,7 +30,15 @@ export function createApp() {
   app.onError((error, context) => {
     // One line with an id that the answer carries; what went wrong is nobody else's business.
     const id = crypto.randomUUID();
-    console.error(JSON.stringify({ what: "request failed", id, method: context.req.method, path: context.req.path, error: error.stack ?? error.message }));
+    console.error(
+      JSON.stringify({
+        what: "request failed",
+        id,
+        method: context.req.method,
+        path: context.req.path,
+        error: error.stack ?? error.message,
+      }),
+    );
     return context.json({ error: "something went wrong here", id }, 500);
   });
   return app;

@@ -22,9 +22,16 @@ operator.post("/codes", async (context) => {
   if (!request.success) return context.json({ error: z.prettifyError(request.error) }, 400);
   const { account } = request.data;
   if (!isAllowed(context.env.ALLOWED_ACCOUNTS, account)) {
-    return context.json({ error: `account ${account} is not in ALLOWED_ACCOUNTS: nothing would run for it` }, 403);
+    return context.json(
+      { error: `account ${account} is not in ALLOWED_ACCOUNTS: nothing would run for it` },
+      403,
+    );
   }
-  return context.json(await context.env.FLEET.getByName(objectName.fleet(context.env.GITHUB_HOST, account)).mintCode(request.data));
+  return context.json(
+    await context.env.FLEET.getByName(objectName.fleet(context.env.GITHUB_HOST, account)).mintCode(
+      request.data,
+    ),
+  );
 });
 
 operator.post("/index/rebuild", async (context) => context.json(await rebuildIndex(context.env)));

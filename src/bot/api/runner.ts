@@ -19,36 +19,49 @@ runner.post(RUNNER_ROUTE.enrol, async (context) => {
   const request = EnrolmentRequest.safeParse(await readJson(context.req.raw));
   if (!request.success) return context.json({ error: z.prettifyError(request.error) }, 400);
   const account = accountOfCode(env.ATTEMPT_KEY, env.GITHUB_HOST, request.data.code);
-  if (account === null || !isAllowed(env.ALLOWED_ACCOUNTS, account)) return context.json({ error: "the code is not good: ask the operator for a new one" }, 403);
-  const reply = await env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, account)).enrol(request.data);
+  if (account === null || !isAllowed(env.ALLOWED_ACCOUNTS, account))
+    return context.json({ error: "the code is not good: ask the operator for a new one" }, 403);
+  const reply = await env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, account)).enrol(
+    request.data,
+  );
   return "refused" in reply ? context.json({ error: reply.refused }, 403) : context.json(reply);
 });
 
 runner.get(RUNNER_ROUTE.socket, async (context) => {
   const { env, req } = context;
-  if (req.header("upgrade")?.toLowerCase() !== "websocket") return context.json({ error: "a WebSocket is expected" }, 426);
+  if (req.header("upgrade")?.toLowerCase() !== "websocket")
+    return context.json({ error: "a WebSocket is expected" }, 426);
   const connect = connectOf(req.raw);
   if (connect === null) return context.json({ error: "enrol first: `snowcat enrol`" }, 401);
   // Who is not served has no Fleet; asking must not make one.
-  if (!isAllowed(env.ALLOWED_ACCOUNTS, connect.account)) return context.json({ error: "the runner is not enrolled here" }, 403);
+  if (!isAllowed(env.ALLOWED_ACCOUNTS, connect.account))
+    return context.json({ error: "the runner is not enrolled here" }, 403);
   const headers = { upgrade: "websocket", authorization: req.header("authorization") ?? "" };
-  return env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, connect.account)).fetch(new Request(req.url, { headers }));
+  return env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, connect.account)).fetch(
+    new Request(req.url, { headers }),
+  );
 });
 
 runner.get(RUNNER_ROUTE.run, async (context) => {
   const { env, req } = context;
   const claims = claimed(req.raw, env);
   if ("refused" in claims) return context.json({ error: claims.refused }, 401);
-  if (req.header("upgrade")?.toLowerCase() !== "websocket") return context.json({ error: "a WebSocket is expected" }, 426);
-  return env.RUN.getByName(objectName.run(env.GITHUB_HOST, claims.run)).fetch(withClaims(req.url, claims));
+  if (req.header("upgrade")?.toLowerCase() !== "websocket")
+    return context.json({ error: "a WebSocket is expected" }, 426);
+  return env.RUN.getByName(objectName.run(env.GITHUB_HOST, claims.run)).fetch(
+    withClaims(req.url, claims),
+  );
 });
 
 runner.get(RUNNER_ROUTE.log, async (context) => {
   const { env, req } = context;
   const claims = claimed(req.raw, env);
   if ("refused" in claims) return context.json({ error: claims.refused }, 401);
-  if (req.header("upgrade")?.toLowerCase() !== "websocket") return context.json({ error: "a WebSocket is expected" }, 426);
-  return env.LOG.getByName(objectName.log(env.GITHUB_HOST, claims.job, claims.attempt)).fetch(withClaims(req.url, claims));
+  if (req.header("upgrade")?.toLowerCase() !== "websocket")
+    return context.json({ error: "a WebSocket is expected" }, 426);
+  return env.LOG.getByName(objectName.log(env.GITHUB_HOST, claims.job, claims.attempt)).fetch(
+    withClaims(req.url, claims),
+  );
 });
 
 runner.post(RUNNER_ROUTE.token, async (context) => {
@@ -56,8 +69,11 @@ runner.post(RUNNER_ROUTE.token, async (context) => {
   const claims = claimed(context.req.raw, env);
   if ("refused" in claims) return context.json({ error: claims.refused }, 401);
   const fleet = env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, claims.account));
-  if (!(await fleet.holds(claims.job, claims.attempt))) return context.json({ error: "the attempt is over, or another's" }, 403);
-  const token: CloneToken = await env.WRITER.getByName(objectName.writer(env.GITHUB_HOST, claims.installation)).cloneToken(claims.repository);
+  if (!(await fleet.holds(claims.job, claims.attempt)))
+    return context.json({ error: "the attempt is over, or another's" }, 403);
+  const token: CloneToken = await env.WRITER.getByName(
+    objectName.writer(env.GITHUB_HOST, claims.installation),
+  ).cloneToken(claims.repository);
   return context.json(token, 200, { "cache-control": "no-store" });
 });
 
@@ -65,6 +81,7 @@ function claimed(request: Request, env: Environment): AttemptClaims | { refused:
   const token = bearer(request);
   if (token === null) return { refused: "send the attempt's token as `Authorization: Bearer …`" };
   const claims = verify(env.ATTEMPT_KEY, token, env.GITHUB_HOST, Date.now());
-  if (!("refused" in claims) && !isAllowed(env.ALLOWED_ACCOUNTS, claims.account)) return { refused: "the account is not served any more" };
+  if (!("refused" in claims) && !isAllowed(env.ALLOWED_ACCOUNTS, claims.account))
+    return { refused: "the account is not served any more" };
   return claims;
 }

@@ -13,16 +13,11 @@ export async function readBody(request: Request, most = LARGEST_BODY): Promise<A
   if (request.body === null) return new ArrayBuffer(0);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = request.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.byteLength;
-    if (size > most) {
-      await reader.cancel();
-      return null;
-    }
-    chunks.push(value);
+  // Leaving the loop cancels what is left of the stream.
+  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > most) return null;
+    chunks.push(chunk);
   }
   const body = new Uint8Array(size);
   let at = 0;

@@ -15,7 +15,9 @@ export function toPkcs8(pem: string): string {
     key = createPrivateKey(pem.includes("\\n") ? pem.replaceAll("\\n", "\n") : pem);
   } catch {
     // The parser's own message can quote its input.
-    throw new Error("GITHUB_APP_PRIVATE_KEY is not a PEM private key: paste the whole file that GitHub made");
+    throw new Error(
+      "GITHUB_APP_PRIVATE_KEY is not a PEM private key: paste the whole file that GitHub made",
+    );
   }
   if (key.asymmetricKeyType !== "rsa") throw new Error("GITHUB_APP_PRIVATE_KEY is not an RSA key");
   return String(key.export({ type: "pkcs8", format: "pem" }));
@@ -27,13 +29,25 @@ export async function appToken(app: { id: string; pem: string }, now: number): P
   const head = encode({ alg: "RS256", typ: "JWT" });
   const claims = encode({ iat: seconds - TOKEN.before, exp: seconds + TOKEN.seconds, iss: app.id });
   const text = new TextEncoder().encode(`${head}.${claims}`);
-  const signature = await crypto.subtle.sign("RSASSA-PKCS1-v1_5", await importKey(toPkcs8(app.pem)), text);
+  const signature = await crypto.subtle.sign(
+    "RSASSA-PKCS1-v1_5",
+    await importKey(toPkcs8(app.pem)),
+    text,
+  );
   return `${head}.${claims}.${base64url(new Uint8Array(signature))}`;
 }
 
 function importKey(pkcs8: string): Promise<CryptoKey> {
-  const der = Uint8Array.from(atob(pkcs8.replaceAll(/-----[A-Z ]+-----|\s/gu, "")), (c) => c.charCodeAt(0));
-  return crypto.subtle.importKey("pkcs8", der, { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, false, ["sign"]);
+  const der = Uint8Array.from(atob(pkcs8.replaceAll(/-----[A-Z ]+-----|\s/gu, "")), (c) =>
+    c.charCodeAt(0),
+  );
+  return crypto.subtle.importKey(
+    "pkcs8",
+    der,
+    { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
 }
 
 function encode(value: object): string {
@@ -41,5 +55,8 @@ function encode(value: object): string {
 }
 
 function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }

@@ -30,13 +30,25 @@ export class Receiver {
 
   async #start(): Promise<Probot> {
     // In the function form: Probot merges over an object.
-    const Octokit = ProbotOctokit.defaults((options: object) => ({ ...options, throttle: { enabled: false }, retry: { enabled: false } }));
-    const probot = new Probot({ Octokit, log: silent(), githubToken: "none", request: { fetch: refuse } });
-    await probot.load((app) => {
-      app.onAny(({ name, payload }) => {
-        this.#event = readEvent(name, payload);
-      });
-    }, { cwd: "/", env: {}, addHandler: refuse });
+    const Octokit = ProbotOctokit.defaults((options: object) => ({
+      ...options,
+      throttle: { enabled: false },
+      retry: { enabled: false },
+    }));
+    const probot = new Probot({
+      Octokit,
+      log: silent(),
+      githubToken: "none",
+      request: { fetch: refuse },
+    });
+    await probot.load(
+      (app) => {
+        app.onAny(({ name, payload }) => {
+          this.#event = readEvent(name, payload);
+        });
+      },
+      { cwd: "/", env: {}, addHandler: refuse },
+    );
     return probot;
   }
 }
@@ -48,6 +60,16 @@ function refuse(): never {
 /** Probot logs what `receive` throws as well: it is caught there, once. */
 function silent(): NonNullable<Options["log"]> {
   const none = () => {};
-  const log = { fatal: none, error: none, warn: none, info: none, debug: none, trace: none, silent: none, level: "silent", child: () => log };
+  const log = {
+    fatal: none,
+    error: none,
+    warn: none,
+    info: none,
+    debug: none,
+    trace: none,
+    silent: none,
+    level: "silent",
+    child: () => log,
+  };
   return log as unknown as NonNullable<Options["log"]>; // pino's own type has forty more members, which Probot does not use
 }

@@ -14,25 +14,42 @@ export const NOBODY = 0;
 export async function webhook(request: Request, env: Environment, now: number): Promise<Response> {
   const body = await readBody(request);
   if (body === null) return answer(413, { error: "the body is larger than 25 MB" });
-  if (!(await verifySignature(env.GITHUB_WEBHOOK_SECRET, request.headers.get("x-hub-signature-256"), body))) {
+  if (
+    !(await verifySignature(
+      env.GITHUB_WEBHOOK_SECRET,
+      request.headers.get("x-hub-signature-256"),
+      body,
+    ))
+  ) {
     return answer(401, { error: "X-Hub-Signature-256 is missing or is not that of the body" });
   }
   const id = request.headers.get("x-github-delivery") ?? "";
   const event = request.headers.get("x-github-event") ?? "";
   if (!/^[0-9A-Za-z-]{1,64}$/u.test(id) || !/^[a-z0-9_]{1,64}$/u.test(event)) {
-    return answer(400, { error: "X-GitHub-Delivery and X-GitHub-Event must name the delivery and its event" });
+    return answer(400, {
+      error: "X-GitHub-Delivery and X-GitHub-Event must name the delivery and its event",
+    });
   }
-  const delivery: Delivery = { id, event, receivedAt: now, body: new Uint8Array(body), allowed: true };
+  const delivery: Delivery = {
+    id,
+    event,
+    receivedAt: now,
+    body: new Uint8Array(body),
+    allowed: true,
+  };
   const about = subject(body);
   if (about === null) {
     await account(env, NOBODY).accept({ ...delivery, allowed: false });
-    return answer(400, { error: "the body is not a JSON object: set the hook's content type to application/json" });
+    return answer(400, {
+      error: "the body is not a JSON object: set the hook's content type to application/json",
+    });
   }
   return answer(202, await hand(env, about, delivery));
 }
 
 async function hand(env: Environment, about: Subject, delivery: Delivery): Promise<Accepted> {
-  if (!isAllowed(env.ALLOWED_ACCOUNTS, about.account)) return account(env, NOBODY).accept({ ...delivery, allowed: false });
+  if (!isAllowed(env.ALLOWED_ACCOUNTS, about.account))
+    return account(env, NOBODY).accept({ ...delivery, allowed: false });
   if (about.repository === null) return account(env, about.account ?? NOBODY).accept(delivery);
   return env.REPO.getByName(objectName.repo(env.GITHUB_HOST, about.repository)).accept(delivery);
 }
@@ -52,13 +69,19 @@ function subject(body: ArrayBuffer): Subject | null {
     return null;
   }
   if (payload === null || typeof payload !== "object" || Array.isArray(payload)) return null;
-  const { repository, organization, installation, sender } = payload as Record<string, Record<string, unknown> | undefined>;
-  const owner = id(inner(repository, "owner")) ?? id(inner(installation, "account")) ?? id(organization);
+  const { repository, organization, installation, sender } = payload as Record<
+    string,
+    Record<string, unknown> | undefined
+  >;
+  const owner =
+    id(inner(repository, "owner")) ?? id(inner(installation, "account")) ?? id(organization);
   return { repository: id(repository), account: owner ?? id(sender) };
 }
 
 function inner(object: unknown, key: string): unknown {
-  return object !== null && typeof object === "object" ? (object as Record<string, unknown>)[key] : undefined;
+  return object !== null && typeof object === "object"
+    ? (object as Record<string, unknown>)[key]
+    : undefined;
 }
 
 function id(object: unknown): number | null {

@@ -34,7 +34,9 @@ export async function indexRepository(
   env: Pick<Environment, "INDEX">,
   repository: { id: number; owner: string; name: string; private: boolean },
 ): Promise<void> {
-  await env.INDEX.prepare("UPDATE runs SET owner = ?1, name = ?2, private = ?3 WHERE repository = ?4")
+  await env.INDEX.prepare(
+    "UPDATE runs SET owner = ?1, name = ?2, private = ?3 WHERE repository = ?4",
+  )
     .bind(repository.owner, repository.name, repository.private ? 1 : 0, repository.id)
     .run();
 }
@@ -43,8 +45,19 @@ export function statement(index: D1Database, row: IndexedRun): D1PreparedStateme
   return index
     .prepare(UPSERT)
     .bind(
-      row.run, row.repository, row.owner, row.name, row.private ? 1 : 0, row.reason, row.ref, row.head, row.pull,
-      row.state, row.conclusion, row.createdAt, row.finishedAt,
+      row.run,
+      row.repository,
+      row.owner,
+      row.name,
+      row.private ? 1 : 0,
+      row.reason,
+      row.ref,
+      row.head,
+      row.pull,
+      row.state,
+      row.conclusion,
+      row.createdAt,
+      row.finishedAt,
     );
 }
 

@@ -12,18 +12,25 @@ export type Step = string | ((sql: SqlStorage) => void);
 export function migrate(storage: DurableObjectStorage, steps: readonly Step[]): number {
   const { sql } = storage;
   return storage.transactionSync(() => {
-    sql.exec("CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT",
+    );
     const rows = sql.exec<{ at: number }>("SELECT at FROM version").toArray();
     const at = rows[0]?.at ?? 0;
     if (at > steps.length) {
-      throw new Error(`the object's database has version ${at}, this release knows ${steps.length}: deploy the newer release`);
+      throw new Error(
+        `the object's database has version ${at}, this release knows ${steps.length}: deploy the newer release`,
+      );
     }
     if (at === steps.length) return at;
     for (const step of steps.slice(at)) {
       if (typeof step === "string") sql.exec(step);
       else step(sql);
     }
-    sql.exec("INSERT INTO version (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at", steps.length);
+    sql.exec(
+      "INSERT INTO version (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at",
+      steps.length,
+    );
     return steps.length;
   });
 }

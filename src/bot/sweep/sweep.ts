@@ -23,7 +23,13 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
       await work();
     } catch (error) {
       swept.failed.push(what);
-      console.error(JSON.stringify({ what: "sweep failed", part: what, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      console.error(
+        JSON.stringify({
+          what: "sweep failed",
+          part: what,
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        }),
+      );
     }
   };
   const wake = (what: string, object: { wake(): Promise<unknown> }) =>
@@ -43,23 +49,35 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
       for (const repository of await object.rotate(MOST.repositories)) {
         const repo = env.REPO.getByName(objectName.repo(host, repository));
         await wake(`repository ${repository}`, repo);
-        for (const run of await repo.active()) await wake(`run ${run}`, env.RUN.getByName(objectName.run(host, run)));
+        for (const run of await repo.active())
+          await wake(`run ${run}`, env.RUN.getByName(objectName.run(host, run)));
       }
     });
   }
   await attempt("runs", async () => {
     // Oldest first: what has hung longest needs it most.
-    const { results } = await env.INDEX.prepare("SELECT run FROM runs WHERE finished_at IS NULL ORDER BY created_at LIMIT ?").bind(MOST.runs).all<{ run: string }>();
-    for (const { run } of results) await wake(`run ${run}`, env.RUN.getByName(objectName.run(host, run)));
+    const { results } = await env.INDEX.prepare(
+      "SELECT run FROM runs WHERE finished_at IS NULL ORDER BY created_at LIMIT ?",
+    )
+      .bind(MOST.runs)
+      .all<{ run: string }>();
+    for (const { run } of results)
+      await wake(`run ${run}`, env.RUN.getByName(objectName.run(host, run)));
   });
-  for (const installation of installations) await wake(`writer ${installation}`, env.WRITER.getByName(objectName.writer(host, installation)));
+  for (const installation of installations)
+    await wake(
+      `writer ${installation}`,
+      env.WRITER.getByName(objectName.writer(host, installation)),
+    );
   await attempt("missed deliveries", async () => {
     // Deliveries are the App's, so any one installation's Writer can ask.
     const [installation] = installations;
     if (installation === undefined) return;
     const book = env.ACCOUNT.getByName(objectName.account(host, NOBODY));
     const since = Math.max(now - KEPT_BY_GITHUB, ((await book.sweptUntil()) ?? 0) - OVERLAP);
-    const { asked } = await env.WRITER.getByName(objectName.writer(host, installation)).redeliver(since);
+    const { asked } = await env.WRITER.getByName(objectName.writer(host, installation)).redeliver(
+      since,
+    );
     swept.redelivered = asked;
     await book.swept(now);
   });

@@ -8,9 +8,18 @@ export type Hash = (text: string) => Promise<string>;
  * Digest of what a run of this kind looks at and requires; part of a judged tree's key. Two configurations with the same
  * digest judge the same tree alike: limits are left out, because a verdict of success does not depend on them.
  */
-export function digestSelection(resolved: Resolved, reason: RunReason["kind"], hash: Hash): Promise<string> {
-  const selections = resolved.selections.map((selection, index) => ({ selection, required: resolved.required[index] }));
-  return hash(canonical({ selections, set: resolved.sets[reason].toSorted(), revision: resolved.revision }));
+export function digestSelection(
+  resolved: Resolved,
+  reason: RunReason["kind"],
+  hash: Hash,
+): Promise<string> {
+  const selections = resolved.selections.map((selection, index) => ({
+    selection,
+    required: resolved.required[index],
+  }));
+  return hash(
+    canonical({ selections, set: resolved.sets[reason].toSorted(), revision: resolved.revision }),
+  );
 }
 
 /** JSON with sorted keys: the same value is the same text. */

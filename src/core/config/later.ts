@@ -10,9 +10,18 @@ const Command = z.array(z.string().min(1).max(4_096)).min(1).max(128);
 const Names = z.array(z.string().min(1).max(1_024)).max(64);
 
 export const Test = z.union([
-  z.strictObject({ vm: z.string().min(1).max(1_024), keep: z.array(z.enum(["serial", "screenshots"])).max(2).optional() }),
   z.strictObject({
-    kind: z.strictObject({ images: z.array(z.string().min(1).max(512)).min(1).max(16), nodes: z.int().min(1).max(16).optional() }),
+    vm: z.string().min(1).max(1_024),
+    keep: z
+      .array(z.enum(["serial", "screenshots"]))
+      .max(2)
+      .optional(),
+  }),
+  z.strictObject({
+    kind: z.strictObject({
+      images: z.array(z.string().min(1).max(512)).min(1).max(16),
+      nodes: z.int().min(1).max(16).optional(),
+    }),
     steps: z.array(Command).min(1).max(64),
   }),
   z.strictObject({ run: Command, after: Names.optional() }),
@@ -46,12 +55,22 @@ export const Bump = z.looseObject({
 });
 
 export const Policy = z.strictObject({
-  trusted: z.enum(["repository", "default-branch-and-merge-queue"]).optional()
-    .describe("Which changes run in the trusted pool: all of the repository's branches, or only the default branch and the merge queue."),
-  writers: z.array(z.string().min(1).max(64)).max(32).optional().describe("Custom repository roles that carry write."),
-  deploy: z.strictObject({
-    permission: z.enum(["write", "maintain", "admin"]).optional(),
-    approvals: z.int().min(0).max(16).optional(),
-    checks: z.enum(["required", "all"]).optional(),
-  }).optional(),
+  trusted: z
+    .enum(["repository", "default-branch-and-merge-queue"])
+    .optional()
+    .describe(
+      "Which changes run in the trusted pool: all of the repository's branches, or only the default branch and the merge queue.",
+    ),
+  writers: z
+    .array(z.string().min(1).max(64))
+    .max(32)
+    .optional()
+    .describe("Custom repository roles that carry write."),
+  deploy: z
+    .strictObject({
+      permission: z.enum(["write", "maintain", "admin"]).optional(),
+      approvals: z.int().min(0).max(16).optional(),
+      checks: z.enum(["required", "all"]).optional(),
+    })
+    .optional(),
 });

@@ -16,5 +16,7 @@ export function inSet(patterns: readonly string[], path: readonly string[]): boo
 
 function components(pattern: string): string[] {
   const found = pattern.match(/"(?:[^"\\]|\\.)*"|[^.]+/gu) ?? [];
-  return found.map((part) => (part.startsWith('"') ? part.slice(1, -1).replace(/\\(.)/gu, "$1") : part));
+  return found.map((part) =>
+    part.startsWith('"') ? part.slice(1, -1).replace(/\\(.)/gu, "$1") : part,
+  );
 }

@@ -1,3 +1,4 @@
+import { canonical } from "./digest.ts";
 import type { Configuration, Evaluate } from "./schema.ts";
 import { DEFAULT_ATTRIBUTES, DEFAULT_EVALUATE } from "./resolve.ts";
 
@@ -8,7 +9,8 @@ import { DEFAULT_ATTRIBUTES, DEFAULT_EVALUATE } from "./resolve.ts";
  */
 export function merge(base: Configuration, proposed: Configuration): Configuration {
   const merged: Configuration = { ...base };
-  if (proposed.evaluate !== undefined) merged.evaluate = addEntries(base.evaluate ?? DEFAULT_EVALUATE, proposed.evaluate);
+  if (proposed.evaluate !== undefined)
+    merged.evaluate = addEntries(base.evaluate ?? DEFAULT_EVALUATE, proposed.evaluate);
   // Nothing said is everything: there is nothing to add to it.
   const patterns = base.sets?.pull_request;
   const more = proposed.sets?.pull_request;
@@ -27,9 +29,12 @@ const MOST_ENTRIES = 64;
 function addEntries(base: readonly Evaluate[], proposed: readonly Evaluate[]): Evaluate[] {
   const entries = [...base];
   for (const entry of proposed) {
-    const have = new Set(entries.filter((known) => key(known) === key(entry)).flatMap(attributesOf));
+    const have = new Set(
+      entries.filter((known) => key(known) === key(entry)).flatMap(attributesOf),
+    );
     const added = attributesOf(entry).filter((attribute) => !have.has(attribute));
-    if (added.length > 0 && entries.length < MOST_ENTRIES) entries.push({ ...entry, attributes: added });
+    if (added.length > 0 && entries.length < MOST_ENTRIES)
+      entries.push({ ...entry, attributes: added });
   }
   return entries;
 }
@@ -41,6 +46,6 @@ function attributesOf(entry: Evaluate): readonly string[] {
 /** Two entries with the same key differ in their attributes only. */
 function key(entry: Evaluate): string {
   return "flake" in entry
-    ? JSON.stringify(["flake", entry.flake, entry.systems?.toSorted() ?? null, entry.revision ?? false])
-    : JSON.stringify(["file", entry.file, Object.entries(entry.args ?? {}).toSorted()]);
+    ? canonical(["flake", entry.flake, entry.systems?.toSorted() ?? null, entry.revision ?? false])
+    : canonical(["file", entry.file, entry.args ?? {}]);
 }

@@ -1,10 +1,20 @@
-import { LineCounter, parseDocument, isMap, isScalar, type Document, type Node, type Pair } from "yaml";
-import * as z from "zod";
+import {
+  LineCounter,
+  parseDocument,
+  isMap,
+  isScalar,
+  type Document,
+  type Node,
+  type Pair,
+} from "yaml";
+import type * as z from "zod";
 import { Configuration, CONFIGURATION_FILE } from "./schema.ts";
 
 /** What is wrong with the configuration, where: lines and columns count from 1. */
 export type ConfigurationError = { file: string; line: number; column: number; message: string };
-export type ConfigurationRead = { ok: true; configuration: Configuration } | { ok: false; errors: ConfigurationError[] };
+export type ConfigurationRead =
+  | { ok: true; configuration: Configuration }
+  | { ok: false; errors: ConfigurationError[] };
 
 /** Longer is refused unread (characters): a configuration is written by hand. */
 const LONGEST = 256 * 1_024;
@@ -14,19 +24,34 @@ const MOST_ERRORS = 50;
 const MOST_ALIASES = 50;
 
 /** Reads the text of `.github/snowcat.yml`. Null (no file) and an empty file are the configuration without keys. */
-export function readConfiguration(text: string | null, file = CONFIGURATION_FILE): ConfigurationRead {
+export function readConfiguration(
+  text: string | null,
+  file = CONFIGURATION_FILE,
+): ConfigurationRead {
   if (text === null) return { ok: true, configuration: {} };
-  const refuse = (message: string): ConfigurationRead => ({ ok: false, errors: [{ file, line: 1, column: 1, message }] });
+  const refuse = (message: string): ConfigurationRead => ({
+    ok: false,
+    errors: [{ file, line: 1, column: 1, message }],
+  });
   if (text.length > LONGEST) return refuse(`the file is longer than ${LONGEST} characters`);
 
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+  });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
   if (document.errors.length > 0) {
-    return { ok: false, errors: document.errors.slice(0, MOST_ERRORS).map((error) => ({ ...place(error.pos[0]), message: error.message })) };
+    return {
+      ok: false,
+      errors: document.errors
+        .slice(0, MOST_ERRORS)
+        .map((error) => ({ ...place(error.pos[0]), message: error.message })),
+    };
   }
   let plain: unknown;
   try {
@@ -38,10 +63,13 @@ export function readConfiguration(text: string | null, file = CONFIGURATION_FILE
   if (read.success) return { ok: true, configuration: read.data };
   return {
     ok: false,
-    errors: read.error.issues.flatMap(spread).slice(0, MOST_ERRORS).map(({ path, message }) => ({
-      ...place(offsetOf(document, path)),
-      message: path.length === 0 ? message : `${path.join(".")}: ${message}`,
-    })),
+    errors: read.error.issues
+      .flatMap(spread)
+      .slice(0, MOST_ERRORS)
+      .map(({ path, message }) => ({
+        ...place(offsetOf(document, path)),
+        message: path.length === 0 ? message : `${path.join(".")}: ${message}`,
+      })),
   };
 }
 
@@ -64,7 +92,9 @@ function spread(issue: z.core.$ZodIssue): Problem[] {
 
 /** How many problems say that the value is another arm's: keys that this arm does not know, or lacks. */
 function missing(problems: Problem[]): number {
-  return problems.filter(({ message }) => message === "unknown key" || message.includes("received undefined")).length;
+  return problems.filter(
+    ({ message }) => message === "unknown key" || message.includes("received undefined"),
+  ).length;
 }
 
 /** Where the value of a path (or its key, or the nearest thing around it) begins in the text. */
@@ -73,7 +103,9 @@ function offsetOf(document: Document, path: PropertyKey[]): number {
   let offset = (document.contents as Node | null)?.range?.[0] ?? 0;
   for (const part of path) {
     if (isMap(node)) {
-      const pair = node.items.find((item: Pair) => isScalar(item.key) && String(item.key.value) === String(part));
+      const pair = node.items.find(
+        (item: Pair) => isScalar(item.key) && String(item.key.value) === String(part),
+      );
       if (pair === undefined) return offset;
       offset = (pair.key as Node).range?.[0] ?? offset;
       node = pair.value;

@@ -19,7 +19,14 @@ export type Resolved = {
 };
 
 /** What a flake's evaluation looks at when nobody says otherwise. */
-export const DEFAULT_ATTRIBUTES = ["packages", "checks", "devShells", "apps", "formatter", "nixosConfigurations"] as const;
+export const DEFAULT_ATTRIBUTES = [
+  "packages",
+  "checks",
+  "devShells",
+  "apps",
+  "formatter",
+  "nixosConfigurations",
+] as const;
 
 const DEFAULT_LIMITS: Limits = {
   /** Half an hour: ten thousand NixOS tests evaluate in about five minutes on two cores. */
@@ -39,7 +46,9 @@ export function resolve(configuration: Configuration, classes: readonly Class[])
   const { limits = {}, sets = {}, policy = {} } = configuration;
   return {
     selections: entries.map(selectionOf),
-    required: entries.map((entry) => ("flake" in entry && entry.systems ? [...new Set(entry.systems)].toSorted() : here)),
+    required: entries.map((entry) =>
+      "flake" in entry && entry.systems ? [...new Set(entry.systems)].toSorted() : here,
+    ),
     revision: entries.some((entry) => "flake" in entry && entry.revision === true),
     sets: {
       push: sets.push ?? EVERYTHING,
@@ -60,7 +69,12 @@ export const DEFAULT_EVALUATE: Evaluate[] = [{ flake: "." }];
 
 function selectionOf(entry: Evaluate): Selection {
   if ("flake" in entry) {
-    return { kind: "flake", directory: entry.flake, attributes: entry.attributes ?? [...DEFAULT_ATTRIBUTES], systems: entry.systems ?? null };
+    return {
+      kind: "flake",
+      directory: entry.flake,
+      attributes: entry.attributes ?? [...DEFAULT_ATTRIBUTES],
+      systems: entry.systems ?? null,
+    };
   }
   return { kind: "file", file: entry.file, attributes: entry.attributes, args: entry.args ?? {} };
 }

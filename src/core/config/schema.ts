@@ -7,27 +7,51 @@ const Inside = z
   .string()
   .min(1)
   .max(1_024)
-  .refine((path) => !path.startsWith("/") && !path.split("/").includes("..") && !/[\u0000-\u001f\u007f]/u.test(path), {
-    error: "must be a path inside the repository (relative, without `..`)",
-  });
+  .refine(
+    (path) =>
+      !path.startsWith("/") &&
+      !path.split("/").includes("..") &&
+      !/[\u0000-\u001f\u007f]/u.test(path),
+    {
+      error: "must be a path inside the repository (relative, without `..`)",
+    },
+  );
 
 /** An attribute path as Nix spells it, or its first components. Never a flag. */
 const AttributePath = z
   .string()
   .min(1)
   .max(1_024)
-  .refine((path) => !path.startsWith("-") && !/[\u0000-\u001f\u007f]/u.test(path), { error: "must be an attribute path" });
+  .refine((path) => !path.startsWith("-") && !/[\u0000-\u001f\u007f]/u.test(path), {
+    error: "must be an attribute path",
+  });
 
 const EvaluateFlake = z.strictObject({
   flake: Inside.describe("Directory of flake.nix."),
-  attributes: z.array(AttributePath).min(1).max(256).optional().describe("Outputs, or attribute paths below them."),
-  systems: z.array(System).min(1).max(32).optional().describe("Systems that must be built; the others are evaluated only."),
-  revision: z.boolean().optional().describe("The flake reads self.rev; its results are not reused by tree."),
+  attributes: z
+    .array(AttributePath)
+    .min(1)
+    .max(256)
+    .optional()
+    .describe("Outputs, or attribute paths below them."),
+  systems: z
+    .array(System)
+    .min(1)
+    .max(32)
+    .optional()
+    .describe("Systems that must be built; the others are evaluated only."),
+  revision: z
+    .boolean()
+    .optional()
+    .describe("The flake reads self.rev; its results are not reused by tree."),
 });
 const EvaluateFile = z.strictObject({
   file: Inside.describe("A Nix file; it is never enumerated."),
   attributes: z.array(AttributePath).min(1).max(1_024),
-  args: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096)).optional().describe("Strings, as --argstr."),
+  args: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096))
+    .optional()
+    .describe("Strings, as --argstr."),
 });
 export const Evaluate = z.union([EvaluateFlake, EvaluateFile]);
 export type Evaluate = z.infer<typeof Evaluate>;
@@ -42,8 +66,15 @@ export const Sets = z.strictObject({
 /** All are optional; the defaults stand in `resolve.ts`. */
 export const LimitsSource = z.strictObject({
   evaluation_seconds: z.int().min(1).max(86_400).optional(),
-  evaluation_bytes: z.int().min(64 * 1_024 ** 2).optional(),
-  build_seconds: z.int().min(1).max(7 * 86_400).optional(),
+  evaluation_bytes: z
+    .int()
+    .min(64 * 1_024 ** 2)
+    .optional(),
+  build_seconds: z
+    .int()
+    .min(1)
+    .max(7 * 86_400)
+    .optional(),
   silent_seconds: z.int().min(1).max(86_400).optional(),
 });
 
@@ -58,7 +89,12 @@ export const Configuration = z.strictObject({
   tests: z.record(Name, Test).optional(),
   push: z.record(Name, Push).optional(),
   machines: z
-    .strictObject({ discover: z.array(z.enum(["nixosConfigurations", "clan"])).max(2).optional() })
+    .strictObject({
+      discover: z
+        .array(z.enum(["nixosConfigurations", "clan"]))
+        .max(2)
+        .optional(),
+    })
     .catchall(Machine)
     .optional(),
   rollouts: z.record(Name, Rollout).optional(),
@@ -72,5 +108,8 @@ export const CONFIGURATION_FILE = ".github/snowcat.yml";
 
 /** For editors. */
 export function jsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(Configuration, { io: "input" }), title: `Snowcat: ${CONFIGURATION_FILE}` };
+  return {
+    ...z.toJSONSchema(Configuration, { io: "input" }),
+    title: `Snowcat: ${CONFIGURATION_FILE}`,
+  };
 }

@@ -39,20 +39,54 @@ export type Event = {
 
 export type What =
   /** `sha` is null for a deletion. `pushedAt` is Unix time (s). */
-  | { kind: "push"; ref: string; before: string | null; sha: string | null; pushedAt: number | null }
+  | {
+      kind: "push";
+      ref: string;
+      before: string | null;
+      sha: string | null;
+      pushedAt: number | null;
+    }
   | { kind: "pull_request"; action: PullAction; pull: EventPull; before: string | null }
-  | { kind: "merge_group"; action: "checks_requested" | "destroyed"; head: string; headRef: string; base: string }
+  | {
+      kind: "merge_group";
+      action: "checks_requested" | "destroyed";
+      head: string;
+      headRef: string;
+      base: string;
+    }
   | { kind: "check_run"; action: "rerequested"; externalId: string; head: string }
-  | { kind: "check_run"; action: "requested_action"; identifier: string; externalId: string; head: string }
+  | {
+      kind: "check_run";
+      action: "requested_action";
+      identifier: string;
+      externalId: string;
+      head: string;
+    }
   | { kind: "check_suite"; action: "rerequested"; head: string }
   | { kind: "comment"; pull: number; id: number; body: string }
   | { kind: "repository"; action: RepositoryAction }
-  | { kind: "installation"; action: InstallationAction; added: InstalledRepository[]; removed: number[] }
+  | {
+      kind: "installation";
+      action: InstallationAction;
+      added: InstalledRepository[];
+      removed: number[];
+    }
   | { kind: "ping" }
   /** Recorded, nothing to do. */
   | { kind: "other"; event: string; action: string | null };
 
-export type PullAction = "opened" | "synchronize" | "reopened" | "retargeted" | "closed" | "changed";
+export type PullAction =
+  | "opened"
+  | "synchronize"
+  | "reopened"
+  | "retargeted"
+  | "closed"
+  | "changed";
 export type RepositoryAction = "transferred" | "deleted" | "changed";
-export type InstallationAction = "created" | "deleted" | "suspended" | "unsuspended" | "repositories";
+export type InstallationAction =
+  | "created"
+  | "deleted"
+  | "suspended"
+  | "unsuspended"
+  | "repositories";
 export type InstalledRepository = { id: number; owner: string; name: string; private: boolean };

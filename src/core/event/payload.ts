@@ -62,7 +62,12 @@ export const IssueComment = z.object({
   issue: z.object({ number: z.int().positive(), pull_request: z.unknown().optional() }),
 });
 
-const Installed = z.object({ id: Id, name: z.string(), full_name: z.string(), private: z.boolean() });
+const Installed = z.object({
+  id: Id,
+  name: z.string(),
+  full_name: z.string(),
+  private: z.boolean(),
+});
 export const Installation = z.object({
   repositories: z.array(Installed).nullish(),
   repositories_added: z.array(Installed).nullish(),

@@ -1,6 +1,23 @@
 import * as z from "zod";
-import type { Event, EventPull, EventRepository, InstalledRepository, PullAction, What } from "./event.ts";
-import { CheckRun, CheckSuite, Common, Installation, type Installed, IssueComment, MergeGroup, PullRequest, Push } from "./payload.ts";
+import type {
+  Event,
+  EventPull,
+  EventRepository,
+  InstalledRepository,
+  PullAction,
+  What,
+} from "./event.ts";
+import {
+  CheckRun,
+  CheckSuite,
+  Common,
+  Installation,
+  type Installed,
+  IssueComment,
+  MergeGroup,
+  PullRequest,
+  Push,
+} from "./payload.ts";
 
 /**
  * The meaning of a delivery. Events and actions that are not acted on become `other`; a payload that lacks what its own
@@ -29,13 +46,25 @@ function whatOf(name: string, action: string | null, payload: unknown): What {
     case "merge_group": {
       if (action !== "checks_requested" && action !== "destroyed") break;
       const { merge_group: group } = parse(MergeGroup, name, payload);
-      return { kind: "merge_group", action, head: group.head_sha, headRef: group.head_ref.replace(/^refs\/heads\//u, ""), base: group.base_sha };
+      return {
+        kind: "merge_group",
+        action,
+        head: group.head_sha,
+        headRef: group.head_ref.replace(/^refs\/heads\//u, ""),
+        base: group.base_sha,
+      };
     }
     case "check_run": {
       if (action !== "rerequested" && action !== "requested_action") break;
       const { check_run: check, requested_action: requested } = parse(CheckRun, name, payload);
-      const about = { kind: name, externalId: check.external_id ?? "", head: check.head_sha } as const;
-      return action === "rerequested" ? { ...about, action } : { ...about, action, identifier: requested?.identifier ?? "" };
+      const about = {
+        kind: name,
+        externalId: check.external_id ?? "",
+        head: check.head_sha,
+      } as const;
+      return action === "rerequested"
+        ? { ...about, action }
+        : { ...about, action, identifier: requested?.identifier ?? "" };
     }
     case "check_suite":
       if (action !== "rerequested") break;
@@ -48,7 +77,10 @@ function whatOf(name: string, action: string | null, payload: unknown): What {
       return { kind: "comment", pull: issue.number, id: comment.id, body: comment.body ?? "" };
     }
     case "repository":
-      return { kind: name, action: action === "transferred" || action === "deleted" ? action : "changed" };
+      return {
+        kind: name,
+        action: action === "transferred" || action === "deleted" ? action : "changed",
+      };
     case "installation":
     case "installation_repositories":
       return installation(name, action, payload);
@@ -110,7 +142,8 @@ function installation(name: string, action: string | null, payload: unknown): Wh
   const read = parse(Installation, name, payload);
   const added = [...(read.repositories ?? []), ...(read.repositories_added ?? [])].map(installed);
   const removed = (read.repositories_removed ?? []).map(({ id }) => id);
-  if (name === "installation_repositories") return { kind: "installation", action: "repositories", added, removed };
+  if (name === "installation_repositories")
+    return { kind: "installation", action: "repositories", added, removed };
   switch (action) {
     case "created":
     case "deleted":
@@ -132,7 +165,10 @@ function installed(repository: Installed): InstalledRepository {
 function repositoryOf(repository: NonNullable<Common["repository"]>): EventRepository {
   return {
     id: repository.id,
-    owner: { id: repository.owner.id, login: repository.owner.login ?? repository.owner.name ?? "" },
+    owner: {
+      id: repository.owner.id,
+      login: repository.owner.login ?? repository.owner.name ?? "",
+    },
     name: repository.name,
     private: repository.private,
     defaultBranch: repository.default_branch ?? "",
@@ -141,13 +177,18 @@ function repositoryOf(repository: NonNullable<Common["repository"]>): EventRepos
   };
 }
 
-
 function nullIfZero(sha: string): string | null {
   return /^0+$/u.test(sha) ? null : sha;
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, name: string, payload: unknown): z.infer<Schema> {
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  name: string,
+  payload: unknown,
+): z.infer<Schema> {
   const read = schema.safeParse(payload);
   if (read.success) return read.data;
-  throw new Error(`payload of ${name} cannot be read: ${z.prettifyError(read.error)}`, { cause: read.error });
+  throw new Error(`payload of ${name} cannot be read: ${z.prettifyError(read.error)}`, {
+    cause: read.error,
+  });
 }

@@ -27,7 +27,14 @@ export function decide(slice: Slice, event: Event, now: number, host: string): D
   return plan.decision;
 }
 
-type Acting = { plan: Plan; slice: Slice; event: Event; identity: RepositoryIdentity; sender: Sender; repository: EventRepository };
+type Acting = {
+  plan: Plan;
+  slice: Slice;
+  event: Event;
+  identity: RepositoryIdentity;
+  sender: Sender;
+  repository: EventRepository;
+};
 
 function act({ plan, slice, event, identity, sender }: Acting): void {
   const { what } = event;
@@ -37,8 +44,13 @@ function act({ plan, slice, event, identity, sender }: Acting): void {
     case "pull_request":
       return pullChanged(plan, slice, what, sender, identity.repository.defaultBranch);
     case "merge_group":
-      if (what.action === "destroyed") return plan.endAll(`queue:${what.headRef}`, "the merge queue");
-      return plan.ensure({ kind: "merge_group", head: what.head, headRef: what.headRef, base: what.base }, sender, null);
+      if (what.action === "destroyed")
+        return plan.endAll(`queue:${what.headRef}`, "the merge queue");
+      return plan.ensure(
+        { kind: "merge_group", head: what.head, headRef: what.headRef, base: what.base },
+        sender,
+        null,
+      );
     case "check_run":
       return what.action === "rerequested"
         ? again(plan, slice, identity.repository.id, what.externalId)
@@ -51,7 +63,10 @@ function act({ plan, slice, event, identity, sender }: Acting): void {
       const pull = slice.pulls.find(({ number }) => number === what.pull);
       for (const sha of approvalsIn(what.body)) {
         if (pull?.state === "open" && pull.head === sha) {
-          plan.decision.effects.push({ kind: "ask-role", approval: { sha, pull: pull.number, by: sender } });
+          plan.decision.effects.push({
+            kind: "ask-role",
+            approval: { sha, pull: pull.number, by: sender },
+          });
         }
       }
       return;
@@ -72,21 +87,35 @@ function again(plan: Plan, slice: Slice, repository: number, externalId: string)
 }
 
 /** GitHub puts the SHA of the check's own commit into the request, so the button cannot be raced. */
-function button(plan: Plan, slice: Slice, what: { identifier?: string; head: string }, sender: Sender): void {
+function button(
+  plan: Plan,
+  slice: Slice,
+  what: { identifier?: string; head: string },
+  sender: Sender,
+): void {
   if (what.identifier !== APPROVE_ACTION) return;
   for (const pull of slice.pulls) {
     if (pull.state === "open" && pull.head === what.head) {
-      plan.decision.effects.push({ kind: "ask-role", approval: { sha: what.head, pull: pull.number, by: sender } });
+      plan.decision.effects.push({
+        kind: "ask-role",
+        approval: { sha: what.head, pull: pull.number, by: sender },
+      });
     }
   }
 }
 
 /** The answer to `ask-role`: whoever may write has approved this very head, if it still stands. */
-export function approved(slice: Slice, approval: Approval, writers: readonly string[], now: number): Decision {
+export function approved(
+  slice: Slice,
+  approval: Approval,
+  writers: readonly string[],
+  now: number,
+): Decision {
   const plan = new Plan(slice, now);
   if (!mayWrite(approval.role, writers)) return plan.decision;
   for (const pull of slice.pulls) {
-    if (pull.state !== "open" || pull.head !== approval.sha || pull.approved === approval.sha) continue;
+    if (pull.state !== "open" || pull.head !== approval.sha || pull.approved === approval.sha)
+      continue;
     if (approval.pull !== pull.number) continue;
     const row = { ...pull, approved: approval.sha, approvedBy: approval.by.login };
     plan.decision.changes.push({ kind: "pull", row });

@@ -11,17 +11,26 @@ export class ForeignOwner extends Error {
  * Who the repository is after this event. Its id is fixed. Owner, names and visibility follow what GitHub says newest, by
  * the repository's own time; another owner in a payload that is not newer is a delivery from before a transfer. Null as long as no event has brought an installation.
  */
-export function identify(slice: Slice, event: Event, host: string, decision: Decision): RepositoryIdentity | null {
+export function identify(
+  slice: Slice,
+  event: Event,
+  host: string,
+  decision: Decision,
+): RepositoryIdentity | null {
   const { repository } = event;
   if (repository === null) return slice.identity;
   const known = slice.identity;
   if (known !== null && known.repository.id !== repository.id) {
-    throw new Error(`the event is about repository ${repository.id}, the object about ${known.repository.id}`);
+    throw new Error(
+      `the event is about repository ${repository.id}, the object about ${known.repository.id}`,
+    );
   }
   const transferred = event.what.kind === "repository" && event.what.action === "transferred";
   const newer = repository.updatedAt !== null && repository.updatedAt > (slice.identityAt ?? "");
   if (known !== null && known.account.id !== repository.owner.id && !transferred && !newer) {
-    throw new ForeignOwner(`the event names owner ${repository.owner.id}, the repository belongs to ${known.account.id}`);
+    throw new ForeignOwner(
+      `the event names owner ${repository.owner.id}, the repository belongs to ${known.account.id}`,
+    );
   }
   const installation = event.installation ?? known?.installation;
   if (installation === undefined) return null;
@@ -38,11 +47,17 @@ export function identify(slice: Slice, event: Event, host: string, decision: Dec
       cloneUrl: repository.cloneUrl,
     },
   };
-  const named = event.what.kind === "repository" || newer || known === null || known.installation !== installation;
+  const named =
+    event.what.kind === "repository" ||
+    newer ||
+    known === null ||
+    known.installation !== installation;
   if (!named || JSON.stringify(identity) === JSON.stringify(known)) return known;
   decision.changes.push({ kind: "identity", identity, updatedAt: repository.updatedAt });
-  if (known !== null && known.account.id !== identity.account.id) decision.changes.push({ kind: "forget-verdicts", pools: "all" });
-  if (known !== null && known.repository.defaultBranch !== identity.repository.defaultBranch) decision.changes.push({ kind: "policy-stale" });
+  if (known !== null && known.account.id !== identity.account.id)
+    decision.changes.push({ kind: "forget-verdicts", pools: "all" });
+  if (known !== null && known.repository.defaultBranch !== identity.repository.defaultBranch)
+    decision.changes.push({ kind: "policy-stale" });
   decision.effects.push({ kind: "publish" });
   return identity;
 }

@@ -12,7 +12,13 @@ export function reasonOf(pull: PullRow): RunReason & { kind: "pull_request" } {
 }
 
 /** Drafts are judged like the others. What closes a pull request ends its run. */
-export function pullChanged(plan: Plan, slice: Slice, event: PullEvent, sender: Sender, defaultBranch: string): void {
+export function pullChanged(
+  plan: Plan,
+  slice: Slice,
+  event: PullEvent,
+  sender: Sender,
+  defaultBranch: string,
+): void {
   const known = slice.pulls.find(({ number }) => number === event.pull.number) ?? null;
   if (isStale(event, known)) return;
   const moved = known === null || known.head !== event.pull.head;
@@ -34,10 +40,15 @@ export function pullChanged(plan: Plan, slice: Slice, event: PullEvent, sender: 
   };
   plan.decision.changes.push({ kind: "pull", row });
   const reason = reasonOf(row);
-  if (row.state === "closed") return plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
+  if (row.state === "closed")
+    return plan.endAll(
+      keyOf(reason),
+      event.pull.merged ? "the merge" : "the pull request was closed",
+    );
   if (event.action === "changed") return;
   plan.ensure(reason, row.sender, row.approved);
-  if (!row.fork && row.headRef !== defaultBranch) plan.endAll(`push:refs/heads/${row.headRef}`, `pull request ${row.number}`);
+  if (!row.fork && row.headRef !== defaultBranch)
+    plan.endAll(`push:refs/heads/${row.headRef}`, `pull request ${row.number}`, row.head);
 }
 
 function brings(event: PullEvent): boolean {

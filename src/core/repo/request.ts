@@ -6,13 +6,29 @@ export type RepositoryIdentity = {
   host: string;
   account: { id: number; login: string };
   installation: number;
-  repository: { id: number; owner: string; name: string; private: boolean; defaultBranch: string; cloneUrl: string };
+  repository: {
+    id: number;
+    owner: string;
+    name: string;
+    private: boolean;
+    defaultBranch: string;
+    cloneUrl: string;
+  };
 };
 
 /** Why a run exists. Heads and bases are full SHAs, `ref` is a full ref, the others are branch names. */
 export type RunReason =
   | { kind: "push"; ref: string; head: string; before: string | null }
-  | { kind: "pull_request"; number: number; head: string; headRef: string; base: string; baseRef: string; fork: boolean; author: string }
+  | {
+      kind: "pull_request";
+      number: number;
+      head: string;
+      headRef: string;
+      base: string;
+      baseRef: string;
+      fork: boolean;
+      author: string;
+    }
   | { kind: "merge_group"; head: string; headRef: string; base: string };
 
 /** Who caused something; `type` is GitHub's (`User`, `Bot`, `Organization`). */

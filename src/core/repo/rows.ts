@@ -76,7 +76,7 @@ export type Change =
 
 export type Effect =
   | { kind: "start"; n: number }
-  | { kind: "supersede"; n: number; by: string }
+  | { kind: "supersede"; n: number; by: string; yields: boolean }
   | { kind: "cancel"; n: number; by: string }
   /** Ask for the role of whoever approves; the answer comes back as an `approval`. */
   | { kind: "ask-role"; approval: Omit<Approval, "role"> }

@@ -29,7 +29,9 @@ export function wants(event: Event): Want {
     case "check_suite":
       return { ref: null, pulls: {}, runs: { keys: [], head: what.head } };
     case "comment":
-      return approvalsIn(what.body).length === 0 ? NOTHING : { ...NOTHING, pulls: { number: what.pull } };
+      return approvalsIn(what.body).length === 0
+        ? NOTHING
+        : { ...NOTHING, pulls: { number: what.pull } };
     case "repository":
     case "installation":
     case "ping":

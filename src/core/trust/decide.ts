@@ -28,9 +28,18 @@ export function decide(question: TrustQuestion): Trust {
   const cell = TABLE[question.policy.trusted][question.reason.kind][origin];
   switch (cell) {
     case "approval":
-      return { kind: "needs-approval", origin, reason: WHY[origin] ?? origin, command: `/ok-to-test ${question.reason.head}` };
+      return {
+        kind: "needs-approval",
+        origin,
+        reason: WHY[origin] ?? origin,
+        command: `/ok-to-test ${question.reason.head}`,
+      };
     case "no":
-      return { kind: "refuse", origin, reason: `a ${question.reason.kind} cannot come from ${origin}` };
+      return {
+        kind: "refuse",
+        origin,
+        reason: `a ${question.reason.kind} cannot come from ${origin}`,
+      };
     default:
       return { kind: "pool", pool: cell, origin };
   }
@@ -38,7 +47,8 @@ export function decide(question: TrustQuestion): Trust {
 
 const WHY: Partial<Record<Origin, string>> = {
   fork: "The head is in another repository.",
-  stranger: "Whoever brought this head has no write access to the repository, or it could not be confirmed.",
+  stranger:
+    "Whoever brought this head has no write access to the repository, or it could not be confirmed.",
 };
 
 function originOf(question: TrustQuestion): Origin {

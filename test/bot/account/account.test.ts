@@ -5,7 +5,9 @@ import { env } from "../support/env.ts";
 import { accountStub, settled } from "../support/objects.ts";
 import { installation, OWNER } from "../support/payloads.ts";
 
-beforeEach(() => { env.ALLOWED_ACCOUNTS = String(OWNER); });
+beforeEach(() => {
+  env.ALLOWED_ACCOUNTS = String(OWNER);
+});
 afterEach(() => reset());
 
 const account = () => accountStub(OWNER);
@@ -18,9 +20,15 @@ const ids = async () => (await account().repositories()).map(({ id }) => id);
 test("an installation brings its repositories, and takes them along when it goes", async () => {
   await bring("installation", installation({ action: "created", repositories: [1, 2] }));
   expect(await account().repositories()).toEqual([
-    { id: 1, owner: "o", name: "r1", private: false, installation: 9 }, { id: 2, owner: "o", name: "r2", private: false, installation: 9 },
+    { id: 1, owner: "o", name: "r1", private: false, installation: 9 },
+    { id: 2, owner: "o", name: "r2", private: false, installation: 9 },
   ]);
-  await bring("installation_repositories", { ...installation({ action: "removed" }), repositories: undefined, repositories_added: [], repositories_removed: [{ id: 1 }] });
+  await bring("installation_repositories", {
+    ...installation({ action: "removed" }),
+    repositories: undefined,
+    repositories_added: [],
+    repositories_removed: [{ id: 1 }],
+  });
   expect(await ids()).toEqual([2]);
   await bring("installation", installation({ action: "deleted" }));
   expect([await ids(), await account().installations()]).toEqual([[], []]);
@@ -35,6 +43,10 @@ test("a suspended installation is not asked for anything until it is back", asyn
 });
 
 test("every repository has its turn", async () => {
-  for (const id of [1, 2, 3]) await account().know(9, { id, owner: "o", name: `r${id}`, private: false });
-  expect([await account().rotate(2), await account().rotate(2)]).toEqual([[1, 2], [3, expect.any(Number)]]);
+  for (const id of [1, 2, 3])
+    await account().know(9, { id, owner: "o", name: `r${id}`, private: false });
+  expect([await account().rotate(2), await account().rotate(2)]).toEqual([
+    [1, 2],
+    [3, expect.any(Number)],
+  ]);
 });

@@ -16,24 +16,43 @@ afterEach(() => {
   Object.assign(env, original);
 });
 
-async function ask(query = "", headers: Record<string, string> = {}): Promise<{ status: number; body: Health }> {
+async function ask(
+  query = "",
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: Health }> {
   const answer = await exports.default.fetch(`https://snowcat.test/health${query}`, { headers });
   return { status: answer.status, body: await answer.json() };
 }
-const problems = (body: Health) => Object.entries(body.parts).flatMap(([name, part]) => (part === "ok" ? [] : [name]));
+const problems = (body: Health) =>
+  Object.entries(body.parts).flatMap(([name, part]) => (part === "ok" ? [] : [name]));
 
 describe("GET /health", () => {
   test("everything answers: 200, and nobody is called", async () => {
     const network = forbidNetwork();
     const { status, body } = await ask();
     expect([status, problems(body)]).toEqual([200, []]);
-    expect(Object.keys(body.parts)).toEqual(expect.arrayContaining(["ACCOUNT", "REPO", "RUN", "WRITER", "FLEET", "LOG", "INDEX", "BLOBS", "GITHUB_APP_PRIVATE_KEY"]));
+    expect(Object.keys(body.parts)).toEqual(
+      expect.arrayContaining([
+        "ACCOUNT",
+        "REPO",
+        "RUN",
+        "WRITER",
+        "FLEET",
+        "LOG",
+        "INDEX",
+        "BLOBS",
+        "GITHUB_APP_PRIVATE_KEY",
+      ]),
+    );
     expect(network).not.toHaveBeenCalled();
   });
 
   test.each([
     ["GITHUB_APP_PRIVATE_KEY", ""],
-    ["GITHUB_APP_PRIVATE_KEY", "-----BEGIN RSA PRIVATE KEY-----\nTOPSECRET\n-----END RSA PRIVATE KEY-----"],
+    [
+      "GITHUB_APP_PRIVATE_KEY",
+      "-----BEGIN RSA PRIVATE KEY-----\nTOPSECRET\n-----END RSA PRIVATE KEY-----",
+    ],
     ["GITHUB_WEBHOOK_SECRET", ""],
     ["GITHUB_WEBHOOK_SECRET", "TOPSECRET"],
     ["OPERATOR_SECRET", ""],
@@ -47,7 +66,9 @@ describe("GET /health", () => {
     env[name] = value;
     const { status, body } = await ask();
     expect([status, problems(body)]).toEqual([503, [name]]);
-    expect(JSON.stringify(body) + JSON.stringify(logged.mock.calls)).not.toMatch(/TOPSECRET|VE9QU0/u);
+    expect(JSON.stringify(body) + JSON.stringify(logged.mock.calls)).not.toMatch(
+      /TOPSECRET|VE9QU0/u,
+    );
   });
 
   test("a missing secret is named, not thrown", async () => {
@@ -75,20 +96,48 @@ describe("GET /health", () => {
     const network = vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
       const asked = new Request(input, init);
       expect(new URL(asked.url).pathname).toBe("/app");
-      return Response.json({ id: 4, slug: "snowcat", name: "Snowcat", owner: { id: 1, login: "o" } });
+      return Response.json({
+        id: 4,
+        slug: "snowcat",
+        name: "Snowcat",
+        owner: { id: 1, login: "o" },
+      });
     });
-    const { status, body } = await ask("?github=1", { authorization: `Bearer ${env.OPERATOR_SECRET}` });
+    const { status, body } = await ask("?github=1", {
+      authorization: `Bearer ${env.OPERATOR_SECRET}`,
+    });
     expect(network).toHaveBeenCalled();
-    expect([status, body.parts["github"]]).toEqual([503, { problem: "GitHub takes the key for App 4: GITHUB_APP_ID is another's" }]);
+    expect([status, body.parts["github"]]).toEqual([
+      503,
+      { problem: "GitHub takes the key for App 4: GITHUB_APP_ID is another's" },
+    ]);
   });
 });
 
 test("the App's token is signed by its key, and lives less than ten minutes", async () => {
   const now = 1_800_000_000_000;
-  const [head = "", claims = "", signature = ""] = (await appToken({ id: "12", pem: env.GITHUB_APP_PRIVATE_KEY }, now)).split(".");
+  const [head = "", claims = "", signature = ""] = (
+    await appToken({ id: "12", pem: env.GITHUB_APP_PRIVATE_KEY }, now)
+  ).split(".");
   const { createPublicKey, verify } = await import("node:crypto");
   expect(env.GITHUB_APP_PRIVATE_KEY).toContain("BEGIN RSA PRIVATE KEY");
-  expect(verify("RSA-SHA256", Buffer.from(`${head}.${claims}`), createPublicKey(env.GITHUB_APP_PRIVATE_KEY), Buffer.from(signature, "base64url"))).toBe(true);
-  const { iat, exp, iss } = JSON.parse(Buffer.from(claims, "base64url").toString()) as { iat: number; exp: number; iss: string };
-  expect([iss, iat < now / 1_000, exp - iat <= 600, exp > now / 1_000]).toEqual(["12", true, true, true]);
+  expect(
+    verify(
+      "RSA-SHA256",
+      Buffer.from(`${head}.${claims}`),
+      createPublicKey(env.GITHUB_APP_PRIVATE_KEY),
+      Buffer.from(signature, "base64url"),
+    ),
+  ).toBe(true);
+  const { iat, exp, iss } = JSON.parse(Buffer.from(claims, "base64url").toString()) as {
+    iat: number;
+    exp: number;
+    iss: string;
+  };
+  expect([iss, iat < now / 1_000, exp - iat <= 600, exp > now / 1_000]).toEqual([
+    "12",
+    true,
+    true,
+    true,
+  ]);
 });

@@ -6,53 +6,101 @@ import { repoStub } from "../support/objects.ts";
 
 const HOUR = 3_600_000;
 const drv = (n: number) => `/nix/store/${"0".repeat(32)}-p${n}.drv`;
-const succeeded = (n: number, at = 0): RememberedVerdict => ({ drv: drv(n), verdict: { kind: "succeeded", reused: false }, run: "1-1", at, seconds: 2 });
-const failed = (n: number, at = 0): RememberedVerdict => ({ drv: drv(n), verdict: { kind: "failed", drv: drv(n), exitCode: 1, logTail: "x".repeat(9_000) }, run: "1-1", at, seconds: 2 });
+const succeeded = (n: number, at = 0): RememberedVerdict => ({
+  drv: drv(n),
+  verdict: { kind: "succeeded", reused: false },
+  run: "1-1",
+  at,
+  seconds: 2,
+});
+const failed = (n: number, at = 0): RememberedVerdict => ({
+  drv: drv(n),
+  verdict: { kind: "failed", drv: drv(n), exitCode: 1, logTail: "x".repeat(9_000) },
+  run: "1-1",
+  at,
+  seconds: 2,
+});
 
 afterEach(() => reset());
 const withMemory = (work: (memory: Memory) => void) =>
-  runInDurableObject(repoStub(301), (_repo, state) => { work(new Memory(state.storage.sql)); });
+  runInDurableObject(repoStub(301), (_repo, state) => {
+    work(new Memory(state.storage.sql));
+  });
 
-test("a verdict is recalled in its own pool only", () => withMemory((memory) => {
-  memory.remember("untrusted", [succeeded(1)], 0);
-  expect(memory.recall("trusted", [drv(1)], 1)).toEqual([]);
-  expect(memory.recall("untrusted", [drv(1), drv(2)], 1)).toEqual([succeeded(1)]);
-}));
+test("a verdict is recalled in its own pool only", () =>
+  withMemory((memory) => {
+    memory.remember("untrusted", [succeeded(1)], 0);
+    expect(memory.recall("trusted", [drv(1)], 1)).toEqual([]);
+    expect(memory.recall("untrusted", [drv(1), drv(2)], 1)).toEqual([succeeded(1)]);
+  }));
 
-test("a failure lasts a day, a success longer", () => withMemory((memory) => {
-  memory.remember("trusted", [succeeded(1), failed(2)], 0);
-  expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR - 1).map((one) => one.drv)).toEqual([drv(1), drv(2)]);
-  expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR).map((one) => one.drv)).toEqual([drv(1)]);
-  memory.prune(25 * HOUR);
-  expect(memory.recall("trusted", [drv(2)], 0)).toEqual([]);
-}));
+test("a failure lasts a day, a success longer", () =>
+  withMemory((memory) => {
+    memory.remember("trusted", [succeeded(1), failed(2)], 0);
+    expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR - 1).map((one) => one.drv)).toEqual(
+      [drv(1), drv(2)],
+    );
+    expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR).map((one) => one.drv)).toEqual([
+      drv(1),
+    ]);
+    memory.prune(25 * HOUR);
+    expect(memory.recall("trusted", [drv(2)], 0)).toEqual([]);
+  }));
 
-test("only what the builder itself came to is kept", () => withMemory((memory) => {
-  const others: RememberedVerdict["verdict"][] = [
-    { kind: "timed-out", limitSeconds: 1, logTail: "" }, { kind: "infrastructure", message: "x", logTail: "" }, { kind: "cancelled", by: "x" },
-    { kind: "out-of-memory", limitBytes: null, logTail: "" }, { kind: "dependency-failed", cause: drv(9), verdict: "failed", logTail: "" },
-  ];
-  memory.remember("trusted", others.map((verdict, n) => ({ ...succeeded(n), verdict })), 0);
-  expect(memory.recall("trusted", others.map((_v, n) => drv(n)), 0)).toEqual([]);
-}));
+test("only what the builder itself came to is kept", () =>
+  withMemory((memory) => {
+    const others: RememberedVerdict["verdict"][] = [
+      { kind: "timed-out", limitSeconds: 1, logTail: "" },
+      { kind: "infrastructure", message: "x", logTail: "" },
+      { kind: "cancelled", by: "x" },
+      { kind: "out-of-memory", limitBytes: null, logTail: "" },
+      { kind: "dependency-failed", cause: drv(9), verdict: "failed", logTail: "" },
+    ];
+    memory.remember(
+      "trusted",
+      others.map((verdict, n) => ({ ...succeeded(n), verdict })),
+      0,
+    );
+    expect(
+      memory.recall(
+        "trusted",
+        others.map((_v, n) => drv(n)),
+        0,
+      ),
+    ).toEqual([]);
+  }));
 
-test("the newest counts, and a log is cut", () => withMemory((memory) => {
-  memory.remember("trusted", [failed(1, 5)], 5);
-  memory.remember("trusted", [succeeded(1, 3)], 6);
-  const [kept] = memory.recall("trusted", [drv(1)], 7);
-  expect(kept?.verdict).toMatchObject({ kind: "failed", logTail: "x".repeat(2_048) });
-  memory.remember("trusted", [succeeded(1, 8)], 8);
-  expect(memory.recall("trusted", [drv(1)], 9)[0]?.verdict.kind).toBe("succeeded");
-}));
+test("the newest counts, and a log is cut", () =>
+  withMemory((memory) => {
+    memory.remember("trusted", [failed(1, 5)], 5);
+    memory.remember("trusted", [succeeded(1, 3)], 6);
+    const [kept] = memory.recall("trusted", [drv(1)], 7);
+    expect(kept?.verdict).toMatchObject({ kind: "failed", logTail: "x".repeat(2_048) });
+    memory.remember("trusted", [succeeded(1, 8)], 8);
+    expect(memory.recall("trusted", [drv(1)], 9)[0]?.verdict.kind).toBe("succeeded");
+  }));
 
-test("above the bound the least recently used go", () => withMemory((memory) => {
-  for (let n = 0; n < 10; n += 1) {
-    memory.remember("trusted", [succeeded(n, n)], n);
-    memory.rememberTree({ key: `k${n}`, run: "1-1", at: n }, n);
-  }
-  memory.recall("trusted", [drv(0)], 50 * HOUR);
-  expect(memory.recallTree("k1", 50 * HOUR)).toEqual({ key: "k1", run: "1-1", at: 1 });
-  memory.prune(50 * HOUR, { verdicts: 3, trees: 2 });
-  expect(memory.recall("trusted", Array.from({ length: 10 }, (_, n) => drv(n)), 50 * HOUR).map((one) => one.drv)).toEqual([drv(0), drv(8), drv(9)]);
-  expect([memory.recallTree("k1", 0), memory.recallTree("k9", 0), memory.recallTree("k2", 0)]).toMatchObject([{ key: "k1" }, { key: "k9" }, null]);
-}));
+test("above the bound the least recently used go", () =>
+  withMemory((memory) => {
+    for (let n = 0; n < 10; n += 1) {
+      memory.remember("trusted", [succeeded(n, n)], n);
+      memory.rememberTree({ key: `k${n}`, run: "1-1", at: n }, n);
+    }
+    memory.recall("trusted", [drv(0)], 50 * HOUR);
+    expect(memory.recallTree("k1", 50 * HOUR)).toEqual({ key: "k1", run: "1-1", at: 1 });
+    memory.prune(50 * HOUR, { verdicts: 3, trees: 2 });
+    expect(
+      memory
+        .recall(
+          "trusted",
+          Array.from({ length: 10 }, (_, n) => drv(n)),
+          50 * HOUR,
+        )
+        .map((one) => one.drv),
+    ).toEqual([drv(0), drv(8), drv(9)]);
+    expect([
+      memory.recallTree("k1", 0),
+      memory.recallTree("k9", 0),
+      memory.recallTree("k2", 0),
+    ]).toMatchObject([{ key: "k1" }, { key: "k9" }, null]);
+  }));

@@ -8,7 +8,15 @@ import worker from "../../../src/bot/worker.ts";
 import { deliver } from "../support/deliver.ts";
 import { env } from "../support/env.ts";
 import { migrateIndex } from "../support/index.ts";
-import { accountStub, type Called, forbidNetwork, recordRuns, repoStub, settled, until } from "../support/objects.ts";
+import {
+  accountStub,
+  type Called,
+  forbidNetwork,
+  recordRuns,
+  repoStub,
+  settled,
+  until,
+} from "../support/objects.ts";
 import { OWNER, push } from "../support/payloads.ts";
 
 const DAY = 24 * 3_600_000;
@@ -48,7 +56,9 @@ test("a lost alarm of a repository is put back, its active runs and the account'
   await deliver("push", push({ repository: 501 }));
   await settled(repoStub(501));
   await runInDurableObject(repoStub(501), async (repo, state) => {
-    const body = new TextEncoder().encode(JSON.stringify(push({ repository: 501, ref: "refs/heads/x", after: "c".repeat(40) })));
+    const body = new TextEncoder().encode(
+      JSON.stringify(push({ repository: 501, ref: "refs/heads/x", after: "c".repeat(40) })),
+    );
     await repo.accept({ id: "lost", event: "push", receivedAt: Date.now(), body, allowed: true });
     await state.storage.deleteAlarm();
   });
@@ -62,17 +72,28 @@ test("what fails is named and logged, the rest goes on", async () => {
   vi.spyOn(Fleet.prototype, "wake").mockRejectedValue(new Error("away"));
   redeliver();
   await accountStub(OWNER).know(9, { id: 501, owner: "o", name: "r", private: false });
-  expect(await sweep(env, Date.now())).toMatchObject({ redelivered: 2, failed: [`fleet ${OWNER}`] });
+  expect(await sweep(env, Date.now())).toMatchObject({
+    redelivered: 2,
+    failed: [`fleet ${OWNER}`],
+  });
   expect(logged).toHaveBeenCalledOnce();
-  await expect(worker.scheduled(createScheduledController({ scheduledTime: new Date() }), env)).rejects.toThrow(/fleet 77/u);
+  await expect(
+    worker.scheduled(createScheduledController({ scheduledTime: new Date() }), env),
+  ).rejects.toThrow(/fleet 77/u);
 });
 
 test("a failed look for deliveries is made again over the same time", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
-  const asked = vi.spyOn(Writer.prototype, "redeliver").mockRejectedValueOnce(new Error("rate limit")).mockResolvedValue({ asked: 0 });
+  const asked = vi
+    .spyOn(Writer.prototype, "redeliver")
+    .mockRejectedValueOnce(new Error("rate limit"))
+    .mockResolvedValue({ asked: 0 });
   await accountStub(OWNER).know(9, { id: 501, owner: "o", name: "r", private: false });
   const now = 1_800_000_000_000;
   await sweep(env, now);
   await sweep(env, now + 120_000);
-  expect(asked.mock.calls.map(([since]) => since)).toEqual([now - 3 * DAY, now + 120_000 - 3 * DAY]);
+  expect(asked.mock.calls.map(([since]) => since)).toEqual([
+    now - 3 * DAY,
+    now + 120_000 - 3 * DAY,
+  ]);
 });

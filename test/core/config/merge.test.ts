@@ -6,20 +6,48 @@ import { resolve, type Resolved } from "../../../src/core/config/resolve.ts";
 import { Configuration, type Evaluate } from "../../../src/core/config/schema.ts";
 import { digestSelection } from "../../../src/core/config/digest.ts";
 
-const attributes = fc.subarray(["packages", "checks", "apps", "checks.x86_64-linux.a", "hydraJobs"], { minLength: 1 });
+const attributes = fc.subarray(
+  ["packages", "checks", "apps", "checks.x86_64-linux.a", "hydraJobs"],
+  { minLength: 1 },
+);
 const systems = fc.subarray(["x86_64-linux", "aarch64-linux", "aarch64-darwin"], { minLength: 1 });
 const entry: fc.Arbitrary<Evaluate> = fc.oneof(
-  fc.record({ flake: fc.constantFrom(".", "sub"), attributes, systems, revision: fc.boolean() }, { requiredKeys: ["flake"] }),
-  fc.record({ file: fc.constantFrom("default.nix", "x.nix"), attributes, args: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2")) }, { requiredKeys: ["file", "attributes"] }),
+  fc.record(
+    { flake: fc.constantFrom(".", "sub"), attributes, systems, revision: fc.boolean() },
+    { requiredKeys: ["flake"] },
+  ),
+  fc.record(
+    {
+      file: fc.constantFrom("default.nix", "x.nix"),
+      attributes,
+      args: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2")),
+    },
+    { requiredKeys: ["file", "attributes"] },
+  ),
 );
 const patterns = fc.subarray(["*", "checks.*", "packages.*.a", "apps.*"], { minLength: 1 });
-const configuration: fc.Arbitrary<Configuration> = fc.record({
-  evaluate: fc.array(entry, { minLength: 1, maxLength: 40 }),
-  sets: fc.record({ push: patterns, pull_request: patterns, merge_queue: patterns }, { requiredKeys: [] }),
-  limits: fc.record({ build_seconds: fc.integer({ min: 1, max: 100 }) }, { requiredKeys: [] }),
-  policy: fc.record({ trusted: fc.constantFrom("repository" as const, "default-branch-and-merge-queue" as const), writers: fc.subarray(["x", "y"]) }, { requiredKeys: [] }),
-  tests: fc.dictionary(fc.constantFrom("boot", "smoke"), fc.constantFrom({ vm: "a" }, { run: ["x"] })),
-}, { requiredKeys: [] });
+const configuration: fc.Arbitrary<Configuration> = fc.record(
+  {
+    evaluate: fc.array(entry, { minLength: 1, maxLength: 40 }),
+    sets: fc.record(
+      { push: patterns, pull_request: patterns, merge_queue: patterns },
+      { requiredKeys: [] },
+    ),
+    limits: fc.record({ build_seconds: fc.integer({ min: 1, max: 100 }) }, { requiredKeys: [] }),
+    policy: fc.record(
+      {
+        trusted: fc.constantFrom("repository" as const, "default-branch-and-merge-queue" as const),
+        writers: fc.subarray(["x", "y"]),
+      },
+      { requiredKeys: [] },
+    ),
+    tests: fc.dictionary(
+      fc.constantFrom("boot", "smoke"),
+      fc.constantFrom({ vm: "a" }, { run: ["x"] }),
+    ),
+  },
+  { requiredKeys: [] },
+);
 const classes = fc.array(fc.record({ systems }), { maxLength: 3 });
 
 /** Everything a resolved configuration requires, as words: entry, attribute, system. */
@@ -27,50 +55,92 @@ function demands(resolved: Resolved): string[] {
   return resolved.selections.flatMap((selection, index) =>
     selection.kind === "file"
       ? selection.attributes.map((a) => JSON.stringify([selection.file, selection.args, a]))
-      : selection.attributes.flatMap((a) => (resolved.required[index] ?? []).map((s) => JSON.stringify([selection.directory, a, s, selection.systems]))),
+      : selection.attributes.flatMap((a) =>
+          (resolved.required[index] ?? []).map((s) =>
+            JSON.stringify([selection.directory, a, s, selection.systems]),
+          ),
+        ),
   );
 }
 
 describe("what a pull request may add to its own run", () => {
   test("nothing that the default branch requires is removed", () => {
-    fc.assert(fc.property(configuration, configuration, classes, (base, proposed, c) => {
-      const before = resolve(base, c);
-      const after = resolve(merge(base, proposed), c);
-      const have = new Set(demands(after));
-      for (const demand of demands(before)) expect(have).toContain(demand);
-      for (const path of [["packages", "x", "a"], ["checks", "x", "b"], ["apps", "x", "c"], ["d"]]) {
-        if (inSet(before.sets.pull_request, path)) expect(inSet(after.sets.pull_request, path)).toBe(true);
-      }
-    }), { numRuns: 1_000 });
+    fc.assert(
+      fc.property(configuration, configuration, classes, (base, proposed, c) => {
+        const before = resolve(base, c);
+        const after = resolve(merge(base, proposed), c);
+        const have = new Set(demands(after));
+        for (const demand of demands(before)) expect(have).toContain(demand);
+        for (const path of [
+          ["packages", "x", "a"],
+          ["checks", "x", "b"],
+          ["apps", "x", "c"],
+          ["d"],
+        ]) {
+          if (inSet(before.sets.pull_request, path))
+            expect(inSet(after.sets.pull_request, path)).toBe(true);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
   });
 
   test("nothing else of what is proposed counts", () => {
-    fc.assert(fc.property(configuration, configuration, (base, proposed) => {
-      const merged = merge(base, proposed);
-      expect(merged.policy).toEqual(base.policy);
-      expect(merged.limits).toEqual(base.limits);
-      expect(merged.sets?.push).toEqual(base.sets?.push);
-      expect(merged.sets?.merge_queue).toEqual(base.sets?.merge_queue);
-      for (const [name, declared] of Object.entries(base.tests ?? {})) expect(merged.tests?.[name]).toEqual(declared);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(configuration, configuration, (base, proposed) => {
+        const merged = merge(base, proposed);
+        expect(merged.policy).toEqual(base.policy);
+        expect(merged.limits).toEqual(base.limits);
+        expect(merged.sets?.push).toEqual(base.sets?.push);
+        expect(merged.sets?.merge_queue).toEqual(base.sets?.merge_queue);
+        for (const [name, declared] of Object.entries(base.tests ?? {}))
+          expect(merged.tests?.[name]).toEqual(declared);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("an added attribute is there, once", () => {
-    const merged = merge({ evaluate: [{ flake: ".", attributes: ["checks"] }] }, { evaluate: [{ flake: ".", attributes: ["checks", "packages"] }] });
-    expect(merged.evaluate).toEqual([{ flake: ".", attributes: ["checks"] }, { flake: ".", attributes: ["packages"] }]);
+    const merged = merge(
+      { evaluate: [{ flake: ".", attributes: ["checks"] }] },
+      { evaluate: [{ flake: ".", attributes: ["checks", "packages"] }] },
+    );
+    expect(merged.evaluate).toEqual([
+      { flake: ".", attributes: ["checks"] },
+      { flake: ".", attributes: ["packages"] },
+    ]);
   });
 
   test("the merged configuration is still a configuration", () => {
-    fc.assert(fc.property(configuration, configuration, (base, proposed) => {
-      expect(Configuration.safeParse(merge(base, proposed)).error).toBeUndefined();
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(configuration, configuration, (base, proposed) => {
+        expect(Configuration.safeParse(merge(base, proposed)).error).toBeUndefined();
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
 describe("resolving", () => {
   test("without a file: the root's flake, its usual outputs, the systems of the runners", () => {
-    expect(resolve({}, [{ systems: ["x86_64-linux"] }, { systems: ["x86_64-linux", "aarch64-linux"] }])).toMatchObject({
-      selections: [{ kind: "flake", directory: ".", attributes: ["packages", "checks", "devShells", "apps", "formatter", "nixosConfigurations"], systems: null }],
+    expect(
+      resolve({}, [{ systems: ["x86_64-linux"] }, { systems: ["x86_64-linux", "aarch64-linux"] }]),
+    ).toMatchObject({
+      selections: [
+        {
+          kind: "flake",
+          directory: ".",
+          attributes: [
+            "packages",
+            "checks",
+            "devShells",
+            "apps",
+            "formatter",
+            "nixosConfigurations",
+          ],
+          systems: null,
+        },
+      ],
       required: [["aarch64-linux", "x86_64-linux"]],
       sets: { push: ["*"], pull_request: ["*"], merge_group: ["*"] },
       policy: { trusted: "repository", writers: [] },
@@ -78,7 +148,11 @@ describe("resolving", () => {
   });
 
   test("configured systems are required, whatever the runners have", () => {
-    expect(resolve({ evaluate: [{ flake: ".", systems: ["aarch64-linux"] }] }, [{ systems: ["x86_64-linux"] }]).required).toEqual([["aarch64-linux"]]);
+    expect(
+      resolve({ evaluate: [{ flake: ".", systems: ["aarch64-linux"] }] }, [
+        { systems: ["x86_64-linux"] },
+      ]).required,
+    ).toEqual([["aarch64-linux"]]);
   });
 
   test.each([
@@ -97,9 +171,17 @@ describe("resolving", () => {
   test("the digest tells selections apart, and not the order of keys or limits", async () => {
     const hash = async (text: string) => text;
     const one = await digestSelection(resolve({}, []), "push", hash);
-    expect(await digestSelection(resolve({ limits: { build_seconds: 5 } }, []), "push", hash)).toBe(one);
-    expect(await digestSelection(resolve({}, [{ systems: ["x86_64-linux"] }]), "push", hash)).not.toBe(one);
-    expect(await digestSelection(resolve({ sets: { push: ["checks.*"] } }, []), "push", hash)).not.toBe(one);
-    expect(await digestSelection(resolve({ sets: { push: ["checks.*"] } }, []), "merge_group", hash)).toBe(one);
+    expect(await digestSelection(resolve({ limits: { build_seconds: 5 } }, []), "push", hash)).toBe(
+      one,
+    );
+    expect(
+      await digestSelection(resolve({}, [{ systems: ["x86_64-linux"] }]), "push", hash),
+    ).not.toBe(one);
+    expect(
+      await digestSelection(resolve({ sets: { push: ["checks.*"] } }, []), "push", hash),
+    ).not.toBe(one);
+    expect(
+      await digestSelection(resolve({ sets: { push: ["checks.*"] } }, []), "merge_group", hash),
+    ).toBe(one);
   });
 });

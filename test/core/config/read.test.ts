@@ -39,18 +39,23 @@ describe("reading .github/snowcat.yml", () => {
   });
 
   test("no file, an empty one and one of comments are the configuration without keys", () => {
-    for (const text of [null, "", "# nothing\n"]) expect(readConfiguration(text)).toEqual({ ok: true, configuration: {} });
+    for (const text of [null, "", "# nothing\n"])
+      expect(readConfiguration(text)).toEqual({ ok: true, configuration: {} });
   });
 
   test("an unknown key is an error at the key", () => {
     expect(errors("version: 1\nevalute:\n  - flake: .\n")).toEqual([
       { file: ".github/snowcat.yml", line: 2, column: 1, message: "evalute: unknown key" },
     ]);
-    expect(errors("evaluate:\n  - flake: .\n    sytems: [x86_64-linux]\n")).toMatchObject([{ line: 3, column: 5, message: "evaluate.0.sytems: unknown key" }]);
+    expect(errors("evaluate:\n  - flake: .\n    sytems: [x86_64-linux]\n")).toMatchObject([
+      { line: 3, column: 5, message: "evaluate.0.sytems: unknown key" },
+    ]);
   });
 
   test("a wrong value is an error at its line and column", () => {
-    expect(errors("evaluate:\n  - flake: .\n    systems: [x86_64-linux, 7]\n")).toMatchObject([{ line: 3, column: 29 }]);
+    expect(errors("evaluate:\n  - flake: .\n    systems: [x86_64-linux, 7]\n")).toMatchObject([
+      { line: 3, column: 29 },
+    ]);
     expect(errors("version: 2\n")).toMatchObject([{ line: 1 }]);
     expect(errors("policy:\n  trusted: everybody\n")).toMatchObject([{ line: 2 }]);
   });
@@ -65,7 +70,10 @@ describe("reading .github/snowcat.yml", () => {
     ["a way out of the repository", "evaluate: [{ flake: a/../../b }]"],
     ["a file outside", "evaluate: [{ file: ../x.nix, attributes: [a] }]"],
     ["a flag as an attribute", "evaluate: [{ file: x.nix, attributes: [--impure] }]"],
-    ["an argument name that is a flag", 'evaluate: [{ file: x.nix, attributes: [a], args: { "--x": "1" } }]'],
+    [
+      "an argument name that is a flag",
+      'evaluate: [{ file: x.nix, attributes: [a], args: { "--x": "1" } }]',
+    ],
     ["a list instead of a map", "[]"],
     ["a scalar", "7"],
   ])("%s is refused", (_name, text) => {
@@ -73,17 +81,31 @@ describe("reading .github/snowcat.yml", () => {
   });
 
   test("aliases that multiply are refused, not expanded", () => {
-    const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]", ...[..."bcdefgh"].map((c, i) => `${c}: &${c} [${`*${"abcdefgh"[i]},`.repeat(9)}]`)].join("\n");
+    const bomb = [
+      "a: &a [x,x,x,x,x,x,x,x,x]",
+      ..."bcdefgh".split("").map((c, i) => `${c}: &${c} [${`*${"abcdefgh"[i]},`.repeat(9)}]`),
+    ].join("\n");
     expect(errors(bomb)).toMatchObject([{ message: expect.stringContaining("alias") }]);
   });
 
   test("a file that nobody wrote by hand is refused unread", () => {
-    expect(errors(`# ${"x".repeat(300_000)}\n`)).toMatchObject([{ message: expect.stringContaining("longer") }]);
+    expect(errors(`# ${"x".repeat(300_000)}\n`)).toMatchObject([
+      { message: expect.stringContaining("longer") },
+    ]);
   });
 
   test("the JSON Schema names every key", () => {
     expect(Object.keys((jsonSchema() as { properties: object }).properties)).toEqual([
-      "version", "evaluate", "sets", "limits", "tests", "push", "machines", "rollouts", "bumps", "policy",
+      "version",
+      "evaluate",
+      "sets",
+      "limits",
+      "tests",
+      "push",
+      "machines",
+      "rollouts",
+      "bumps",
+      "policy",
     ]);
   });
 });

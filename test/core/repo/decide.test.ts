@@ -15,21 +15,57 @@ const D = "d".repeat(40);
 const ada: Sender = { login: "ada", id: 3, type: "User" };
 const eve: Sender = { login: "eve", id: 4, type: "User" };
 
-const repository = { id: 1, owner: { id: 2, login: "o" }, name: "r", private: false, defaultBranch: "main", cloneUrl: "https://github.com/o/r.git", updatedAt: null };
-const event = (what: What, over: Partial<Event> = {}): Event => ({ repository, installation: 9, sender: ada, what, ...over });
-const push = (ref: string, sha: string | null, before: string | null = null, pushedAt: number | null = null) => event({ kind: "push", ref: `refs/heads/${ref}`, before, sha, pushedAt });
-const pull = (over: Partial<EventPull> = {}): EventPull => ({
-  number: 7, state: "open", merged: false, draft: false, head: A, headRef: "topic", base: B, baseRef: "main", fork: false, author: "ada",
-  updatedAt: "2026-01-01T00:00:00Z", ...over,
+const repository = {
+  id: 1,
+  owner: { id: 2, login: "o" },
+  name: "r",
+  private: false,
+  defaultBranch: "main",
+  cloneUrl: "https://github.com/o/r.git",
+  updatedAt: null,
+};
+const event = (what: What, over: Partial<Event> = {}): Event => ({
+  repository,
+  installation: 9,
+  sender: ada,
+  what,
+  ...over,
 });
-const pr = (action: Extract<What, { kind: "pull_request" }>["action"], over: Partial<EventPull> = {}, before: string | null = null, sender = ada) =>
-  event({ kind: "pull_request", action, pull: pull(over), before }, { sender });
-const rerun = (externalId: string, head = A) => event({ kind: "check_run", action: "rerequested", externalId, head });
+const push = (
+  ref: string,
+  sha: string | null,
+  before: string | null = null,
+  pushedAt: number | null = null,
+) => event({ kind: "push", ref: `refs/heads/${ref}`, before, sha, pushedAt });
+const pull = (over: Partial<EventPull> = {}): EventPull => ({
+  number: 7,
+  state: "open",
+  merged: false,
+  draft: false,
+  head: A,
+  headRef: "topic",
+  base: B,
+  baseRef: "main",
+  fork: false,
+  author: "ada",
+  updatedAt: "2026-01-01T00:00:00Z",
+  ...over,
+});
+const pr = (
+  action: Extract<What, { kind: "pull_request" }>["action"],
+  over: Partial<EventPull> = {},
+  before: string | null = null,
+  sender = ada,
+) => event({ kind: "pull_request", action, pull: pull(over), before }, { sender });
+const rerun = (externalId: string, head = A) =>
+  event({ kind: "check_run", action: "rerequested", externalId, head });
 
 describe("pushes", () => {
   test("the default branch always gets a run, and the policy is read anew", () => {
     const model = new Model();
-    expect(model.deliver(push("main", A))).toMatchObject({ effects: expect.arrayContaining([{ kind: "start", n: 1 }]) });
+    expect(model.deliver(push("main", A))).toMatchObject({
+      effects: expect.arrayContaining([{ kind: "start", n: 1 }]),
+    });
     expect(model.policyStale).toBe(1);
     expect(model.live()).toEqual(["push:refs/heads/main a 1"]);
   });
@@ -67,7 +103,10 @@ describe("pushes", () => {
 
   test("tags, the queue's branches and deletions get none; a deletion ends the branch's run", () => {
     const model = new Model();
-    model.deliver(event({ kind: "push", ref: "refs/tags/v1", before: null, sha: A, pushedAt: null }), push("gh-readonly-queue/main/pr-1", A));
+    model.deliver(
+      event({ kind: "push", ref: "refs/tags/v1", before: null, sha: A, pushedAt: null }),
+      push("gh-readonly-queue/main/pr-1", A),
+    );
     expect(model.log).toEqual([]);
     model.deliver(push("topic", A), push("topic", null, A));
     expect(model.live()).toEqual([]);
@@ -95,7 +134,10 @@ describe("pull requests", () => {
 
   test("closing ends the run; reopening starts one", () => {
     const model = new Model();
-    model.deliver(pr("opened"), pr("closed", { state: "closed", updatedAt: "2026-01-01T00:00:01Z" }));
+    model.deliver(
+      pr("opened"),
+      pr("closed", { state: "closed", updatedAt: "2026-01-01T00:00:01Z" }),
+    );
     expect(model.live()).toEqual([]);
     model.deliver(pr("reopened", { updatedAt: "2026-01-01T00:00:02Z" }));
     expect(model.live()).toEqual(["pull:7 a 2"]);
@@ -105,13 +147,19 @@ describe("pull requests", () => {
     const model = new Model();
     model.deliver(pr("opened"));
     model.finish(1);
-    model.deliver(pr("closed", { state: "closed", updatedAt: "2026-01-01T00:00:01Z" }), pr("reopened", { updatedAt: "2026-01-01T00:00:02Z" }));
+    model.deliver(
+      pr("closed", { state: "closed", updatedAt: "2026-01-01T00:00:01Z" }),
+      pr("reopened", { updatedAt: "2026-01-01T00:00:02Z" }),
+    );
     expect(model.log).toEqual(["start 1"]);
   });
 
   test("order is not kept: what is older changes nothing", () => {
     const model = new Model();
-    model.deliver(pr("synchronize", { head: C, updatedAt: "2026-01-01T00:00:05Z" }, A), pr("opened"));
+    model.deliver(
+      pr("synchronize", { head: C, updatedAt: "2026-01-01T00:00:05Z" }, A),
+      pr("opened"),
+    );
     expect(model.live()).toEqual(["pull:7 c 1"]);
     // Within one second: the head that was already replaced.
     const second = new Model();
@@ -121,20 +169,32 @@ describe("pull requests", () => {
 
   test("whoever labels, reopens or retargets a head did not bring it", () => {
     const model = new Model();
-    model.deliver(pr("changed", { author: "eve" }, null, ada), pr("reopened", { author: "eve", updatedAt: "2026-01-01T00:00:01Z" }, null, ada));
+    model.deliver(
+      pr("changed", { author: "eve" }, null, ada),
+      pr("reopened", { author: "eve", updatedAt: "2026-01-01T00:00:01Z" }, null, ada),
+    );
     expect(model.runs.get(1)?.sender).toEqual({ login: "eve", id: 0, type: "User" });
     const brought = new Model();
-    brought.deliver(pr("opened", {}, null, eve), pr("retargeted", { baseRef: "x", updatedAt: "2026-01-01T00:00:01Z" }, null, ada));
+    brought.deliver(
+      pr("opened", {}, null, eve),
+      pr("retargeted", { baseRef: "x", updatedAt: "2026-01-01T00:00:01Z" }, null, ada),
+    );
     expect(brought.runs.get(2)?.sender).toEqual(eve);
   });
 });
 
 describe("the merge queue", () => {
-  const group = (action: "checks_requested" | "destroyed", head = A) => event({ kind: "merge_group", action, head, headRef: "gh-readonly-queue/main/pr-7", base: B });
+  const group = (action: "checks_requested" | "destroyed", head = A) =>
+    event({ kind: "merge_group", action, head, headRef: "gh-readonly-queue/main/pr-7", base: B });
   test("a group is judged until it is gone", () => {
     const model = new Model();
     model.deliver(group("checks_requested"));
-    expect(model.runs.get(1)?.reason).toEqual({ kind: "merge_group", head: A, headRef: "gh-readonly-queue/main/pr-7", base: B });
+    expect(model.runs.get(1)?.reason).toEqual({
+      kind: "merge_group",
+      head: A,
+      headRef: "gh-readonly-queue/main/pr-7",
+      base: B,
+    });
     model.deliver(group("destroyed"));
     expect(model.live()).toEqual([]);
   });
@@ -175,7 +235,15 @@ describe("asking again", () => {
     expect([model.runs.get(3)?.fresh, model.runs.get(4)?.fresh]).toEqual([true, true]);
   });
 
-  test.each(["", "check:2-1:x", "check:1-9:x", "check:1-1", "check:01-1:x", "x:1-1:y", "check:1-1e0:x"])("%j is no check of ours", (externalId) => {
+  test.each([
+    "",
+    "check:2-1:x",
+    "check:1-9:x",
+    "check:1-1",
+    "check:01-1:x",
+    "x:1-1:y",
+    "check:1-1e0:x",
+  ])("%j is no check of ours", (externalId) => {
     const model = new Model();
     model.deliver(push("main", A));
     model.deliver(rerun(externalId));
@@ -186,19 +254,32 @@ describe("asking again", () => {
 
 describe("approving", () => {
   const fork = (head = A) => pr("opened", { fork: true, head }, null, eve);
-  const say = (body: string, sender = ada) => event({ kind: "comment", pull: 7, id: 5, body }, { sender });
+  const say = (body: string, sender = ada) =>
+    event({ kind: "comment", pull: 7, id: 5, body }, { sender });
 
   test("the full SHA of the head, on a line of its own", () => {
     expect(approvalsIn(`thanks\n/ok-to-test ${A}\n`)).toEqual([A]);
     expect(approvalsIn(`/ok-to-test ${A}\r\nbye`)).toEqual([A]);
-    for (const body of ["/ok-to-test", `/ok-to-test ${A.slice(0, 12)}`, `x /ok-to-test ${A}`, `> /ok-to-test ${A}`, `/ok-to-test ${A} please`, `/ok-to-test ${A}0`, `/OK-TO-TEST ${A}`]) {
+    for (const body of [
+      "/ok-to-test",
+      `/ok-to-test ${A.slice(0, 12)}`,
+      `x /ok-to-test ${A}`,
+      `> /ok-to-test ${A}`,
+      `/ok-to-test ${A} please`,
+      `/ok-to-test ${A}0`,
+      `/OK-TO-TEST ${A}`,
+    ]) {
       expect(approvalsIn(body), body).toEqual([]);
     }
   });
 
   test("a comment about the standing head asks for the role, one about another SHA or by a bot does nothing", () => {
     const model = new Model();
-    model.deliver(fork(), say(`/ok-to-test ${B}`), say(`/ok-to-test ${A}`, { ...ada, type: "Bot" }));
+    model.deliver(
+      fork(),
+      say(`/ok-to-test ${B}`),
+      say(`/ok-to-test ${A}`, { ...ada, type: "Bot" }),
+    );
     expect(model.log).toEqual(["start 1"]);
     model.deliver(say(`/ok-to-test ${A}`));
     expect(model.log).toEqual(["start 1", `ask ada about ${A}`]);
@@ -221,19 +302,31 @@ describe("approving", () => {
 
   test("a head that moved while the role was asked for is not approved, nor is the next one", () => {
     const model = new Model();
-    model.deliver(fork(), pr("synchronize", { fork: true, head: C, updatedAt: "2026-01-01T00:00:01Z" }, A, eve));
+    model.deliver(
+      fork(),
+      pr("synchronize", { fork: true, head: C, updatedAt: "2026-01-01T00:00:01Z" }, A, eve),
+    );
     model.approve({ sha: A, pull: 7, by: ada, role: "admin" });
     expect(model.runs.size).toBe(2);
     model.approve({ sha: C, pull: 7, by: ada, role: "admin" });
     expect(model.runs.get(3)?.approved).toBe(C);
-    model.deliver(pr("synchronize", { fork: true, head: D, updatedAt: "2026-01-01T00:00:02Z" }, C, eve));
+    model.deliver(
+      pr("synchronize", { fork: true, head: D, updatedAt: "2026-01-01T00:00:02Z" }, C, eve),
+    );
     expect(model.runs.get(4)?.approved).toBeNull();
   });
 
   test("the button carries the commit", () => {
     const model = new Model();
     model.deliver(fork());
-    const press = (head: string, identifier = "ok-to-test") => event({ kind: "check_run", action: "requested_action", identifier, externalId: "check:1-1:x", head });
+    const press = (head: string, identifier = "ok-to-test") =>
+      event({
+        kind: "check_run",
+        action: "requested_action",
+        identifier,
+        externalId: "check:1-1:x",
+        head,
+      });
     model.deliver(press(B), press(A, "other"));
     expect(model.log).toEqual(["start 1"]);
     model.deliver(press(A));
@@ -244,21 +337,37 @@ describe("approving", () => {
 describe("identity", () => {
   test("without an installation nothing runs", () => {
     const model = new Model();
-    model.deliver(event({ kind: "push", ref: "refs/heads/main", before: null, sha: A, pushedAt: null }, { installation: null }));
+    model.deliver(
+      event(
+        { kind: "push", ref: "refs/heads/main", before: null, sha: A, pushedAt: null },
+        { installation: null },
+      ),
+    );
     expect([model.log, model.identity]).toEqual([[], null]);
   });
 
   test("another repository's event, or another owner's that is not newer, is refused", () => {
     const model = new Model();
     model.deliver(push("main", A));
-    expect(() => model.deliver(event({ kind: "ping" }, { repository: { ...repository, id: 5 } }))).toThrow(/repository 5/u);
-    expect(() => model.deliver(event({ kind: "ping" }, { repository: { ...repository, owner: { id: 8, login: "x" } } }))).toThrow(ForeignOwner);
+    expect(() =>
+      model.deliver(event({ kind: "ping" }, { repository: { ...repository, id: 5 } })),
+    ).toThrow(/repository 5/u);
+    expect(() =>
+      model.deliver(
+        event({ kind: "ping" }, { repository: { ...repository, owner: { id: 8, login: "x" } } }),
+      ),
+    ).toThrow(ForeignOwner);
   });
 
   test("a transfer takes the new owner and forgets what the old owner's runners judged", () => {
     const model = new Model();
     model.deliver(push("main", A));
-    model.deliver(event({ kind: "repository", action: "transferred" }, { repository: { ...repository, owner: { id: 8, login: "x" } } }));
+    model.deliver(
+      event(
+        { kind: "repository", action: "transferred" },
+        { repository: { ...repository, owner: { id: 8, login: "x" } } },
+      ),
+    );
     expect([model.identity?.account, model.forgotten]).toEqual([{ id: 8, login: "x" }, 1]);
   });
 
@@ -266,43 +375,95 @@ describe("identity", () => {
     const model = new Model();
     model.deliver(push("main", A));
     model.published = 0;
-    model.deliver(event({ kind: "repository", action: "changed" }, { repository: { ...repository, private: true, name: "s" } }));
-    expect([model.identity?.repository, model.published]).toMatchObject([{ private: true, name: "s" }, 1]);
+    model.deliver(
+      event(
+        { kind: "repository", action: "changed" },
+        { repository: { ...repository, private: true, name: "s" } },
+      ),
+    );
+    expect([model.identity?.repository, model.published]).toMatchObject([
+      { private: true, name: "s" },
+      1,
+    ]);
   });
 });
 
 test("whatever comes in whatever order, at most one run of a key is live for its newest head, and none is started twice", () => {
   const shas = fc.constantFrom(A, B, C, D);
   const anything = fc.oneof(
-    fc.record({ ref: fc.constantFrom("main", "topic"), sha: fc.option(shas), before: fc.option(shas), at: fc.option(fc.nat(9)) }).map(({ ref, sha, before, at }) => push(ref, sha, before, at)),
-    fc.record({ action: fc.constantFrom("opened" as const, "synchronize" as const, "reopened" as const, "closed" as const, "retargeted" as const, "changed" as const), head: shas, before: fc.option(shas), fork: fc.boolean(), second: fc.nat(9) })
-      .map(({ action, head, before, fork, second }) => pr(action, { head, fork, updatedAt: `2026-01-01T00:00:0${second}Z`, state: action === "closed" ? "closed" : "open" }, before)),
+    fc
+      .record({
+        ref: fc.constantFrom("main", "topic"),
+        sha: fc.option(shas),
+        before: fc.option(shas),
+        at: fc.option(fc.nat(9)),
+      })
+      .map(({ ref, sha, before, at }) => push(ref, sha, before, at)),
+    fc
+      .record({
+        action: fc.constantFrom(
+          "opened" as const,
+          "synchronize" as const,
+          "reopened" as const,
+          "closed" as const,
+          "retargeted" as const,
+          "changed" as const,
+        ),
+        head: shas,
+        before: fc.option(shas),
+        fork: fc.boolean(),
+        second: fc.nat(9),
+      })
+      .map(({ action, head, before, fork, second }) =>
+        pr(
+          action,
+          {
+            head,
+            fork,
+            updatedAt: `2026-01-01T00:00:0${second}Z`,
+            state: action === "closed" ? "closed" : "open",
+          },
+          before,
+        ),
+      ),
     fc.nat(6).map((n) => rerun(`check:1-${n}:x`)),
     shas.map((head) => event({ kind: "check_suite", action: "rerequested", head })),
   );
-  fc.assert(fc.property(fc.array(anything, { maxLength: 30 }), (events) => {
-    const model = new Model();
-    for (const one of events) {
-      const before = model.runs.size;
-      model.deliver(one);
-      // The same delivery's decision, asked for again, starts nothing that is not there already.
-      if (one.what.kind === "push" || one.what.kind === "pull_request") {
-        const after = model.runs.size;
+  fc.assert(
+    fc.property(fc.array(anything, { maxLength: 30 }), (events) => {
+      const model = new Model();
+      for (const one of events) {
+        const before = model.runs.size;
         model.deliver(one);
-        expect(model.runs.size).toBe(after);
-        expect(after - before).toBeLessThanOrEqual(1);
+        // The same delivery's decision, asked for again, starts nothing that is not there already.
+        if (one.what.kind === "push" || one.what.kind === "pull_request") {
+          const after = model.runs.size;
+          model.deliver(one);
+          expect(model.runs.size).toBe(after);
+          expect(after - before).toBeLessThanOrEqual(1);
+        }
       }
-    }
-    const live = [...model.runs.values()].filter(({ state }) => state === "active").map(({ key, head }) => `${key} ${head}`);
-    expect(new Set(live).size).toBe(live.length);
-    expect(new Set(model.log.filter((line) => line.startsWith("start"))).size).toBe(model.runs.size);
-  }), { numRuns: 1_000 });
+      const live = [...model.runs.values()]
+        .filter(({ state }) => state === "active")
+        .map(({ key, head }) => `${key} ${head}`);
+      expect(new Set(live).size).toBe(live.length);
+      expect(new Set(model.log.filter((line) => line.startsWith("start"))).size).toBe(
+        model.runs.size,
+      );
+    }),
+    { numRuns: 1_000 },
+  );
 });
 
 test("decisions are data: the same slice and event give the same decision", () => {
   const model = new Model();
   model.deliver(push("main", A));
   const slice = model.slice(push("main", B, A));
-  expect(decide(slice, push("main", B, A), 5, "github.com")).toEqual(decide(structuredClone(slice), push("main", B, A), 5, "github.com"));
-  expect(approved(slice, { sha: A, pull: 7, by: ada, role: "write" }, [], 5)).toEqual({ changes: [], effects: [] });
+  expect(decide(slice, push("main", B, A), 5, "github.com")).toEqual(
+    decide(structuredClone(slice), push("main", B, A), 5, "github.com"),
+  );
+  expect(approved(slice, { sha: A, pull: 7, by: ada, role: "write" }, [], 5)).toEqual({
+    changes: [],
+    effects: [],
+  });
 });

@@ -1,7 +1,15 @@
 import type { Event } from "../../../src/core/event/event.ts";
 import { approved, decide } from "../../../src/core/repo/decide.ts";
 import type { RepositoryIdentity } from "../../../src/core/repo/request.ts";
-import type { Approval, Decision, HeadRow, PullRow, RunRow, Slice, Want } from "../../../src/core/repo/rows.ts";
+import type {
+  Approval,
+  Decision,
+  HeadRow,
+  PullRow,
+  RunRow,
+  Slice,
+  Want,
+} from "../../../src/core/repo/rows.ts";
 import { wants, wantsForApproval } from "../../../src/core/repo/wants.ts";
 
 /** A repository in memory: answers `wants` as the object's SQL does, applies changes, writes effects down. */
@@ -41,21 +49,33 @@ export class Model {
 
   /** Live runs as `key, first letter of the head, number`. */
   live(): string[] {
-    return [...this.runs.values()].filter(({ state }) => state === "active").map(({ key, head, n }) => `${key} ${head[0]} ${n}`);
+    return [...this.runs.values()]
+      .filter(({ state }) => state === "active")
+      .map(({ key, head, n }) => `${key} ${head[0]} ${n}`);
   }
 
   #load({ ref, pulls, runs }: Want): Slice {
     const all = [...this.runs.values()];
     const named = all.filter((run) => run.n === runs.n || run.head === runs.head);
     const keys = new Set([...runs.keys, ...named.map(({ key }) => key)]);
-    const newest = (key: string) => Math.max(...all.filter((run) => run.key === key).map(({ n }) => n));
+    const newest = (key: string) =>
+      Math.max(...all.filter((run) => run.key === key).map(({ n }) => n));
     return structuredClone({
       identity: this.identity,
       identityAt: this.#identityAt,
       nextRun: Math.max(0, ...this.runs.keys()) + 1,
       head: ref === null ? null : (this.heads.get(ref) ?? null),
-      pulls: [...this.pulls.values()].filter((pull) => pull.number === pulls.number || pull.head === pulls.head || (pull.state === "open" && pull.headRef === pulls.headRef)),
-      runs: all.filter((run) => named.includes(run) || (keys.has(run.key) && (run.state === "active" || run.n === newest(run.key)))),
+      pulls: [...this.pulls.values()].filter(
+        (pull) =>
+          pull.number === pulls.number ||
+          pull.head === pulls.head ||
+          (pull.state === "open" && pull.headRef === pulls.headRef),
+      ),
+      runs: all.filter(
+        (run) =>
+          named.includes(run) ||
+          (keys.has(run.key) && (run.state === "active" || run.n === newest(run.key))),
+      ),
     });
   }
 
@@ -95,7 +115,8 @@ export class Model {
     for (const effect of effects) {
       if (effect.kind === "start") this.log.push(`start ${effect.n}`);
       else if (effect.kind === "supersede") this.log.push(`supersede ${effect.n} by ${effect.by}`);
-      else if (effect.kind === "ask-role") this.log.push(`ask ${effect.approval.by.login} about ${effect.approval.sha}`);
+      else if (effect.kind === "ask-role")
+        this.log.push(`ask ${effect.approval.by.login} about ${effect.approval.sha}`);
       else if (effect.kind === "publish") this.published += 1;
     }
   }

@@ -44,7 +44,13 @@ export class Account extends DurableObject<Environment> implements AccountContra
       await this.#due.run(this.#perform, Date.now);
     } catch (error) {
       // A bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(JSON.stringify({ what: "alarm of an account failed", object: this.ctx.id.toString(), error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      console.error(
+        JSON.stringify({
+          what: "alarm of an account failed",
+          object: this.ctx.id.toString(),
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        }),
+      );
       next = Date.now() + 5_000;
     }
     this.#arm(next);
@@ -77,7 +83,10 @@ export class Account extends DurableObject<Environment> implements AccountContra
   }
 
   async sweptUntil(): Promise<number | null> {
-    return this.ctx.storage.sql.exec<{ until: number }>("SELECT until FROM sweep").toArray()[0]?.until ?? null;
+    return (
+      this.ctx.storage.sql.exec<{ until: number }>("SELECT until FROM sweep").toArray()[0]?.until ??
+      null
+    );
   }
 
   async swept(until: number): Promise<void> {
@@ -94,17 +103,26 @@ export class Account extends DurableObject<Environment> implements AccountContra
   }
 
   readonly #perform: Perform = async (row) => {
-    if (row.kind === "delete-blob") await this.env.BLOBS.delete((JSON.parse(row.payload) as { key: string }).key);
+    if (row.kind === "delete-blob")
+      await this.env.BLOBS.delete((JSON.parse(row.payload) as { key: string }).key);
     return { done: () => (row.kind === "prune" ? this.#inbox.expire(Date.now()) : undefined) };
   };
 
   #refuse({ id, event, receivedAt, body }: Delivery): Accepted {
     const { sql } = this.ctx.storage;
     const inserted = sql.exec(
-      "INSERT INTO refused (delivery, event, received_at, size) VALUES (?, ?, ?, ?) ON CONFLICT (delivery) DO NOTHING RETURNING id", id, event, receivedAt, body.byteLength,
+      "INSERT INTO refused (delivery, event, received_at, size) VALUES (?, ?, ?, ?) ON CONFLICT (delivery) DO NOTHING RETURNING id",
+      id,
+      event,
+      receivedAt,
+      body.byteLength,
     );
     if (inserted.toArray().length === 0) return { outcome: "known" };
-    sql.exec("DELETE FROM refused WHERE id <= (SELECT MAX(id) FROM refused) - ? OR received_at < ?", MOST_REFUSED, receivedAt - REMEMBERED);
+    sql.exec(
+      "DELETE FROM refused WHERE id <= (SELECT MAX(id) FROM refused) - ? OR received_at < ?",
+      MOST_REFUSED,
+      receivedAt - REMEMBERED,
+    );
     return { outcome: "stored" };
   }
 

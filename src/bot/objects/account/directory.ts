@@ -24,12 +24,19 @@ export class Directory {
   }
 
   know(installation: number, { id, owner, name, private: secret }: KnownRepository): void {
-    if (this.#sql.exec("SELECT 1 FROM installation WHERE id = ?", installation).toArray().length === 0) this.#install(installation, false);
+    if (
+      this.#sql.exec("SELECT 1 FROM installation WHERE id = ?", installation).toArray().length === 0
+    )
+      this.#install(installation, false);
     this.#sql.exec(
       `INSERT INTO repository (id, owner, name, private, installation, swept_at) VALUES (?1, ?2, ?3, ?4, ?5, 0)
         ON CONFLICT (id) DO UPDATE SET owner = ?2, name = ?3, private = ?4, installation = ?5
         WHERE owner <> ?2 OR name <> ?3 OR private <> ?4 OR installation <> ?5`,
-      id, owner, name, secret ? 1 : 0, installation,
+      id,
+      owner,
+      name,
+      secret ? 1 : 0,
+      installation,
     );
   }
 
@@ -39,22 +46,38 @@ export class Directory {
 
   repositories(): (KnownRepository & { installation: number })[] {
     return this.#sql
-      .exec<{ id: number; owner: string; name: string; private: number; installation: number }>("SELECT id, owner, name, private, installation FROM repository ORDER BY id")
+      .exec<{ id: number; owner: string; name: string; private: number; installation: number }>(
+        "SELECT id, owner, name, private, installation FROM repository ORDER BY id",
+      )
       .toArray()
       .map((row) => ({ ...row, private: row.private === 1 }));
   }
 
   installations(): number[] {
-    return this.#sql.exec<{ id: number }>("SELECT id FROM installation WHERE suspended = 0 ORDER BY id").toArray().map(({ id }) => id);
+    return this.#sql
+      .exec<{ id: number }>("SELECT id FROM installation WHERE suspended = 0 ORDER BY id")
+      .toArray()
+      .map(({ id }) => id);
   }
 
   rotate(limit: number, now: number): number[] {
-    const ids = this.#sql.exec<{ id: number }>("SELECT id FROM repository ORDER BY swept_at, id LIMIT ?", limit).toArray().map(({ id }) => id);
-    this.#sql.exec("UPDATE repository SET swept_at = ? WHERE id IN (SELECT value FROM json_each(?))", now, JSON.stringify(ids));
+    const ids = this.#sql
+      .exec<{ id: number }>("SELECT id FROM repository ORDER BY swept_at, id LIMIT ?", limit)
+      .toArray()
+      .map(({ id }) => id);
+    this.#sql.exec(
+      "UPDATE repository SET swept_at = ? WHERE id IN (SELECT value FROM json_each(?))",
+      now,
+      JSON.stringify(ids),
+    );
     return ids;
   }
 
   #install(id: number, suspended: boolean): void {
-    this.#sql.exec("INSERT INTO installation (id, suspended) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET suspended = ?2", id, suspended ? 1 : 0);
+    this.#sql.exec(
+      "INSERT INTO installation (id, suspended) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET suspended = ?2",
+      id,
+      suspended ? 1 : 0,
+    );
   }
 }

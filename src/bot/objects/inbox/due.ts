@@ -27,17 +27,29 @@ export class Due {
 
   /** Inside the caller's transaction. */
   add(kind: string, target: string, payload: unknown, at: number): void {
-    this.#storage.sql.exec("INSERT INTO due (kind, target, at, payload) VALUES (?, ?, ?, ?)", kind, target, at, JSON.stringify(payload));
+    this.#storage.sql.exec(
+      "INSERT INTO due (kind, target, at, payload) VALUES (?, ?, ?, ?)",
+      kind,
+      target,
+      at,
+      JSON.stringify(payload),
+    );
   }
 
   /** As `add`, unless something waits for the target already. */
   once(kind: string, target: string, at: number): void {
-    if (this.#storage.sql.exec("SELECT 1 FROM due WHERE target = ? LIMIT 1", target).toArray().length === 0) this.add(kind, target, {}, at);
+    if (
+      this.#storage.sql.exec("SELECT 1 FROM due WHERE target = ? LIMIT 1", target).toArray()
+        .length === 0
+    )
+      this.add(kind, target, {}, at);
   }
 
   nextAt(): number | null {
     const [first] = this.#storage.sql
-      .exec<{ at: number }>("SELECT at FROM due AS d WHERE id = (SELECT MIN(id) FROM due WHERE target = d.target) ORDER BY at LIMIT 1")
+      .exec<{ at: number }>(
+        "SELECT at FROM due AS d WHERE id = (SELECT MIN(id) FROM due WHERE target = d.target) ORDER BY at LIMIT 1",
+      )
       .toArray();
     return first?.at ?? null;
   }
@@ -49,7 +61,8 @@ export class Due {
         .exec<DueRow>(
           `SELECT id, kind, target, payload, tries FROM due AS d
             WHERE at <= ? AND id = (SELECT MIN(id) FROM due WHERE target = d.target) ORDER BY id LIMIT ?`,
-          now(), AT_ONCE,
+          now(),
+          AT_ONCE,
         )
         .toArray();
       if (rows.length === 0) return;
@@ -71,9 +84,21 @@ export class Due {
       // A callee that asks for nothing at all must not make the object spin.
       retryAfter = Math.max(1_000, outcome.retryAfter);
     } catch (error) {
-      console.warn(JSON.stringify({ what: "effect failed", kind: row.kind, target: row.target, tries: row.tries + 1, error: error instanceof Error ? error.message.slice(0, 512) : String(error) }));
+      console.warn(
+        JSON.stringify({
+          what: "effect failed",
+          kind: row.kind,
+          target: row.target,
+          tries: row.tries + 1,
+          error: error instanceof Error ? error.message.slice(0, 512) : String(error),
+        }),
+      );
     }
-    this.#storage.sql.exec("UPDATE due SET tries = tries + 1, at = ? WHERE id = ?", now() + retryAfter, row.id);
+    this.#storage.sql.exec(
+      "UPDATE due SET tries = tries + 1, at = ? WHERE id = ?",
+      now() + retryAfter,
+      row.id,
+    );
   }
 }
 

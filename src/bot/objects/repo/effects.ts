@@ -5,7 +5,14 @@ import { wantsForApproval } from "../../../core/repo/wants.ts";
 import type { RepositoryIdentity } from "../../../core/repo/request.ts";
 import type { Environment } from "../../environment.ts";
 import { indexRepository } from "../../index/index.ts";
-import { type AccountContract, objectName, type PolicySource, type Read, type RunContract, type WriterContract } from "../contracts.ts";
+import {
+  type AccountContract,
+  objectName,
+  type PolicySource,
+  type Read,
+  type RunContract,
+  type WriterContract,
+} from "../contracts.ts";
 import type { DueRow, Perform } from "../inbox/due.ts";
 import { Policy } from "./policy.ts";
 import type { State } from "./state.ts";
@@ -40,7 +47,8 @@ const NOTHING = { done: () => {} };
 /** Performs what the Repo's decisions ask for, once or more often: every callee takes a repetition. */
 export function performer({ env, state, apply, policy, prune }: Parts): Perform {
   const host = env.GITHUB_HOST;
-  const run = (repository: number, n: number): RunContract => env.RUN.getByName(objectName.run(host, runId(repository, n)));
+  const run = (repository: number, n: number): RunContract =>
+    env.RUN.getByName(objectName.run(host, runId(repository, n)));
 
   return async (row) => {
     if (row.kind === "delete-blob") {
@@ -50,17 +58,21 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
     if (row.kind === "prune") return { done: prune };
     const effect = effectOf(row);
     const identity = state.identity();
-    if (identity === null) throw new Error(`effect ${effect.kind} of a repository that has no identity`);
+    if (identity === null)
+      throw new Error(`effect ${effect.kind} of a repository that has no identity`);
     const repository = identity.repository;
     switch (effect.kind) {
       case "start": {
         const request = state.request(effect.n);
-        if (request === null) throw new Error(`run ${effect.n} of repository ${repository.id} is not there to be started`);
+        if (request === null)
+          throw new Error(
+            `run ${effect.n} of repository ${repository.id} is not there to be started`,
+          );
         await run(repository.id, effect.n).start(request);
         return NOTHING;
       }
       case "supersede":
-        await run(repository.id, effect.n).supersede(effect.by);
+        await run(repository.id, effect.n).supersede(effect.by, effect.yields);
         return NOTHING;
       case "cancel":
         await run(repository.id, effect.n).cancel(effect.by);
@@ -82,14 +94,19 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
   }
 
   async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {
-    const writer: WriterContract = env.WRITER.getByName(objectName.writer(host, identity.installation));
+    const writer: WriterContract = env.WRITER.getByName(
+      objectName.writer(host, identity.installation),
+    );
     const role = await writer.role(identity.repository, approval.by.login);
     if (!role.ok && !role.missing) return { retryAfter: role.retryAfter };
     const source = await policy(identity);
     if (!source.ok && !source.missing) return { retryAfter: source.retryAfter };
     const answer: Approval = { ...approval, role: role.ok ? role.value : null };
     const writers = Policy.writers(source.ok ? source.value : null);
-    return { done: () => apply(approved(state.slice(wantsForApproval(answer)), answer, writers, Date.now())) };
+    return {
+      done: () =>
+        apply(approved(state.slice(wantsForApproval(answer)), answer, writers, Date.now())),
+    };
   }
 }
 

@@ -23,15 +23,32 @@ export class Memory {
   recall(pool: Pool, drvs: string[], now: number): RememberedVerdict[] {
     const asked = JSON.stringify(drvs.slice(0, MOST_ASKED));
     const found = this.#sql
-      .exec<{ drv: string; verdict: string; run: string; at: number; seconds: number; used_at: number }>(
-        `SELECT drv, verdict, run, at, seconds, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`, pool, asked,
+      .exec<{
+        drv: string;
+        verdict: string;
+        run: string;
+        at: number;
+        seconds: number;
+        used_at: number;
+      }>(
+        `SELECT drv, verdict, run, at, seconds, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`,
+        pool,
+        asked,
       )
       .toArray()
-      .map(({ verdict, ...row }) => ({ ...row, verdict: JSON.parse(verdict) as RememberedVerdict["verdict"] }))
+      .map(({ verdict, ...row }) => ({
+        ...row,
+        verdict: JSON.parse(verdict) as RememberedVerdict["verdict"],
+      }))
       .filter(({ verdict, at }) => verdict.kind === "succeeded" || now - at < FAILURES_LAST);
     const used = found.filter(({ used_at: at }) => now - at > NOTED).map(({ drv }) => drv);
     if (used.length > 0) {
-      this.#sql.exec("UPDATE verdict SET used_at = ? WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))", now, pool, JSON.stringify(used));
+      this.#sql.exec(
+        "UPDATE verdict SET used_at = ? WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))",
+        now,
+        pool,
+        JSON.stringify(used),
+      );
     }
     return found.map(({ drv, verdict, run, at, seconds }) => ({ drv, verdict, run, at, seconds }));
   }
@@ -40,25 +57,47 @@ export class Memory {
   remember(pool: Pool, verdicts: RememberedVerdict[], now: number): void {
     for (const { drv, verdict, run, at, seconds } of verdicts) {
       if (verdict.kind !== "succeeded" && verdict.kind !== "failed") continue;
-      const kept = verdict.kind === "failed" ? { ...verdict, logTail: verdict.logTail.slice(-LOG_TAIL) } : verdict;
+      const kept =
+        verdict.kind === "failed"
+          ? { ...verdict, logTail: verdict.logTail.slice(-LOG_TAIL) }
+          : verdict;
       this.#sql.exec(
         `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (pool, drv) DO UPDATE SET verdict = excluded.verdict, run = excluded.run, at = excluded.at, seconds = excluded.seconds, failed = excluded.failed,
             used_at = excluded.used_at WHERE excluded.at >= verdict.at`,
-        pool, drv, JSON.stringify(kept), run, at, seconds, verdict.kind === "failed" ? 1 : 0, now,
+        pool,
+        drv,
+        JSON.stringify(kept),
+        run,
+        at,
+        seconds,
+        verdict.kind === "failed" ? 1 : 0,
+        now,
       );
     }
   }
 
   recallTree(key: string, now: number): RememberedTree | null {
-    const [found] = this.#sql.exec<{ key: string; run: string; at: number; used_at: number }>("SELECT * FROM tree WHERE key = ?", key).toArray();
+    const [found] = this.#sql
+      .exec<{ key: string; run: string; at: number; used_at: number }>(
+        "SELECT * FROM tree WHERE key = ?",
+        key,
+      )
+      .toArray();
     if (found === undefined) return null;
-    if (now - found.used_at > NOTED) this.#sql.exec("UPDATE tree SET used_at = ? WHERE key = ?", now, key);
+    if (now - found.used_at > NOTED)
+      this.#sql.exec("UPDATE tree SET used_at = ? WHERE key = ?", now, key);
     return { key: found.key, run: found.run, at: found.at };
   }
 
   rememberTree({ key, run, at }: RememberedTree, now: number): void {
-    this.#sql.exec("INSERT OR REPLACE INTO tree (key, run, at, used_at) VALUES (?, ?, ?, ?)", key, run, at, now);
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO tree (key, run, at, used_at) VALUES (?, ?, ?, ?)",
+      key,
+      run,
+      at,
+      now,
+    );
   }
 
   forgetAll(): void {
@@ -74,7 +113,12 @@ export class Memory {
   }
 
   #trim(table: "verdict" | "tree", most: number): void {
-    const [last] = this.#sql.exec<{ used_at: number }>(`SELECT used_at FROM ${table} ORDER BY used_at DESC LIMIT 1 OFFSET ?`, most).toArray();
+    const [last] = this.#sql
+      .exec<{ used_at: number }>(
+        `SELECT used_at FROM ${table} ORDER BY used_at DESC LIMIT 1 OFFSET ?`,
+        most,
+      )
+      .toArray();
     if (last !== undefined) this.#sql.exec(`DELETE FROM ${table} WHERE used_at <= ?`, last.used_at);
   }
 }

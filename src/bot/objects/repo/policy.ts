@@ -21,7 +21,12 @@ export class Policy {
     this.#sql.exec("DELETE FROM policy");
   }
 
-  async read(identity: RepositoryIdentity, head: string | null, writer: Pick<WriterContract, "file">, now: number): Promise<Read<PolicySource>> {
+  async read(
+    identity: RepositoryIdentity,
+    head: string | null,
+    writer: Pick<WriterContract, "file">,
+    now: number,
+  ): Promise<Read<PolicySource>> {
     const kept = this.#kept(now);
     if (kept !== null) return { ok: true, value: kept };
     const generation = this.#generation;
@@ -31,7 +36,12 @@ export class Policy {
     // No file is a configuration too: that of the defaults, at the head as it was last seen.
     const source: PolicySource = answer.ok ? answer.value : { text: null, commit: head ?? "" };
     if (generation === this.#generation) {
-      this.#sql.exec("INSERT OR REPLACE INTO policy (one, text, commit_sha, read_at) VALUES (1, ?, ?, ?)", source.text, source.commit, now);
+      this.#sql.exec(
+        "INSERT OR REPLACE INTO policy (one, text, commit_sha, read_at) VALUES (1, ?, ?, ?)",
+        source.text,
+        source.commit,
+        now,
+      );
     }
     return { ok: true, value: source };
   }
@@ -43,7 +53,13 @@ export class Policy {
   }
 
   #kept(now: number): PolicySource | null {
-    const [row] = this.#sql.exec<{ text: string | null; commit_sha: string; read_at: number }>("SELECT text, commit_sha, read_at FROM policy").toArray();
-    return row === undefined || now - row.read_at > LASTS ? null : { text: row.text, commit: row.commit_sha };
+    const [row] = this.#sql
+      .exec<{ text: string | null; commit_sha: string; read_at: number }>(
+        "SELECT text, commit_sha, read_at FROM policy",
+      )
+      .toArray();
+    return row === undefined || now - row.read_at > LASTS
+      ? null
+      : { text: row.text, commit: row.commit_sha };
   }
 }

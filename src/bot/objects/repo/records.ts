@@ -4,19 +4,40 @@ import type { RepositoryIdentity, RunReason } from "../../../core/repo/request.t
 /** Rows as SQLite has them, and as core has them. */
 
 export type IdentityRecord = {
-  host: string; account: number; login: string; installation: number; repository: number; owner: string; name: string;
-  private: number; default_branch: string; clone_url: string; named_at: string | null;
+  host: string;
+  account: number;
+  login: string;
+  installation: number;
+  repository: number;
+  owner: string;
+  name: string;
+  private: number;
+  default_branch: string;
+  clone_url: string;
+  named_at: string | null;
 };
 export function identityOf(r: IdentityRecord): RepositoryIdentity {
   return {
     host: r.host,
     account: { id: r.account, login: r.login },
     installation: r.installation,
-    repository: { id: r.repository, owner: r.owner, name: r.name, private: r.private === 1, defaultBranch: r.default_branch, cloneUrl: r.clone_url },
+    repository: {
+      id: r.repository,
+      owner: r.owner,
+      name: r.name,
+      private: r.private === 1,
+      defaultBranch: r.default_branch,
+      cloneUrl: r.clone_url,
+    },
   };
 }
 
-export type HeadRecord = { ref: string; sha: string; before: string | null; pushed_at: number | null };
+export type HeadRecord = {
+  ref: string;
+  sha: string;
+  before: string | null;
+  pushed_at: number | null;
+};
 export function headOf(r: HeadRecord): HeadRow {
   return { ref: r.ref, sha: r.sha, before: r.before, pushedAt: r.pushed_at };
 }
@@ -27,23 +48,58 @@ function senderOf(r: SenderRecord) {
 }
 
 export type PullRecord = SenderRecord & {
-  number: number; state: "open" | "closed"; head: string; head_ref: string; base: string; base_ref: string; fork: number; draft: number;
-  author: string; before: string | null; updated_at: string; approved: string | null; approved_by: string | null;
+  number: number;
+  state: "open" | "closed";
+  head: string;
+  head_ref: string;
+  base: string;
+  base_ref: string;
+  fork: number;
+  draft: number;
+  author: string;
+  before: string | null;
+  updated_at: string;
+  approved: string | null;
+  approved_by: string | null;
 };
 export function pullOf(r: PullRecord): PullRow {
   return {
-    number: r.number, state: r.state, head: r.head, headRef: r.head_ref, base: r.base, baseRef: r.base_ref, fork: r.fork === 1,
-    draft: r.draft === 1, author: r.author, before: r.before, updatedAt: r.updated_at, sender: senderOf(r), approved: r.approved,
+    number: r.number,
+    state: r.state,
+    head: r.head,
+    headRef: r.head_ref,
+    base: r.base,
+    baseRef: r.base_ref,
+    fork: r.fork === 1,
+    draft: r.draft === 1,
+    author: r.author,
+    before: r.before,
+    updatedAt: r.updated_at,
+    sender: senderOf(r),
+    approved: r.approved,
     approvedBy: r.approved_by,
   };
 }
 
 export type RunRecord = SenderRecord & {
-  n: number; key: string; head: string; reason: string; approved: string | null; fresh: number; state: RunRow["state"]; created_at: number;
+  n: number;
+  key: string;
+  head: string;
+  reason: string;
+  approved: string | null;
+  fresh: number;
+  state: RunRow["state"];
+  created_at: number;
 };
 export function runOf(r: RunRecord): RunRow {
   return {
-    n: r.n, key: r.key, head: r.head, reason: JSON.parse(r.reason) as RunReason, sender: senderOf(r), approved: r.approved,
-    fresh: r.fresh === 1, state: r.state,
+    n: r.n,
+    key: r.key,
+    head: r.head,
+    reason: JSON.parse(r.reason) as RunReason,
+    sender: senderOf(r),
+    approved: r.approved,
+    fresh: r.fresh === 1,
+    state: r.state,
   };
 }

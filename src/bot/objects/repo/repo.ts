@@ -8,8 +8,16 @@ import type { Pool, RunId } from "../../../protocol/identifiers.ts";
 import type { Environment } from "../../environment.ts";
 import { Receiver } from "../../github/probot.ts";
 import {
-  type Accepted, type Delivery, objectName, type PolicySource, type Read, type RememberedTree, type RememberedVerdict, type RepoContract,
-  type RepositoryIdentity, type WriterContract,
+  type Accepted,
+  type Delivery,
+  objectName,
+  type PolicySource,
+  type Read,
+  type RememberedTree,
+  type RememberedVerdict,
+  type RepoContract,
+  type RepositoryIdentity,
+  type WriterContract,
 } from "../contracts.ts";
 import { Alarm } from "../inbox/alarm.ts";
 import { Due, type Perform } from "../inbox/due.ts";
@@ -67,7 +75,13 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       await this.#due.run(this.#perform, Date.now);
     } catch (error) {
       // Whatever is wrong here is a bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(JSON.stringify({ what: "alarm of a repository failed", object: this.ctx.id.toString(), error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+      console.error(
+        JSON.stringify({
+          what: "alarm of a repository failed",
+          object: this.ctx.id.toString(),
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        }),
+      );
       next = Date.now() + 5_000;
     }
     this.#arm(next);
@@ -81,7 +95,9 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
 
   async policy(identity: RepositoryIdentity): Promise<Read<PolicySource>> {
     const known = this.#same(identity);
-    const writer: WriterContract = this.env.WRITER.getByName(objectName.writer(known.host, known.installation));
+    const writer: WriterContract = this.env.WRITER.getByName(
+      objectName.writer(known.host, known.installation),
+    );
     const head = this.#state.head(`refs/heads/${known.repository.defaultBranch}`);
     return this.#policy.read(known, head?.sha ?? null, writer, Date.now());
   }
@@ -105,7 +121,8 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   async finished(run: RunId, conclusion: string): Promise<void> {
     const identity = this.#state.identity();
     const n = Number(run.slice(run.indexOf("-") + 1));
-    if (identity === null || run !== runId(identity.repository.id, n)) throw new Error(`run ${run} is not of this repository`);
+    if (identity === null || run !== runId(identity.repository.id, n))
+      throw new Error(`run ${run} is not of this repository`);
     this.#state.finished(n, conclusion);
   }
 
@@ -121,9 +138,17 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     const payload: unknown = JSON.parse(row.text);
     const event = await this.#receiver.receive({ id: row.delivery, name: row.event, payload });
     // By id: an object that an alarm woke may not know its name.
-    const own = this.env.REPO.idFromName(objectName.repo(this.env.GITHUB_HOST, event.repository?.id ?? 0));
-    if (!own.equals(this.ctx.id)) throw new Error(`a delivery about repository ${event.repository?.id ?? "none"} came to another repository's object`);
-    return () => this.#apply(decide(this.#state.slice(wants(event)), event, row.receivedAt, this.env.GITHUB_HOST));
+    const own = this.env.REPO.idFromName(
+      objectName.repo(this.env.GITHUB_HOST, event.repository?.id ?? 0),
+    );
+    if (!own.equals(this.ctx.id))
+      throw new Error(
+        `a delivery about repository ${event.repository?.id ?? "none"} came to another repository's object`,
+      );
+    return () =>
+      this.#apply(
+        decide(this.#state.slice(wants(event)), event, row.receivedAt, this.env.GITHUB_HOST),
+      );
   }
 
   /** Inside a transaction: rows, and effects into the outbox. */
@@ -142,8 +167,14 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   /** Whether a caller speaks for this repository, as it is known here. */
   #same(identity: RepositoryIdentity): RepositoryIdentity {
     const known = this.#state.identity();
-    if (known === null || known.repository.id !== identity.repository.id || known.account.id !== identity.account.id) {
-      throw new Error(`a call for repository ${identity.repository.id} of account ${identity.account.id} came to ${this.ctx.id.toString()}`);
+    if (
+      known === null ||
+      known.repository.id !== identity.repository.id ||
+      known.account.id !== identity.account.id
+    ) {
+      throw new Error(
+        `a call for repository ${identity.repository.id} of account ${identity.account.id} came to ${this.ctx.id.toString()}`,
+      );
     }
     return known;
   }

@@ -2,7 +2,14 @@ import type { Change, Slice, Want } from "../../../core/repo/rows.ts";
 import type { RepositoryIdentity, RunRequest } from "../../../core/repo/request.ts";
 import { runId } from "../../../core/repo/key.ts";
 import {
-  headOf, type HeadRecord, identityOf, type IdentityRecord, pullOf, type PullRecord, runOf, type RunRecord,
+  headOf,
+  type HeadRecord,
+  identityOf,
+  type IdentityRecord,
+  pullOf,
+  type PullRecord,
+  runOf,
+  type RunRecord,
 } from "./records.ts";
 
 /** Runs and closed pull requests that are remembered; a check can be asked for again as long as its run is. */
@@ -29,7 +36,8 @@ export class State {
     return {
       identity: record === null ? null : identityOf(record),
       identityAt: record?.named_at ?? null,
-      nextRun: (this.#sql.exec<{ n: number | null }>("SELECT MAX(n) AS n FROM run").one().n ?? 0) + 1,
+      nextRun:
+        (this.#sql.exec<{ n: number | null }>("SELECT MAX(n) AS n FROM run").one().n ?? 0) + 1,
       head: want.ref === null ? null : this.head(want.ref),
       pulls: this.#pulls(want.pulls),
       runs: this.#runs(want.runs),
@@ -46,16 +54,31 @@ export class State {
     const [record] = this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", n).toArray();
     if (identity === null || record === undefined) return null;
     const { reason, sender, approved, fresh } = runOf(record);
-    return { run: runId(identity.repository.id, n), identity, reason, sender, approved, fresh, requestedAt: record.created_at };
+    return {
+      run: runId(identity.repository.id, n),
+      identity,
+      reason,
+      sender,
+      approved,
+      fresh,
+      requestedAt: record.created_at,
+    };
   }
 
   finished(n: number, conclusion: string): void {
-    this.#sql.exec("UPDATE run SET state = CASE state WHEN 'active' THEN 'finished' ELSE state END, conclusion = ? WHERE n = ?", conclusion, n);
+    this.#sql.exec(
+      "UPDATE run SET state = CASE state WHEN 'active' THEN 'finished' ELSE state END, conclusion = ? WHERE n = ?",
+      conclusion,
+      n,
+    );
   }
 
   newest(limit: number, only: "all" | "active" = "all"): number[] {
     const where = only === "active" ? "WHERE state = 'active'" : "";
-    return this.#sql.exec<{ n: number }>(`SELECT n FROM run ${where} ORDER BY n DESC LIMIT ?`, limit).toArray().map(({ n }) => n);
+    return this.#sql
+      .exec<{ n: number }>(`SELECT n FROM run ${where} ORDER BY n DESC LIMIT ?`, limit)
+      .toArray()
+      .map(({ n }) => n);
   }
 
   /** Inside the caller's transaction. Policy and verdicts are not rows of these tables: see `Policy` and `Memory`. */
@@ -65,7 +88,13 @@ export class State {
         return this.#setIdentity(change.identity, change.updatedAt);
       case "head": {
         const { ref, sha, before, pushedAt } = change.row;
-        this.#sql.exec("INSERT OR REPLACE INTO head (ref, sha, before, pushed_at) VALUES (?, ?, ?, ?)", ref, sha, before, pushedAt);
+        this.#sql.exec(
+          "INSERT OR REPLACE INTO head (ref, sha, before, pushed_at) VALUES (?, ?, ?, ?)",
+          ref,
+          sha,
+          before,
+          pushedAt,
+        );
         return;
       }
       case "head-gone":
@@ -77,7 +106,17 @@ export class State {
         const { n, key, head, reason, sender, approved, fresh, state } = change.row;
         this.#sql.exec(
           "INSERT INTO run (n, key, head, reason, sender_login, sender_id, sender_type, approved, fresh, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          n, key, head, JSON.stringify(reason), sender.login, sender.id, sender.type, approved, fresh ? 1 : 0, state, change.createdAt,
+          n,
+          key,
+          head,
+          JSON.stringify(reason),
+          sender.login,
+          sender.id,
+          sender.type,
+          approved,
+          fresh ? 1 : 0,
+          state,
+          change.createdAt,
         );
         return;
       }
@@ -88,8 +127,14 @@ export class State {
 
   /** Forgets the oldest of what is over. */
   prune(): void {
-    this.#sql.exec("DELETE FROM run WHERE state <> 'active' AND n <= (SELECT MAX(n) FROM run) - ?", KEPT.runs);
-    this.#sql.exec("DELETE FROM pull WHERE state = 'closed' AND number <= (SELECT MAX(number) FROM pull) - ?", KEPT.pulls);
+    this.#sql.exec(
+      "DELETE FROM run WHERE state <> 'active' AND n <= (SELECT MAX(n) FROM run) - ?",
+      KEPT.runs,
+    );
+    this.#sql.exec(
+      "DELETE FROM pull WHERE state = 'closed' AND number <= (SELECT MAX(number) FROM pull) - ?",
+      KEPT.pulls,
+    );
   }
 
   #identity(): IdentityRecord | null {
@@ -97,33 +142,92 @@ export class State {
   }
 
   #pulls(want: Want["pulls"]) {
-    const one = want.number === undefined ? [] : this.#sql.exec<PullRecord>("SELECT * FROM pull WHERE number = ?", want.number).toArray();
-    const byHead = want.head === undefined ? [] : this.#sql.exec<PullRecord>("SELECT * FROM pull WHERE head = ? ORDER BY number DESC LIMIT ?", want.head, MOST).toArray();
-    const byRef = want.headRef === undefined ? [] : this.#sql.exec<PullRecord>("SELECT * FROM pull WHERE state = 'open' AND head_ref = ? ORDER BY number DESC LIMIT ?", want.headRef, MOST).toArray();
-    return [...new Map([...one, ...byHead, ...byRef].map((record) => [record.number, pullOf(record)])).values()];
+    const one =
+      want.number === undefined
+        ? []
+        : this.#sql.exec<PullRecord>("SELECT * FROM pull WHERE number = ?", want.number).toArray();
+    const byHead =
+      want.head === undefined
+        ? []
+        : this.#sql
+            .exec<PullRecord>(
+              "SELECT * FROM pull WHERE head = ? ORDER BY number DESC LIMIT ?",
+              want.head,
+              MOST,
+            )
+            .toArray();
+    const byRef =
+      want.headRef === undefined
+        ? []
+        : this.#sql
+            .exec<PullRecord>(
+              "SELECT * FROM pull WHERE state = 'open' AND head_ref = ? ORDER BY number DESC LIMIT ?",
+              want.headRef,
+              MOST,
+            )
+            .toArray();
+    return [
+      ...new Map(
+        [...one, ...byHead, ...byRef].map((record) => [record.number, pullOf(record)]),
+      ).values(),
+    ];
   }
 
   #runs(want: Want["runs"]) {
     // Of a key the newest, and everything that still runs; of a run that is asked for again, what came after it.
     const keys = want.keys.flatMap((key) => this.#ofKey(key));
-    const one = want.n === undefined ? [] : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", want.n).toArray();
-    const byHead = want.head === undefined ? [] : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?", want.head, MOST).toArray();
-    const others = [...new Set([...one, ...byHead].map(({ key }) => key))].flatMap((key) => this.#ofKey(key));
-    return [...new Map([...keys, ...one, ...byHead, ...others].map((record) => [record.n, runOf(record)])).values()];
+    const one =
+      want.n === undefined
+        ? []
+        : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", want.n).toArray();
+    const byHead =
+      want.head === undefined
+        ? []
+        : this.#sql
+            .exec<RunRecord>(
+              "SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?",
+              want.head,
+              MOST,
+            )
+            .toArray();
+    const others = [...new Set([...one, ...byHead].map(({ key }) => key))].flatMap((key) =>
+      this.#ofKey(key),
+    );
+    return [
+      ...new Map(
+        [...keys, ...one, ...byHead, ...others].map((record) => [record.n, runOf(record)]),
+      ).values(),
+    ];
   }
 
   #ofKey(key: string): RunRecord[] {
     return this.#sql
-      .exec<RunRecord>("SELECT * FROM run WHERE key = ?1 AND (state = 'active' OR n = (SELECT MAX(n) FROM run WHERE key = ?1)) ORDER BY n DESC LIMIT ?2", key, MOST)
+      .exec<RunRecord>(
+        "SELECT * FROM run WHERE key = ?1 AND (state = 'active' OR n = (SELECT MAX(n) FROM run WHERE key = ?1)) ORDER BY n DESC LIMIT ?2",
+        key,
+        MOST,
+      )
       .toArray();
   }
 
-  #setIdentity({ host, account, installation, repository }: RepositoryIdentity, namedAt: string | null): void {
+  #setIdentity(
+    { host, account, installation, repository }: RepositoryIdentity,
+    namedAt: string | null,
+  ): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO identity (one, host, account, login, installation, repository, owner, name, private, default_branch, clone_url, named_at)
         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      host, account.id, account.login, installation, repository.id, repository.owner, repository.name, repository.private ? 1 : 0,
-      repository.defaultBranch, repository.cloneUrl, namedAt,
+      host,
+      account.id,
+      account.login,
+      installation,
+      repository.id,
+      repository.owner,
+      repository.name,
+      repository.private ? 1 : 0,
+      repository.defaultBranch,
+      repository.cloneUrl,
+      namedAt,
     );
   }
 
@@ -131,8 +235,22 @@ export class State {
     this.#sql.exec(
       `INSERT OR REPLACE INTO pull (number, state, head, head_ref, base, base_ref, fork, draft, author, before, updated_at, sender_login, sender_id,
         sender_type, approved, approved_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      row.number, row.state, row.head, row.headRef, row.base, row.baseRef, row.fork ? 1 : 0, row.draft ? 1 : 0, row.author, row.before,
-      row.updatedAt, row.sender.login, row.sender.id, row.sender.type, row.approved, row.approvedBy,
+      row.number,
+      row.state,
+      row.head,
+      row.headRef,
+      row.base,
+      row.baseRef,
+      row.fork ? 1 : 0,
+      row.draft ? 1 : 0,
+      row.author,
+      row.before,
+      row.updatedAt,
+      row.sender.login,
+      row.sender.id,
+      row.sender.type,
+      row.approved,
+      row.approvedBy,
     );
   }
 }

@@ -91,7 +91,14 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
       freshStarts = 0;
       state.fail(culprit, ...explain(end, state.current?.position ?? null, context));
     }
+    const before = JSON.stringify([units, skip]);
     units = behind(units, state, skip);
+    if (freshStarts === 0 && JSON.stringify([units, skip]) === before) {
+      return {
+        kind: "infrastructure",
+        message: `the evaluation does not get past ${JSON.stringify(culprit)}`,
+      };
+    }
     if (context.remainingMs() <= 0) {
       for (const unit of units) {
         if (!state.done.has(JSON.stringify(unit.path)))

@@ -1,8 +1,8 @@
-import { assign, deadline, type FleetJob, type FleetRunner, type JobEvent, nextDue, step } from "../../../src/core/fleet/index.ts";
+import { assign, deadline, type FleetJob, type FleetRunner, type JobEvent, MAX_LOSSES, nextDue, step } from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 
-type Agent = { runner: FleetRunner; connected: boolean; holds: Map<string, { attempt: number; state: "offered" | "running" | "ended"; verdict: Verdict | null }>; inbox: (() => void)[]; outbox: (() => void)[] };
+type Agent = { runner: FleetRunner; connected: boolean; holds: Map<string, { attempt: number; state: "running" | "ended"; verdict: Verdict | null }>; inbox: (() => void)[]; outbox: (() => void)[] };
 
 const SUCCEEDED: Verdict = { kind: "succeeded", reused: false };
 
@@ -20,6 +20,9 @@ export class Simulation {
   readonly #jobs = new Map<string, FleetJob>();
   readonly #agents: Agent[];
   readonly #newest = new Map<string, number>();
+  readonly #offeredAt = new Map<string, number>();
+  /** Offers whose Run has not answered yet. */
+  #unsent: (() => void)[] = [];
 
   constructor() {
     this.#agents = [0, 1, 2].map((index) => ({
@@ -32,7 +35,7 @@ export class Simulation {
   act(choice: number): void {
     const agent = this.#agents[choice % 3];
     if (agent === undefined) return;
-    switch (Math.floor(choice / 3) % 16) {
+    switch (Math.floor(choice / 3) % 19) {
       case 0:
       case 1:
         return this.#enqueue(choice);
@@ -61,6 +64,11 @@ export class Simulation {
         return this.#restart();
       case 15:
         return this.#cancel(choice);
+      case 16:
+      case 17:
+        return this.#unsent.shift()?.();
+      case 18:
+        return choice % 4 === 0 ? this.#wipe(agent) : undefined;
     }
   }
 
@@ -70,15 +78,31 @@ export class Simulation {
       if (job.state === "done" && !this.verdicts.has(job.job)) throw new Error(`${job.job} is over without a verdict`);
       if (["offered", "accepted", "running"].includes(job.state) && job.runner === null) throw new Error(`${job.job} is ${job.state} at nobody`);
     }
+    for (const job of this.#jobs.values()) this.#checkJob(job);
     const due = nextDue([...this.#jobs.values()], this.#byName(), this.now);
     const running = [...this.#jobs.values()].some((job) => job.state === "running");
     if (running && due === null) throw new Error("a running job has no deadline: a lost runner would never be noticed");
   }
 
-  /** All is well from here on: everything must come to its end. */
+  #checkJob(job: FleetJob): void {
+    if (job.cancel !== null && (job.state === "queued" || job.state === "suspect")) throw new Error(`${job.job} is cancelled and would be offered again`);
+    if (job.state !== "done" && job.losses >= MAX_LOSSES) throw new Error(`${job.job} was lost ${job.losses} times`);
+    const leaseUntil = this.#agents.find((agent) => agent.runner.runner === job.runner)?.runner.leaseUntil ?? 0;
+    const at = deadline(job, leaseUntil);
+    if ((job.state === "offered" || job.state === "accepted") && at !== null && at > Math.max((this.#offeredAt.get(job.job) ?? 0) + LEASE.start, leaseUntil)) {
+      throw new Error(`${job.job} may be ${job.state} for too long`);
+    }
+  }
+
+  /** All is well from here on, but for one runner that never comes back: everything must come to its end. */
   settle(): void {
+    const gone = this.#agents[2];
+    if (gone === undefined) return;
+    this.#cut(gone);
     for (let round = 0; round < 400 && [...this.#jobs.values()].some((job) => job.state !== "done"); round += 1) {
+      for (const send of this.#unsent.splice(0)) send();
       for (const agent of this.#agents) {
+        if (agent === gone) continue;
         if (!agent.connected) this.#connect(agent);
         else this.#renew(agent);
         for (let steps = 0; steps < 50 && (agent.inbox.length > 0 || agent.outbox.length > 0); steps += 1) {
@@ -112,7 +136,6 @@ export class Simulation {
       switch (effect.kind) {
         case "forward":
           this.verdicts.set(id, [...(this.verdicts.get(id) ?? []), effect]);
-          if (effect.attempt < (this.#newest.get(id) ?? 0)) this.stale.push(`${id}/${effect.attempt}`);
           break;
         case "cancel":
         case "forget": {
@@ -133,23 +156,27 @@ export class Simulation {
 
   #dispatch(): void {
     for (const { job, runner } of assign([...this.#jobs.values()], [...this.#byName().values()], new Map(), this.now)) {
+      const before = this.#jobs.get(job);
+      if (before?.state === "suspect" && before.runner === runner) throw new Error(`${job} is offered to the runner that may still have it`);
       this.#apply(job, { kind: "offer", runner });
       const attempt = this.#jobs.get(job)?.attempt ?? 0;
+      if (attempt <= (this.#newest.get(job) ?? 0)) throw new Error(`${job}: attempt ${attempt} was offered before`);
       this.#newest.set(job, attempt);
-      this.#apply(job, { kind: "sent" });
-      if (this.#jobs.get(job)?.state !== "offered") continue;
-      const there = this.#tell(runner, (agent) => {
-        agent.holds.set(job, { attempt, state: "offered", verdict: null });
-        const taken = agent.holds.size <= agent.runner.slots;
-        if (!taken) agent.holds.delete(job);
-        agent.outbox.push(() => this.#apply(job, taken ? { kind: "accept", attempt, runner } : { kind: "decline", attempt, runner, reason: "full" }));
-        if (!taken) return;
-        agent.outbox.push(() => this.#apply(job, { kind: "started", attempt, runner }));
-        const held = agent.holds.get(job);
-        if (held) held.state = "running";
-      });
-      if (!there) this.#apply(job, { kind: "absent", runner });
+      this.#unsent.push(() => this.#send(job, attempt, runner));
     }
+  }
+
+  #send(job: string, attempt: number, runner: string): void {
+    this.#apply(job, { kind: "sent" });
+    if (this.#jobs.get(job)?.state !== "offered") return;
+    this.#offeredAt.set(job, this.now);
+    const there = this.#tell(runner, (agent) => {
+      const taken = agent.holds.size < agent.runner.slots && !agent.holds.has(job);
+      if (taken) agent.holds.set(job, { attempt, state: "running", verdict: null });
+      agent.outbox.push(() => this.#apply(job, taken ? { kind: "accept", attempt, runner } : { kind: "decline", attempt, runner, reason: "full" }));
+      if (taken) agent.outbox.push(() => this.#apply(job, { kind: "started", attempt, runner }));
+    });
+    if (!there) this.#apply(job, { kind: "absent", runner });
   }
 
   #work(agent: Agent, choice: number): void {
@@ -171,7 +198,10 @@ export class Simulation {
     const { verdict, attempt } = held;
     if (job === undefined || verdict === null) return;
     agent.outbox.push(() => {
+      const before = this.verdicts.get(job)?.length ?? 0;
       this.#apply(job, { kind: "finished", attempt, runner: agent.runner.runner, verdict, digest: JSON.stringify(verdict) });
+      const counted = (this.verdicts.get(job)?.length ?? 0) > before;
+      if (counted && attempt < (this.#newest.get(job) ?? 0)) this.stale.push(`${job}/${attempt}`);
       if (agent.holds.get(job) === held) agent.holds.delete(job);
       this.#dispatch();
     });
@@ -210,6 +240,13 @@ export class Simulation {
       // What is declined or forgotten may still be on its way; kept frames go first.
       if (agent.outbox.length === 0) this.#apply(job.job, { kind: "absent", runner });
     }
+    for (const job of this.#jobs.values()) {
+      if (job.runner !== runner) continue;
+      const holds = agent.holds.get(job.job)?.attempt === job.attempt;
+      if (holds && (job.state === "suspect" || job.state === "queued")) throw new Error(`${job.job} is held by ${runner} and not adopted again`);
+      const has = ["accepted", "running", "suspect", ...(hello ? ["offered"] : [])].includes(job.state);
+      if (!holds && has && agent.outbox.length === 0) throw new Error(`${job.job} is ${job.state} at ${runner}, which does not have it`);
+    }
   }
 
   /** SIGKILL of the agent: what ran is reported as lost, what was said and not committed is said again. */
@@ -218,6 +255,13 @@ export class Simulation {
     for (const held of agent.holds.values()) {
       if (held.state !== "ended") this.#end(agent, held, { kind: "infrastructure", message: "the agent was restarted", logTail: "" });
     }
+  }
+
+  /** The machine is installed anew: it knows of nothing. */
+  #wipe(agent: Agent): void {
+    this.#cut(agent);
+    agent.holds.clear();
+    agent.outbox = [];
   }
 
   #alarm(): void {

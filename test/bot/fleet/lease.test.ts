@@ -1,0 +1,119 @@
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { LEASE } from "../../../src/protocol/control.ts";
+import { enrolled, TestRunner } from "./runner.ts";
+import { newFleet, newJob, spyRuns } from "./world.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const digest = "d".repeat(64);
+const succeeded = { kind: "finished", verdict: { kind: "succeeded", reused: false }, digest } as const;
+/** The object's clock is this test's: both read Date in one isolate. */
+const later = (ms: number) => {
+  const at = Date.now() + ms;
+  vi.spyOn(Date, "now").mockReturnValue(at);
+};
+
+async function running() {
+  const runs = spyRuns();
+  const { account, fleet } = newFleet();
+  const runner = await enrolled(fleet, account);
+  const stream = crypto.randomUUID();
+  const socket = await TestRunner.connect(fleet, runner);
+  socket.hello({ stream });
+  const job = newJob();
+  await fleet.enqueue(account, job);
+  await socket.offer(job.job, 1);
+  const about = { job: job.job, attempt: 1 };
+  socket.tell({ kind: "accept" }, about);
+  socket.tell({ kind: "started" }, about);
+  await socket.next((frame) => frame.ack >= 2);
+  return { runs, account, fleet, runner, stream, socket, about };
+}
+
+describe("a lease", () => {
+  it("that is not renewed makes the attempt suspect: another runner gets the next, and the first is told to forget", async () => {
+    const { runs, account, fleet, socket, about } = await running();
+    later(LEASE.duration + 1);
+    const other = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    other.hello();
+    await runDurableObjectAlarm(fleet);
+    await other.offer(about.job, 2);
+    await socket.next((frame) => frame.body.kind === "forget" && frame.attempt === 1);
+    socket.tell(succeeded, about);
+    await socket.next((frame) => frame.ack >= 3);
+    expect(runs.told.filter(({ call }) => call === "finished")).toEqual([]);
+    expect(await fleet.holds(about.job, 2)).toBe(true);
+  });
+
+  it("that is renewed holds; nobody else is offered the job", async () => {
+    const { account, fleet, socket, about } = await running();
+    later(LEASE.duration - 1_000);
+    socket.say({ kind: "renew", attempts: [about] });
+    socket.tell({ kind: "decline", reason: "of another job" }, { job: "1-1.0", attempt: 1 });
+    await socket.next((frame) => frame.ack >= 3);
+    later(LEASE.duration - 1_000);
+    const other = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    other.hello();
+    await other.next((frame) => frame.body.kind === "welcome");
+    await runDurableObjectAlarm(fleet);
+    expect(await fleet.holds(about.job, 1)).toBe(true);
+  });
+
+  it("of a suspect attempt lives on when its runner comes back first", async () => {
+    const { runs, fleet, runner, stream, socket, about } = await running();
+    socket.close();
+    later(LEASE.duration + 1);
+    await runDurableObjectAlarm(fleet);
+    const again = await TestRunner.connect(fleet, runner);
+    again.hello({ stream, running: [about] });
+    again.seq = 2;
+    again.tell(succeeded, about);
+    await runs.waitFor(1, "finished");
+    expect(runs.told.at(-1)).toMatchObject({ call: "finished", attempt: 1 });
+    expect(runs.told.filter(({ call }) => call === "offered")).toHaveLength(1);
+  });
+
+  it("is not judged before its runner had the time to come back from the object's own absence", async () => {
+    const { account, fleet, about } = await running();
+    later(10 * 60_000);
+    await evictDurableObject(fleet, { webSockets: "close" });
+    const other = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    other.hello();
+    await other.next((frame) => frame.body.kind === "welcome");
+    await fleet.wake();
+    expect(await fleet.holds(about.job, 1)).toBe(true);
+    expect(other.frames.some(({ body }) => body.kind === "offer")).toBe(false);
+    later(LEASE.reconnect + 1);
+    await fleet.wake();
+    await other.offer(about.job, 2);
+    expect(await fleet.holds(about.job, 1)).toBe(false);
+  });
+});
+
+describe("a runner that says hello without what it should hold", () => {
+  it("has lost it: the job is offered again, as the next attempt", async () => {
+    const { runs, fleet, runner, about } = await running();
+    const again = await TestRunner.connect(fleet, runner);
+    again.hello({ running: [] });
+    await again.offer(about.job, 2);
+    expect(runs.told.filter(({ call }) => call === "offered").map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+});
+
+describe("an attempt that the runner could not do", () => {
+  it("is tried again; the third one is told to the Run", async () => {
+    const { runs, socket, about } = await running();
+    const broken = { kind: "finished", verdict: { kind: "infrastructure", message: "disk", logTail: "" }, digest } as const;
+    socket.tell(broken, about);
+    for (const attempt of [2, 3]) {
+      await socket.offer(about.job, attempt);
+      socket.tell({ kind: "accept" }, { job: about.job, attempt });
+      socket.tell(broken, { job: about.job, attempt });
+    }
+    await runs.waitFor(1, "finished");
+    expect(runs.told.filter(({ call }) => call === "finished")).toMatchObject([{ attempt: 3, verdict: { kind: "infrastructure" } }]);
+  });
+});

@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { convertV4MiniflareOptions, Miniflare, type MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import { bundleWorker } from "./raw-workerd.ts";
@@ -69,8 +70,8 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     // The one option that puts objects, D1 and R2 on disk; the older ones for each are ignored silently.
     resourcePersistencePath: state,
     cf: false,
-    handleRuntimeStdio: (stdout, stderr) => {
-      for (const stream of [stdout, stderr]) stream.on("data", (chunk) => log.push(...String(chunk).split("\n").filter(Boolean)));
+    handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
+      for (const stream of [stdout, stderr]) stream.on("data", (chunk: Uint8Array) => log.push(...new TextDecoder().decode(chunk).split("\n").filter(Boolean)));
     },
   });
 

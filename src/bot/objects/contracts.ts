@@ -70,7 +70,8 @@ export interface RunContract extends Wakeable {
   started(job: string, attempt: number, runner: string): Promise<void>;
   /** Fleet: final verdict of the job. Applied once; a different digest for a finished attempt is refused. */
   finished(job: string, attempt: number, verdict: Verdict, digest: string): Promise<{ applied: "applied" | "known" | "refused" }>;
-  supersede(by: string): Promise<void>;
+  /** `yields`: the successor judges the same commit and takes over the check runs that are open. */
+  supersede(by: string, yields: boolean): Promise<void>;
   cancel(by: string): Promise<void>;
   /** Everything a page or a replay needs, in slices. */
   view(): Promise<RunView | null>;
@@ -122,6 +123,9 @@ export interface FleetContract extends Wakeable {
 /** A check run as GitHub should show it. One resource is one check run: `check:<run>:<name>`. */
 export type DesiredCheck = {
   resource: string;
+  run: RunId;
+  /** The run gives way to another of the same commit, which may take this check run over. */
+  yields: boolean;
   /** Higher wins; a completed one is never overtaken by an incomplete one. */
   version: number;
   repository: { id: number; owner: string; name: string };

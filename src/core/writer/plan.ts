@@ -1,4 +1,6 @@
 import { fill, opensAt } from "./gate.ts";
+import { behind } from "./behind.ts";
+import { heldUntil } from "./hold.ts";
 import type { Action, Gate, Row } from "./rows.ts";
 
 /** Requests on their way at once, for one installation; at most one for each resource. */
@@ -11,11 +13,6 @@ export type Plan = {
   wakeAt: number | null;
 };
 
-/** Whether GitHub does not show yet what it should. */
-export function behind(row: Row): boolean {
-  return row.state === "unknown" || row.state === "sending" || (row.state === "idle" && (row.shown < row.version || row.annotated < row.annotations));
-}
-
 /** What to send now. Rows that are chosen must be marked `sending`, durably, before the request leaves. */
 export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan {
   let gate = fill(filledGate, now);
@@ -25,7 +22,7 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
   const waiting = rows.filter((row) => row.state !== "sending" && behind(row));
   for (const row of waiting.toSorted(byUrgency)) {
     const kind = row.state === "unknown" ? "lookup" : row.checkRun === null ? "create" : "update";
-    const at = Math.max(row.dueAt, opensAt(gate, row.aggregate, kind !== "lookup", now));
+    const at = Math.max(row.dueAt, heldUntil(row, rows), opensAt(gate, row.aggregate, kind !== "lookup", now));
     if (at > now) {
       wakeAt = Math.min(wakeAt ?? at, at);
       continue;

@@ -1,6 +1,17 @@
+import type { RunId } from "../../protocol/identifiers.ts";
+
 /** One check run on its way to GitHub. The body is kept apart: planning needs none of it. */
 export type Row = {
   resource: string;
+  /** The run it belongs to, and where it is shown: repository, commit and name. */
+  run: RunId;
+  place: string;
+  /** The overall check: completed after every other one of its run, because people and branch protection wait for it. */
+  last: boolean;
+  /** Its run gives way to another of the same commit, which may take the check run over. */
+  yields: boolean;
+  /** When the newest wish came (ms). */
+  wishedAt: number;
   /** One of the checks that always come; served first, from a reserved part of the budget. */
   aggregate: boolean;
   /** Newest wish: its version, whether it is completed, how many annotations it has. */
@@ -13,9 +24,9 @@ export type Row = {
   annotated: number;
   /**
    * `idle`: nothing on its way. `sending`: a request is. `unknown`: one went out, and whether it had effect is to be
-   * looked up before anything else. `parked`: GitHub refused it for good; a newer wish tries again.
+   * looked up before anything else. `parked`: GitHub refused it for good; a newer wish tries again. `retired`: another run has taken its check run over, nothing is sent any more.
    */
-  state: "idle" | "sending" | "unknown" | "parked";
+  state: "idle" | "sending" | "unknown" | "parked" | "retired";
   /** Lookups in a row that found nothing; failures in a row. */
   lookups: number;
   failures: number;

@@ -5,15 +5,15 @@ export const LOOKUPS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** Pause after a failure, doubled for each in a row, up to the last (ms). */
 const BACKOFF = { first: 1_000, most: 5 * 60_000 } as const;
 
-export type Wish = { resource: string; version: number; aggregate: boolean; terminal: boolean; annotations: number };
+export type Wish = { resource: string; run: Row["run"]; place: string; last: boolean; yields: boolean; version: number; aggregate: boolean; terminal: boolean; annotations: number };
 
 /** The row for a new wish; null where it changes nothing: it is not newer, or would overtake a completed one. */
 export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
-  if (row === null) return { ...wanted, checkRun: null, shown: 0, annotated: 0, state: "idle", lookups: 0, failures: 0, dueAt: now };
-  if (wanted.version <= row.version || (row.terminal && !wanted.terminal)) return null;
+  if (row === null) return { ...wanted, wishedAt: now, checkRun: null, shown: 0, annotated: 0, state: "idle", lookups: 0, failures: 0, dueAt: now };
+  if (row.state === "retired" || wanted.version <= row.version || (row.terminal && !wanted.terminal)) return null;
   const { state } = row;
-  if (state === "parked") return { ...row, ...wanted, state: "idle", failures: 0, dueAt: now };
-  return { ...row, ...wanted, dueAt: state === "idle" && row.failures === 0 ? now : row.dueAt };
+  if (state === "parked") return { ...row, ...wanted, wishedAt: now, state: "idle", failures: 0, dueAt: now };
+  return { ...row, ...wanted, wishedAt: now, dueAt: state === "idle" && row.failures === 0 ? now : row.dueAt };
 }
 
 /** The row after an action, of the row as it is by now (wishes may have come meanwhile). */

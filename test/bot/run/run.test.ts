@@ -103,7 +103,7 @@ describe("what stands before the first job", () => {
       expect(check?.summary).toContain(`/ok-to-test ${HEAD}`);
       expect(Object.keys(neighbours.checks())).toEqual(["snowcat"]);
       expect(neighbours.queued).toEqual([]);
-      await run.supersede("42-2");
+      await run.supersede("42-2", false);
       await pass();
       expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "cancelled" });
     }));
@@ -219,7 +219,7 @@ describe("what goes wrong", () => {
   it("ends a superseded run everywhere, once", () =>
     evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
       await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b")] });
-      await run.supersede("42-2");
+      await run.supersede("42-2", false);
       await pass();
       expect(neighbours.cancelled).toEqual(["42-1.1"]);
       expect(await run.view()).toMatchObject({ state: "finished", conclusion: "cancelled", counts: { superseded: 2 } });

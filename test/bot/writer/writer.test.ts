@@ -49,7 +49,7 @@ async function drain(): Promise<void> {
 function check(version: number, rest: Partial<DesiredCheck> = {}): DesiredCheck {
   const name = rest.name ?? "snowcat";
   return {
-    resource: `check:42-1:${name}`, version, repository: { id: 42, owner: "o", name: "r" }, name, head: HEAD, detailsUrl: "https://snowcat.example/runs/42-1",
+    resource: `check:42-1:${name}`, run: "42-1", yields: false, version, repository: { id: 42, owner: "o", name: "r" }, name, head: HEAD, detailsUrl: "https://snowcat.example/runs/42-1",
     status: "in_progress", conclusion: null, title: `version ${version}`, summary: "…", text: null, annotations: [], actions: [], startedAt: 0, completedAt: null, ...rest,
   };
 }

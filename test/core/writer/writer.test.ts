@@ -30,7 +30,7 @@ describe("what GitHub shows in the end", () => {
         const ask = () => {
           const next = left.shift();
           if (!next) return;
-          const row = wish(rows.get(next.resource) ?? null, { ...next, aggregate: next.resource === "a", annotations: 0 }, now);
+          const row = wish(rows.get(next.resource) ?? null, { ...next, run: "1-1", place: next.resource, last: next.resource === "a", yields: false, aggregate: next.resource === "a", annotations: 0 }, now);
           if (row) {
             // Newest wins, and what is completed is not taken back.
             expect(row.version).toBe(next.version);

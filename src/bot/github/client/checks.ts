@@ -26,7 +26,7 @@ export async function createCheck(octokit: Octokit, check: DesiredCheck): Promis
 export async function updateCheck(octokit: Octokit, checkRun: number, check: DesiredCheck, annotated: number): Promise<Shown & { headers: Headers }> {
   const { owner, name: repo } = check.repository;
   const sent = check.annotations.slice(annotated, annotated + ANNOTATIONS);
-  const answer = await octokit.rest.checks.update({ owner, repo, check_run_id: checkRun, ...content(check, sent) });
+  const answer = await octokit.rest.checks.update({ owner, repo, check_run_id: checkRun, external_id: check.resource, ...content(check, sent) });
   return { checkRun, annotated: annotated + sent.length, headers: answer.headers };
 }
 

@@ -63,7 +63,7 @@ function names({ store }: Context, causes: readonly KeyedCause[]): { cause: Keye
 function desire(run: Header, name: string, version: number, body: CheckBody, { env }: Context): DesiredCheck {
   const { id, owner, name: repository } = run.identity.repository;
   return {
-    resource: `check:${run.id}:${name}`, version, repository: { id, owner, name: repository }, name, head: run.head,
+    resource: `check:${run.id}:${name}`, run: run.id, yields: run.yields, version, repository: { id, owner, name: repository }, name, head: run.head,
     detailsUrl: `${env.PUBLIC_URL.replace(/\/+$/u, "")}/runs/${run.id}`, ...body,
     startedAt: run.createdAt, completedAt: body.status === "completed" ? (run.finishedAt ?? run.reportedAt ?? run.createdAt) : null,
   };

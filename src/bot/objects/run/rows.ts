@@ -30,6 +30,7 @@ export type Header = {
   replayed: number;
   approval: string | null;
   evaluator: { name: string; degraded: string | null; seconds: number } | null;
+  yields: boolean;
   conclusion: string | null;
   finishedAt: number | null;
   reportedAt: number | null;
@@ -78,6 +79,7 @@ export function headerOf(row: Stored): Header {
     replayed: number(row["replayed"]) ?? 0,
     approval: text(row["approval"]),
     evaluator: evaluator === null ? null : { name: evaluator, degraded: text(row["evaluator_degraded"]), seconds: number(row["evaluator_seconds"]) ?? 0 },
+    yields: row["yields"] === 1,
     conclusion: text(row["conclusion"]),
     finishedAt: number(row["finished_at"]),
     reportedAt: number(row["reported_at"]),

@@ -86,7 +86,8 @@ export class Run extends DurableObject<Environment> implements RunContract {
     return { applied };
   }
 
-  async supersede(by: string): Promise<void> {
+  async supersede(by: string, yields: boolean): Promise<void> {
+    if (yields && this.#context.store.header() !== null) this.#context.store.set({ yields: 1 });
     await this.#stop({ kind: "superseded", by: by.slice(0, 256) });
   }
 

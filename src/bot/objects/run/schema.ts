@@ -19,6 +19,8 @@ export const STEPS: readonly Step[] = [
     open_derivations INTEGER NOT NULL, evaluation TEXT, stopped TEXT, evaluator TEXT,
     -- Told by the evaluator.
     evaluator_name TEXT, evaluator_degraded TEXT, evaluator_seconds REAL,
+    -- Gives way to another run of the same commit.
+    yields INTEGER NOT NULL DEFAULT 0,
     conclusion TEXT, finished_at INTEGER, reported_at INTEGER
   ) STRICT;
   CREATE TABLE job (

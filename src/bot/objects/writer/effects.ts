@@ -1,5 +1,5 @@
-import { type Gate, openGate, recover, type Row, wish } from "../../../core/writer/index.ts";
-import { isAggregate } from "../../../core/report/index.ts";
+import { type Gate, openGate, recover, type Row, takeOver, wish } from "../../../core/writer/index.ts";
+import { isAggregate, OVERALL } from "../../../core/report/index.ts";
 import type { DesiredCheck } from "../contracts.ts";
 
 /** How long a check that is as it should be is remembered, for late repetitions of its wishes (ms). */
@@ -10,7 +10,7 @@ const PLANNED = 500;
 const OPEN = "(state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations)))";
 
 type Stored = {
-  resource: string; aggregate: number; version: number; terminal: number; annotations: number; check_run: number | null; shown: number;
+  resource: string; run: string; place: string; last: number; yields: number; wished_at: number; aggregate: number; version: number; terminal: number; annotations: number; check_run: number | null; shown: number;
   annotated: number; state: string; lookups: number; failures: number; due_at: number; body: string;
 };
 
@@ -42,17 +42,32 @@ export class Effects {
   desire(check: DesiredCheck, now: number): boolean {
     const known = this.get(check.resource);
     const terminal = check.status === "completed";
-    const row = wish(known, { resource: check.resource, version: check.version, aggregate: isAggregate(check.name), terminal, annotations: check.annotations.length }, now);
-    if (row === null) return false;
+    const place = JSON.stringify([check.repository.id, check.head, check.name]);
+    const wanted = {
+      resource: check.resource, run: check.run, place, last: check.name === OVERALL, yields: check.yields, version: check.version,
+      aggregate: isAggregate(check.name), terminal, annotations: check.annotations.length,
+    };
+    const wished = wish(known, wanted, now);
+    if (wished === null) return false;
+    const row = known === null ? this.#inherit(wished) : wished;
     this.#sql.exec(
-      `INSERT INTO effect (resource, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (resource) DO UPDATE SET version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
+      `INSERT INTO effect (resource, run, place, last, yields, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (resource) DO UPDATE SET yields = excluded.yields, wished_at = excluded.wished_at, version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
          state = excluded.state, failures = excluded.failures, due_at = excluded.due_at, body = excluded.body, changed_at = excluded.changed_at`,
-      row.resource, row.aggregate ? 1 : 0, row.version, row.terminal ? 1 : 0, row.annotations, row.checkRun, row.shown, row.annotated, row.state,
+      row.resource, row.run, row.place, row.last ? 1 : 0, row.yields ? 1 : 0, row.wishedAt, row.aggregate ? 1 : 0, row.version, row.terminal ? 1 : 0, row.annotations, row.checkRun, row.shown, row.annotated, row.state,
       row.lookups, row.failures, row.dueAt, JSON.stringify(check), now,
     );
     return true;
+  }
+
+  /** The check run that an earlier run of the same commit left open becomes the new one's. */
+  #inherit(heir: Row): Row {
+    const [newest] = this.#sql.exec<Stored>("SELECT * FROM effect WHERE place = ? AND state <> 'retired' ORDER BY changed_at DESC LIMIT 1", heir.place).toArray();
+    const taken = newest ? takeOver(heir, rowOf(newest)) : null;
+    if (taken === null) return heir;
+    this.save(taken.older, `taken over by ${heir.run}`);
+    return taken.heir;
   }
 
   /** Writes what GitHub shows and what is on its way; the wish is not touched. */
@@ -101,7 +116,7 @@ export class Effects {
 
 function rowOf(row: Stored): Row {
   return {
-    resource: row.resource, aggregate: row.aggregate === 1, version: row.version, terminal: row.terminal === 1, annotations: row.annotations,
+    resource: row.resource, run: row.run, place: row.place, last: row.last === 1, yields: row.yields === 1, wishedAt: row.wished_at, aggregate: row.aggregate === 1, version: row.version, terminal: row.terminal === 1, annotations: row.annotations,
     checkRun: row.check_run, shown: row.shown, annotated: row.annotated, state: row.state as Row["state"], lookups: row.lookups,
     failures: row.failures, dueAt: row.due_at,
   };

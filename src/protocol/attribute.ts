@@ -27,7 +27,11 @@ export const Attribute = z.strictObject({
   system: System.nullable(),
   result: z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("derivation"), derivation: Derivation }),
-    z.strictObject({ kind: z.literal("error"), message: z.string().max(16_384), position: Position.nullable() }),
+    z.strictObject({
+      kind: z.literal("error"),
+      message: z.string().max(16_384),
+      position: Position.nullable(),
+    }),
   ]),
   /** How long the evaluator worked on it, where it knows (s). */
   seconds: z.number().nonnegative().nullable(),
@@ -49,9 +53,15 @@ export type AttributeResult = z.infer<typeof AttributeResult>;
 
 /** An attribute path as Nix spells it: components that are not identifiers are quoted. */
 export function attributeName(path: readonly string[]): string {
-  return path.map((part) => (/^[A-Za-z_][A-Za-z0-9_'-]*$/u.test(part) ? part : quote(part))).join(".");
+  return path
+    .map((part) => (/^[A-Za-z_][A-Za-z0-9_'-]*$/u.test(part) ? part : quote(part)))
+    .join(".");
 }
 
 function quote(part: string): string {
-  return `"${part.replace(/[\\"]|\$\{/gu, (c) => `\\${c}`).replace(/\n/gu, "\\n").replace(/\r/gu, "\\r").replace(/\t/gu, "\\t")}"`;
+  return `"${part
+    .replace(/[\\"]|\$\{/gu, (c) => `\\${c}`)
+    .replace(/\n/gu, "\\n")
+    .replace(/\r/gu, "\\r")
+    .replace(/\t/gu, "\\t")}"`;
 }

@@ -8,11 +8,20 @@ import { frame } from "./frame.ts";
 export const LOG_CHUNK_BYTES = 64 * 1_024;
 
 /** Name of a log stream inside an attempt: `job`, or the base name of a derivation. */
-export const LogStream = z.string().regex(/^[A-Za-z0-9+._?=-]{1,255}$/u).refine((name) => name !== "." && name !== "..");
+export const LogStream = z
+  .string()
+  .regex(/^[A-Za-z0-9+._?=-]{1,255}$/u)
+  .refine((name) => name !== "." && name !== "..");
 
 export const ToRun = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("attributes"), attributes: z.array(Attribute).max(ATTRIBUTE_BATCH.size) }),
-  z.strictObject({ kind: z.literal("results"), results: z.array(AttributeResult).max(ATTRIBUTE_BATCH.size) }),
+  z.strictObject({
+    kind: z.literal("attributes"),
+    attributes: z.array(Attribute).max(ATTRIBUTE_BATCH.size),
+  }),
+  z.strictObject({
+    kind: z.literal("results"),
+    results: z.array(AttributeResult).max(ATTRIBUTE_BATCH.size),
+  }),
   /** Warnings and notices of the evaluation, for the report. `degraded` names why a slower evaluator was used. */
   z.strictObject({
     kind: z.literal("evaluated"),
@@ -29,7 +38,12 @@ export type ToRun = z.infer<typeof ToRun>;
 
 export const ToLog = z.discriminatedUnion("kind", [
   /** Bytes at `offset` of the stream, base64, redacted. */
-  z.strictObject({ kind: z.literal("chunk"), stream: LogStream, offset: z.int().nonnegative(), data: z.base64().max(100_000) }),
+  z.strictObject({
+    kind: z.literal("chunk"),
+    stream: LogStream,
+    offset: z.int().nonnegative(),
+    data: z.base64().max(100_000),
+  }),
   /** The stream is whole: its size and SHA-256 (hex), of what was sent. `dropped` bytes were cut out above the cap. */
   z.strictObject({
     kind: z.literal("close"),

@@ -44,8 +44,21 @@ export const CLOCK_SKEW = 120_000;
  * `Authorization: Snowcat <account>.<runner>.<time>.<nonce>.<signature>`: time in ms, nonce 16 bytes hex, the signature
  * base64url (Ed25519) over this text. A nonce is good once within the skew.
  */
-export function connectText(connect: { host: string; account: number; runner: string; time: number; nonce: string }): string {
-  return ["snowcat-connect-1", connect.host, connect.account, connect.runner, connect.time, connect.nonce].join("\n");
+export function connectText(connect: {
+  host: string;
+  account: number;
+  runner: string;
+  time: number;
+  nonce: string;
+}): string {
+  return [
+    "snowcat-connect-1",
+    connect.host,
+    connect.account,
+    connect.runner,
+    connect.time,
+    connect.nonce,
+  ].join("\n");
 }
 
 /** `POST /runner/token` (bearer: the attempt's token): a read-only token for fetching the job's repository. */

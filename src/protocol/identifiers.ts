@@ -24,10 +24,15 @@ export const Pool = z.enum(["untrusted", "trusted", "deploy"]);
 export type Pool = z.infer<typeof Pool>;
 
 /** A Nix system double such as `x86_64-linux`. */
-export const System = z.string().regex(/^[a-z0-9_]+-[a-z0-9_]+$/u).max(64);
+export const System = z
+  .string()
+  .regex(/^[a-z0-9_]+-[a-z0-9_]+$/u)
+  .max(64);
 
 /** An absolute path of one object in the Nix store. */
-export const StorePath = z.string().regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}$/u);
+export const StorePath = z
+  .string()
+  .regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}$/u);
 
 /** The run a job belongs to. */
 export function runOf(job: JobId): RunId {

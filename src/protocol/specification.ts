@@ -1,11 +1,23 @@
 import * as z from "zod";
-import { AttemptNumber, JobId, ObjectName, Pool, RunId, RunnerId, StorePath, System } from "./identifiers.ts";
+import {
+  AttemptNumber,
+  JobId,
+  ObjectName,
+  Pool,
+  RunId,
+  RunnerId,
+  StorePath,
+  System,
+} from "./identifiers.ts";
 
 /** Where the tree comes from. The runner fetches `ref`, then insists on `sha` and on `tree`. */
 export const Source = z.strictObject({
   cloneUrl: z.url(),
   /** A full ref that holds the commit: `refs/heads/main`, `refs/pull/7/merge`. */
-  ref: z.string().regex(/^refs\/[^\u0000-\u0020\u007f]+$/u).max(1_024),
+  ref: z
+    .string()
+    .regex(/^refs\/[^\u0000-\u0020\u007f]+$/u)
+    .max(1_024),
   sha: ObjectName,
   tree: ObjectName,
   /** Whether the flake is to see its revision. Otherwise an export without it is evaluated, which is reusable by tree. */
@@ -55,11 +67,16 @@ const Build = z.strictObject({
   source: Source,
   selections: z.array(Selection).min(1).max(64),
   /** The slice. Derivations absent from the runner's store are evaluated again from `source`. */
-  derivations: z.array(z.strictObject({
-    selection: z.int().nonnegative(),
-    path: z.array(z.string().max(1_024)).min(1).max(32),
-    drv: StorePath,
-  })).min(1).max(1_000),
+  derivations: z
+    .array(
+      z.strictObject({
+        selection: z.int().nonnegative(),
+        path: z.array(z.string().max(1_024)).min(1).max(32),
+        drv: StorePath,
+      }),
+    )
+    .min(1)
+    .max(1_000),
   limits: Limits,
 });
 
@@ -76,7 +93,12 @@ export const Specification = z.strictObject({
   protocol: z.int(),
   host: z.string().max(255),
   account: z.int().positive(),
-  repository: z.strictObject({ id: z.int().positive(), owner: z.string().max(255), name: z.string().max(255), private: z.boolean() }),
+  repository: z.strictObject({
+    id: z.int().positive(),
+    owner: z.string().max(255),
+    name: z.string().max(255),
+    private: z.boolean(),
+  }),
   run: RunId,
   job: JobId,
   attempt: AttemptNumber,

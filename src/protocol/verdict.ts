@@ -21,16 +21,39 @@ export const Verdict = z.discriminatedUnion("kind", [
   /** Outputs are valid in the runner's store (attribute), or the job did all its work (job). */
   z.strictObject({ kind: z.literal("succeeded"), reused: z.boolean().default(false) }),
   /** The builder of this derivation itself exited. */
-  z.strictObject({ kind: z.literal("failed"), drv: StorePath, exitCode: z.int().nullable(), logTail: LogTail }),
+  z.strictObject({
+    kind: z.literal("failed"),
+    drv: StorePath,
+    exitCode: z.int().nullable(),
+    logTail: LogTail,
+  }),
   /** Not tried, because `cause` (a derivation below it) failed; `verdict` is the cause's own kind. */
-  z.strictObject({ kind: z.literal("dependency-failed"), cause: StorePath, verdict: z.string().max(64), logTail: LogTail }),
-  z.strictObject({ kind: z.literal("hash-mismatch"), drv: StorePath, specified: z.string().max(256), got: z.string().max(256) }),
+  z.strictObject({
+    kind: z.literal("dependency-failed"),
+    cause: StorePath,
+    verdict: z.string().max(64),
+    logTail: LogTail,
+  }),
+  z.strictObject({
+    kind: z.literal("hash-mismatch"),
+    drv: StorePath,
+    specified: z.string().max(256),
+    got: z.string().max(256),
+  }),
   z.strictObject({ kind: z.literal("timed-out"), limitSeconds: z.number(), logTail: LogTail }),
   /** Printed nothing for too long. */
   z.strictObject({ kind: z.literal("silent"), limitSeconds: z.number(), logTail: LogTail }),
-  z.strictObject({ kind: z.literal("out-of-memory"), limitBytes: z.number().nullable(), logTail: LogTail }),
+  z.strictObject({
+    kind: z.literal("out-of-memory"),
+    limitBytes: z.number().nullable(),
+    logTail: LogTail,
+  }),
   z.strictObject({ kind: z.literal("out-of-disk"), logTail: LogTail }),
-  z.strictObject({ kind: z.literal("evaluation-error"), message: Message, position: Position.nullable() }),
+  z.strictObject({
+    kind: z.literal("evaluation-error"),
+    message: Message,
+    position: Position.nullable(),
+  }),
   /** The head does not merge into its base. */
   z.strictObject({ kind: z.literal("conflict"), message: Message }),
   /** No runner class of the account can do it; `missing` names what they lack. */
@@ -43,7 +66,11 @@ export const Verdict = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("cancelled"), by: z.string().max(256) }),
   z.strictObject({ kind: z.literal("superseded"), by: z.string().max(256) }),
   /** Snowcat, the runner, GitHub or a network failed, not the change. */
-  z.strictObject({ kind: z.literal("infrastructure"), message: Message, logTail: LogTail.default("") }),
+  z.strictObject({
+    kind: z.literal("infrastructure"),
+    message: Message,
+    logTail: LogTail.default(""),
+  }),
 ]);
 export type Verdict = z.infer<typeof Verdict>;
 export type VerdictKind = Verdict["kind"];

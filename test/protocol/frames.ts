@@ -6,12 +6,24 @@ const path = `/nix/store/${"0".repeat(32)}-a`;
 /** One of each frame's body, by the side it goes to. Kinds that are missing here are type errors. */
 export const bodies = {
   runner: {
-    hello: { kind: "hello", agent: "0.1.0", stream: "5b9d7c6e-4f8a-4b6e-9c3d-2a1b0c9d8e7f", systems: ["x86_64-linux"], features: ["kvm"], slots: 2, running: [{ job: "11-1.0", attempt: 1 }] },
+    hello: {
+      kind: "hello",
+      agent: "0.1.0",
+      stream: "5b9d7c6e-4f8a-4b6e-9c3d-2a1b0c9d8e7f",
+      systems: ["x86_64-linux"],
+      features: ["kvm"],
+      slots: 2,
+      running: [{ job: "11-1.0", attempt: 1 }],
+    },
     accept: { kind: "accept" },
     decline: { kind: "decline", reason: "disk" },
     started: { kind: "started" },
     renew: { kind: "renew", attempts: [{ job: "11-1.0", attempt: 1 }] },
-    finished: { kind: "finished", verdict: { kind: "failed", drv: `${path}.drv`, exitCode: 1, logTail: "x" }, digest: "a".repeat(64) },
+    finished: {
+      kind: "finished",
+      verdict: { kind: "failed", drv: `${path}.drv`, exitCode: 1, logTail: "x" },
+      digest: "a".repeat(64),
+    },
     drain: { kind: "drain" },
   } satisfies { [Kind in FromRunner["kind"]]: Extract<FromRunner, { kind: Kind }> },
   fleet: {
@@ -22,12 +34,60 @@ export const bodies = {
     ack: { kind: "ack" },
   } satisfies { [Kind in ToRunner["kind"]]: Extract<ToRunner, { kind: Kind }> },
   run: {
-    attributes: { kind: "attributes", attributes: [
-      { selection: 0, path: ["packages", "x86_64-linux", "a.b"], system: "x86_64-linux", result: { kind: "derivation", derivation: { path: `${path}.drv`, name: "a", system: "x86_64-linux", outputs: { out: path }, features: [] } }, seconds: 0.5 },
-      { selection: 0, path: ["checks"], system: null, result: { kind: "error", message: "no", position: { file: "flake.nix", line: 1, column: null } }, seconds: null },
-    ] },
-    results: { kind: "results", results: [{ selection: 0, path: ["a"], drv: `${path}.drv`, verdict: { kind: "succeeded", reused: true }, seconds: 0, log: null }] },
-    evaluated: { kind: "evaluated", evaluator: "nix-eval-jobs", degraded: null, seconds: 1.5, peakBytes: 1, warnings: [], missing: ["a"] },
+    attributes: {
+      kind: "attributes",
+      attributes: [
+        {
+          selection: 0,
+          path: ["packages", "x86_64-linux", "a.b"],
+          system: "x86_64-linux",
+          result: {
+            kind: "derivation",
+            derivation: {
+              path: `${path}.drv`,
+              name: "a",
+              system: "x86_64-linux",
+              outputs: { out: path },
+              features: [],
+            },
+          },
+          seconds: 0.5,
+        },
+        {
+          selection: 0,
+          path: ["checks"],
+          system: null,
+          result: {
+            kind: "error",
+            message: "no",
+            position: { file: "flake.nix", line: 1, column: null },
+          },
+          seconds: null,
+        },
+      ],
+    },
+    results: {
+      kind: "results",
+      results: [
+        {
+          selection: 0,
+          path: ["a"],
+          drv: `${path}.drv`,
+          verdict: { kind: "succeeded", reused: true },
+          seconds: 0,
+          log: null,
+        },
+      ],
+    },
+    evaluated: {
+      kind: "evaluated",
+      evaluator: "nix-eval-jobs",
+      degraded: null,
+      seconds: 1.5,
+      peakBytes: 1,
+      warnings: [],
+      missing: ["a"],
+    },
   } satisfies { [Kind in ToRun["kind"]]: Extract<ToRun, { kind: Kind }> },
   log: {
     chunk: { kind: "chunk", stream: "job", offset: 0, data: "aGVsbG8=" },

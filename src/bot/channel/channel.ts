@@ -31,7 +31,10 @@ export class Channel<Body> {
   readonly #schema: z.ZodType<Frame<Body>>;
   readonly #reply: Reply;
   readonly #positions: Positions;
-  readonly #waiting = new Map<WebSocket, { stream: string; frames: number; timer: ReturnType<typeof setTimeout> }>();
+  readonly #waiting = new Map<
+    WebSocket,
+    { stream: string; frames: number; timer: ReturnType<typeof setTimeout> }
+  >();
 
   constructor(storage: DurableObjectStorage, schema: z.ZodType<Frame<Body>>, reply: Reply) {
     this.#storage = storage;
@@ -46,7 +49,12 @@ export class Channel<Body> {
   }
 
   /** Takes one WebSocket message of a stream. */
-  receive(socket: WebSocket, stream: string, message: string | ArrayBuffer, handler: ChannelHandler<Body>): Received {
+  receive(
+    socket: WebSocket,
+    stream: string,
+    message: string | ArrayBuffer,
+    handler: ChannelHandler<Body>,
+  ): Received {
     const frame = this.#parse(socket, message);
     if (frame === null) return "closed";
     const stale = handler.allow?.(frame) ?? null;
@@ -55,7 +63,12 @@ export class Channel<Body> {
       return this.#close(socket, CLOSE.policy, "stale", "stale");
     }
     if (frame.seq === 0) {
-      if (!handler.unkept) return this.#close(socket, CLOSE.policy, "a frame without sequence number is not taken here");
+      if (!handler.unkept)
+        return this.#close(
+          socket,
+          CLOSE.policy,
+          "a frame without sequence number is not taken here",
+        );
       handler.unkept(frame);
       return "unkept";
     }
@@ -64,7 +77,8 @@ export class Channel<Body> {
       this.#ackSoon(socket, stream);
       return "repeated";
     }
-    if (frame.seq !== committed + 1) return this.#close(socket, CLOSE.gap, `gap: ${committed + 1} is next`);
+    if (frame.seq !== committed + 1)
+      return this.#close(socket, CLOSE.gap, `gap: ${committed + 1} is next`);
     this.#commit(socket, stream, frame, handler);
     this.#ackSoon(socket, stream);
     return "committed";
@@ -80,7 +94,12 @@ export class Channel<Body> {
     this.#positions.delete(stream);
   }
 
-  #commit(socket: WebSocket, stream: string, frame: Frame<Body>, handler: ChannelHandler<Body>): void {
+  #commit(
+    socket: WebSocket,
+    stream: string,
+    frame: Frame<Body>,
+    handler: ChannelHandler<Body>,
+  ): void {
     try {
       this.#storage.transactionSync(() => {
         handler.commit(frame);
@@ -96,7 +115,10 @@ export class Channel<Body> {
   #parse(socket: WebSocket, message: string | ArrayBuffer): Frame<Body> | null {
     if (typeof message !== "string") return this.#refuse(socket, CLOSE.policy, "frames are text");
     // UTF-16 units are at most the bytes, and at least a third of them.
-    if (message.length > FRAME_BYTES || (message.length > FRAME_BYTES / 3 && new TextEncoder().encode(message).length > FRAME_BYTES)) {
+    if (
+      message.length > FRAME_BYTES ||
+      (message.length > FRAME_BYTES / 3 && new TextEncoder().encode(message).length > FRAME_BYTES)
+    ) {
       return this.#refuse(socket, CLOSE.tooBig, `a frame is at most ${FRAME_BYTES} bytes`);
     }
     let json: unknown;
@@ -108,7 +130,11 @@ export class Channel<Body> {
     const parsed = this.#schema.safeParse(json);
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    return this.#refuse(socket, CLOSE.policy, `frame refused at ${issue?.path.join(".") ?? ""}: ${issue?.code ?? ""}`);
+    return this.#refuse(
+      socket,
+      CLOSE.policy,
+      `frame refused at ${issue?.path.join(".") ?? ""}: ${issue?.code ?? ""}`,
+    );
   }
 
   #refuse(socket: WebSocket, code: number, reason: string): null {

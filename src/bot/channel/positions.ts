@@ -5,13 +5,17 @@ export class Positions {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec("CREATE TABLE IF NOT EXISTS channel_position (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS channel_position (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    );
   }
 
   get(stream: string): number {
     const known = this.#known.get(stream);
     if (known !== undefined) return known;
-    const [row] = this.#sql.exec<{ seq: number }>("SELECT seq FROM channel_position WHERE stream = ?", stream).toArray();
+    const [row] = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM channel_position WHERE stream = ?", stream)
+      .toArray();
     const seq = row?.seq ?? 0;
     this.#known.set(stream, seq);
     return seq;
@@ -19,7 +23,11 @@ export class Positions {
 
   /** Inside the caller's transaction; `reload` when that is rolled back. */
   set(stream: string, seq: number): void {
-    this.#sql.exec("INSERT INTO channel_position (stream, seq) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq", stream, seq);
+    this.#sql.exec(
+      "INSERT INTO channel_position (stream, seq) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq",
+      stream,
+      seq,
+    );
     this.#known.set(stream, seq);
   }
 

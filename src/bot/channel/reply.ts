@@ -10,6 +10,14 @@ export const dataReply: Reply = {
 };
 
 function text(ack: number, body: DataReply): string {
-  const frame: Frame<DataReply> = { v: PROTOCOL_VERSION, seq: 0, ack, job: null, attempt: null, sig: null, body };
+  const frame: Frame<DataReply> = {
+    v: PROTOCOL_VERSION,
+    seq: 0,
+    ack,
+    job: null,
+    attempt: null,
+    sig: null,
+    body,
+  };
   return JSON.stringify(frame);
 }

@@ -1,7 +1,11 @@
 import { PING, PONG } from "../../protocol/control.ts";
 
 /** Accepts a WebSocket that may hibernate; `attachment` (≤ 2 KiB) survives it. Pings are answered without waking. */
-export function openSocket(state: DurableObjectState, attachment: unknown, tags: string[] = []): { response: Response; socket: WebSocket } {
+export function openSocket(
+  state: DurableObjectState,
+  attachment: unknown,
+  tags: string[] = [],
+): { response: Response; socket: WebSocket } {
   const pair = new WebSocketPair();
   const [client, socket] = [pair[0], pair[1]];
   state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
@@ -12,7 +16,10 @@ export function openSocket(state: DurableObjectState, attachment: unknown, tags:
 
 /** Closes, whatever state the socket is in. Codes that only the network itself may use become 1000. */
 export function closeSocket(socket: WebSocket, code: number, reason = ""): void {
-  const sendable = code === 1000 || (code >= 1001 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
+  const sendable =
+    code === 1000 ||
+    (code >= 1001 && code <= 1014 && ![1004, 1005, 1006].includes(code)) ||
+    (code >= 3000 && code <= 4999);
   try {
     socket.close(sendable ? code : 1000, reason.slice(0, 120));
   } catch {

@@ -22,7 +22,11 @@ export function deadline(job: FleetJob, leaseUntil: number): number | null {
 }
 
 /** The earliest time at which something is to be done without anybody saying anything; null when nothing waits. */
-export function nextDue(jobs: readonly FleetJob[], runners: ReadonlyMap<string, FleetRunner>, now: number): number | null {
+export function nextDue(
+  jobs: readonly FleetJob[],
+  runners: ReadonlyMap<string, FleetRunner>,
+  now: number,
+): number | null {
   let earliest: number | null = null;
   for (const job of jobs) {
     const leaseUntil = job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0);
@@ -38,5 +42,7 @@ export function nextDue(jobs: readonly FleetJob[], runners: ReadonlyMap<string, 
 function waits(job: FleetJob, preferred: FleetRunner | undefined, now: number): number[] {
   if (job.state !== "queued" && job.state !== "offering" && job.state !== "suspect") return [];
   if (job.notBefore > now) return [job.notBefore];
-  return preferred !== undefined && !preferred.online && preferred.leaseUntil > now ? [preferred.leaseUntil] : [];
+  return preferred !== undefined && !preferred.online && preferred.leaseUntil > now
+    ? [preferred.leaseUntil]
+    : [];
 }

@@ -5,7 +5,14 @@ import type { Verdict } from "../../protocol/verdict.ts";
  * queued → offering (attempt n counted, the Run is being told) → offered → accepted → running → done.
  * `suspect`: the lease ran out; attempt n stays valid until n + 1 is offered.
  */
-export type JobState = "queued" | "offering" | "offered" | "accepted" | "running" | "suspect" | "done";
+export type JobState =
+  | "queued"
+  | "offering"
+  | "offered"
+  | "accepted"
+  | "running"
+  | "suspect"
+  | "done";
 
 /** A job as the Fleet keeps it; one row. Times in ms. */
 export type FleetJob = {

@@ -30,15 +30,31 @@ export function step(job: FleetJob, event: JobEvent, now: number): Step {
 
 type Said = { attempt: number; runner: string };
 const same = (job: FleetJob): Step => ({ job, effects: [] });
-const isCurrent = (job: FleetJob, said: Said) => job.attempt === said.attempt && job.runner === said.runner;
-const forget = (said: Said, reason: string): JobEffect => ({ kind: "forget", attempt: said.attempt, runner: said.runner, reason });
+const isCurrent = (job: FleetJob, said: Said) =>
+  job.attempt === said.attempt && job.runner === said.runner;
+const forget = (said: Said, reason: string): JobEffect => ({
+  kind: "forget",
+  attempt: said.attempt,
+  runner: said.runner,
+  reason,
+});
 
 function offer(job: FleetJob, runner: string, now: number): Step {
   if (job.state !== "queued" && job.state !== "suspect") return same(job);
-  const next: FleetJob = { ...job, state: "offering", attempt: job.attempt + 1, runner, since: now, avoid: null };
+  const next: FleetJob = {
+    ...job,
+    state: "offering",
+    attempt: job.attempt + 1,
+    runner,
+    since: now,
+    avoid: null,
+  };
   if (job.state === "queued" || job.runner === null) return { job: next, effects: [] };
   const lost = { attempt: job.attempt, runner: job.runner };
-  return { job: { ...next, losses: job.losses + 1 }, effects: [forget(lost, `attempt ${next.attempt} was offered`)] };
+  return {
+    job: { ...next, losses: job.losses + 1 },
+    effects: [forget(lost, `attempt ${next.attempt} was offered`)],
+  };
 }
 
 function sent(job: FleetJob, now: number): Step {
@@ -49,13 +65,16 @@ function sent(job: FleetJob, now: number): Step {
 
 function accept(job: FleetJob, said: Said, now: number): Step {
   if (!isCurrent(job, said)) return { job, effects: [forget(said, "the attempt is not current")] };
-  if (job.state === "offered") return { job: { ...job, state: "accepted", since: job.since, declines: 0 }, effects: [] };
-  if (job.state === "queued" || job.state === "done") return { job, effects: [forget(said, "the offer has lapsed")] };
+  if (job.state === "offered")
+    return { job: { ...job, state: "accepted", since: job.since, declines: 0 }, effects: [] };
+  if (job.state === "queued" || job.state === "done")
+    return { job, effects: [forget(said, "the offer has lapsed")] };
   return held(job, said, now);
 }
 
 function decline(job: FleetJob, said: Said & { reason: string }, now: number): Step {
-  if (!isCurrent(job, said) || (job.state !== "offered" && job.state !== "accepted")) return same(job);
+  if (!isCurrent(job, said) || (job.state !== "offered" && job.state !== "accepted"))
+    return same(job);
   return notTaken(job, said.reason, now);
 }
 
@@ -63,10 +82,23 @@ function notTaken(job: FleetJob, reason: string, now: number): Step {
   if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
   const declines = job.declines + 1;
   if (job.attempt >= MAX_ATTEMPTS) {
-    return done(job, infrastructure(`Nobody took the job in ${MAX_ATTEMPTS} offers. The last answer: ${reason}`), null, now);
+    return done(
+      job,
+      infrastructure(`Nobody took the job in ${MAX_ATTEMPTS} offers. The last answer: ${reason}`),
+      null,
+      now,
+    );
   }
   return {
-    job: { ...job, state: "queued", since: now, declines, notBefore: now + backoff(declines), avoid: job.runner, runner: null },
+    job: {
+      ...job,
+      state: "queued",
+      since: now,
+      declines,
+      notBefore: now + backoff(declines),
+      avoid: job.runner,
+      runner: null,
+    },
     effects: [],
   };
 }
@@ -77,7 +109,10 @@ function started(job: FleetJob, said: Said, now: number): Step {
     case "offered":
     case "accepted":
     case "suspect":
-      return { job: { ...job, state: "running", since: now, declines: 0 }, effects: [{ kind: "tell-started", ...pick(said) }] };
+      return {
+        job: { ...job, state: "running", since: now, declines: 0 },
+        effects: [{ kind: "tell-started", ...pick(said) }],
+      };
     case "queued":
     case "offering":
     case "done":
@@ -87,31 +122,56 @@ function started(job: FleetJob, said: Said, now: number): Step {
   }
 }
 
-function finished(job: FleetJob, said: Said & { verdict: Verdict; digest: string }, now: number): Step {
+function finished(
+  job: FleetJob,
+  said: Said & { verdict: Verdict; digest: string },
+  now: number,
+): Step {
   if (job.state === "done" && job.digest === said.digest) return same(job);
   if (job.state === "done" || job.state === "offering" || !isCurrent(job, said)) {
-    return { job, effects: [forget(said, job.state === "done" ? "the job is over" : "a newer attempt was offered")] };
+    return {
+      job,
+      effects: [
+        forget(said, job.state === "done" ? "the job is over" : "a newer attempt was offered"),
+      ],
+    };
   }
   if (said.verdict.kind === "infrastructure") return failedHere(job, said, now);
   return done(job, said.verdict, said.digest, now);
 }
 
 /** The runner's own trouble: tried again, elsewhere if possible, while attempts are left. */
-function failedHere(job: FleetJob, said: Said & { verdict: Verdict; digest: string }, now: number): Step {
+function failedHere(
+  job: FleetJob,
+  said: Said & { verdict: Verdict; digest: string },
+  now: number,
+): Step {
   if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
   const losses = job.losses + 1;
-  if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS) return done({ ...job, losses }, said.verdict, said.digest, now);
+  if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS)
+    return done({ ...job, losses }, said.verdict, said.digest, now);
   return {
-    job: { ...job, state: "queued", since: now, losses, notBefore: now + backoff(losses), avoid: job.runner, runner: null },
+    job: {
+      ...job,
+      state: "queued",
+      since: now,
+      losses,
+      notBefore: now + backoff(losses),
+      avoid: job.runner,
+      runner: null,
+    },
     effects: [],
   };
 }
 
 function held(job: FleetJob, said: Said, now: number): Step {
-  if (!isCurrent(job, said) || job.state === "done") return { job, effects: [forget(said, "the attempt is not current")] };
-  const effects: JobEffect[] = job.cancel === null ? [] : [{ kind: "cancel", ...pick(said), reason: job.cancel }];
+  if (!isCurrent(job, said) || job.state === "done")
+    return { job, effects: [forget(said, "the attempt is not current")] };
+  const effects: JobEffect[] =
+    job.cancel === null ? [] : [{ kind: "cancel", ...pick(said), reason: job.cancel }];
   // Declared absent, and here after all (or suspect, and back): it is running, since nothing newer was offered.
-  if (job.state === "queued" || job.state === "suspect") return { job: { ...job, state: "running", since: now }, effects };
+  if (job.state === "queued" || job.state === "suspect")
+    return { job: { ...job, state: "running", since: now }, effects };
   return { job, effects };
 }
 
@@ -135,21 +195,42 @@ function lost(job: FleetJob, why: string, now: number): Step {
   if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
   const losses = job.losses + 1;
   if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS) {
-    return done({ ...job, losses }, infrastructure(`${losses} attempts were lost; the last one: ${why} (${job.runner ?? "unknown"}).`), null, now);
+    return done(
+      { ...job, losses },
+      infrastructure(
+        `${losses} attempts were lost; the last one: ${why} (${job.runner ?? "unknown"}).`,
+      ),
+      null,
+      now,
+    );
   }
-  return { job: { ...job, state: "queued", since: now, losses, notBefore: now + backoff(losses), avoid: job.runner }, effects: [] };
+  return {
+    job: {
+      ...job,
+      state: "queued",
+      since: now,
+      losses,
+      notBefore: now + backoff(losses),
+      avoid: job.runner,
+    },
+    effects: [],
+  };
 }
 
 function expired(job: FleetJob, now: number): Step {
   switch (job.state) {
     case "offered": {
-      const told = job.runner === null ? [] : [forget({ attempt: job.attempt, runner: job.runner }, "the offer has lapsed")];
+      const told =
+        job.runner === null
+          ? []
+          : [forget({ attempt: job.attempt, runner: job.runner }, "the offer has lapsed")];
       const next = notTaken(job, "no answer to the offer", now);
       return { job: next.job, effects: [...told, ...next.effects] };
     }
     case "accepted":
     case "running": {
-      const last = job.losses + 1 >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS || job.cancel !== null;
+      const last =
+        job.losses + 1 >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS || job.cancel !== null;
       if (last) return lost(job, "its lease ran out", now);
       return { job: { ...job, state: "suspect", since: now }, effects: [] };
     }
@@ -174,14 +255,24 @@ function cancel(job: FleetJob, reason: string, now: number): Step {
     case "accepted":
     case "running":
       if (job.runner === null) return done(job, cancelled(reason), null, now);
-      return { job: { ...job, cancel: reason }, effects: [{ kind: "cancel", attempt: job.attempt, runner: job.runner, reason }] };
+      return {
+        job: { ...job, cancel: reason },
+        effects: [{ kind: "cancel", attempt: job.attempt, runner: job.runner, reason }],
+      };
   }
 }
 
 function done(job: FleetJob, verdict: Verdict, digest: string | null, now: number): Step {
-  return { job: { ...job, state: "done", since: now, digest }, effects: [{ kind: "forward", attempt: job.attempt, verdict, digest }] };
+  return {
+    job: { ...job, state: "done", since: now, digest },
+    effects: [{ kind: "forward", attempt: job.attempt, verdict, digest }],
+  };
 }
 
 const cancelled = (reason: string): Verdict => ({ kind: "cancelled", by: reason.slice(0, 256) });
-const infrastructure = (message: string): Verdict => ({ kind: "infrastructure", message: message.slice(0, 16_384), logTail: "" });
+const infrastructure = (message: string): Verdict => ({
+  kind: "infrastructure",
+  message: message.slice(0, 16_384),
+  logTail: "",
+});
 const pick = (said: Said): Said => ({ attempt: said.attempt, runner: said.runner });

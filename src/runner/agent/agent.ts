@@ -1,7 +1,13 @@
 import { createHash, type KeyObject, randomUUID } from "node:crypto";
 import { mkdir, readFile, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FleetFrame, type FromRunner, LEASE, RunnerFrame, type ToRunner } from "../../protocol/control.ts";
+import {
+  FleetFrame,
+  type FromRunner,
+  LEASE,
+  RunnerFrame,
+  type ToRunner,
+} from "../../protocol/control.ts";
 import type { Frame } from "../../protocol/frame.ts";
 import { RUNNER_ROUTE } from "../../protocol/routes.ts";
 import type { Specification } from "../../protocol/specification.ts";
@@ -37,7 +43,7 @@ export type AgentOptions = {
   runJob: RunJob;
   clock: Clock;
   /** One line for the operator. */
-  say(line: string): void;
+  say: (line: string) => void;
 };
 
 /** The runner's side of the control channel: takes offers, renews leases, tells verdicts until they are acknowledged. */
@@ -115,7 +121,12 @@ export class Agent {
           this.#outbound.connected();
           say(`not connected: ${why}`);
         },
-        refused: (status) => say(status === 401 || status === 403 ? "the control plane does not know this runner: enrol it, or set its clock" : `answered ${status}`),
+        refused: (status) =>
+          say(
+            status === 401 || status === 403
+              ? "the control plane does not know this runner: enrol it, or set its clock"
+              : `answered ${status}`,
+          ),
       },
     });
     this.#link = link;
@@ -124,7 +135,15 @@ export class Agent {
 
   #hello(): void {
     const { version, systems, features, slots } = this.#options;
-    this.#say({ kind: "hello", agent: version, stream: this.#stream, systems, features, slots, running: this.#running() });
+    this.#say({
+      kind: "hello",
+      agent: version,
+      stream: this.#stream,
+      systems,
+      features,
+      slots,
+      running: this.#running(),
+    });
   }
 
   #message(text: string): void {
@@ -137,7 +156,8 @@ export class Agent {
         this.#options.say(`connected as ${body.runner} (pool ${body.pool})`);
         this.#renewLater();
         void this.#outbound.acked(ack);
-        if (this.#draining) void this.#outbound.append({ kind: "drain" }, { job: null, attempt: null });
+        if (this.#draining)
+          void this.#outbound.append({ kind: "drain" }, { job: null, attempt: null });
         return;
       case "ack":
         void this.#outbound.acked(ack);
@@ -161,7 +181,8 @@ export class Agent {
       // Unsigned, it may not even be answered for the job it names.
       say(`refused an offer: ${verified.why}`);
       const named = about(offer.specification);
-      if (named !== null) await this.#outbound.append({ kind: "decline", reason: verified.why }, named);
+      if (named !== null)
+        await this.#outbound.append({ kind: "decline", reason: verified.why }, named);
       return;
     }
     const { specification } = verified;
@@ -186,12 +207,16 @@ export class Agent {
     if (this.#draining || this.#stopped) return "draining";
     if (this.#held.size > slots) return "no free slot";
     const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize < minimumFreeBytes ? `disk: ${bavail * bsize} bytes free, ${minimumFreeBytes} needed` : null;
+    return bavail * bsize < minimumFreeBytes
+      ? `disk: ${bavail * bsize} bytes free, ${minimumFreeBytes} needed`
+      : null;
   }
 
   async #work(held: Attempt, specification: Specification): Promise<void> {
     const { job, attempt } = held.record;
-    this.#options.say(`${job} attempt ${attempt}: ${specification.work.kind} for ${specification.repository.owner}/${specification.repository.name}`);
+    this.#options.say(
+      `${job} attempt ${attempt}: ${specification.work.kind} for ${specification.repository.owner}/${specification.repository.name}`,
+    );
     await this.#outbound.append({ kind: "started" }, { job, attempt });
     await this.#tell(held, await held.run(specification));
   }
@@ -199,7 +224,9 @@ export class Agent {
   /** Tells the verdict of an attempt. */
   async #tell(held: Attempt, verdict: Verdict): Promise<void> {
     const { job, attempt } = held.record;
-    this.#options.say(`${job} attempt ${attempt}: ${held.isForgotten ? "forgotten" : verdict.kind}`);
+    this.#options.say(
+      `${job} attempt ${attempt}: ${held.isForgotten ? "forgotten" : verdict.kind}`,
+    );
     if (!held.isForgotten && !this.#stopped) {
       const digest = createHash("sha256").update(JSON.stringify(verdict)).digest("hex");
       await this.#outbound.append({ kind: "finished", verdict, digest }, { job, attempt });
@@ -211,12 +238,17 @@ export class Agent {
     const told = new Set<string>();
     for (const { text } of unacked) {
       const { body, job, attempt } = RunnerFrame.parse(JSON.parse(text));
-      if (body.kind === "finished" && job !== null && attempt !== null) told.add(name({ job, attempt }));
+      if (body.kind === "finished" && job !== null && attempt !== null)
+        told.add(name({ job, attempt }));
     }
     for (const record of await this.#records.load()) {
       const held = new Attempt(record, this.#parts);
       this.#held.set(name(record), held);
-      this.#track(told.has(name(record)) ? this.#letGo(held) : held.resume().then((verdict) => this.#tell(held, verdict)));
+      this.#track(
+        told.has(name(record))
+          ? this.#letGo(held)
+          : held.resume().then((verdict) => this.#tell(held, verdict)),
+      );
     }
   }
 
@@ -230,7 +262,11 @@ export class Agent {
   }
 
   #track(work: Promise<void>): void {
-    const end = work.catch((error: unknown) => this.#options.say(`failed: ${error instanceof Error ? error.message : String(error)}`)).finally(() => this.#ends.delete(end));
+    const end = work
+      .catch((error: unknown) =>
+        this.#options.say(`failed: ${error instanceof Error ? error.message : String(error)}`),
+      )
+      .finally(() => this.#ends.delete(end));
     this.#ends.add(end);
   }
 
@@ -249,7 +285,15 @@ export class Agent {
 
   /** Frames that are not kept. */
   #say(body: FromRunner): void {
-    const frame: Frame<FromRunner> = { v: PROTOCOL_VERSION, seq: 0, ack: 0, job: null, attempt: null, sig: null, body };
+    const frame: Frame<FromRunner> = {
+      v: PROTOCOL_VERSION,
+      seq: 0,
+      ack: 0,
+      job: null,
+      attempt: null,
+      sig: null,
+      body,
+    };
     this.#link?.send(JSON.stringify(frame));
   }
 }
@@ -258,8 +302,11 @@ const name = ({ job, attempt }: { job: string; attempt: number }) => `${job}/${a
 
 function about(text: string): { job: string; attempt: number } | null {
   const value = parseJson(text);
-  if (typeof value !== "object" || value === null || !("job" in value) || !("attempt" in value)) return null;
-  return typeof value.job === "string" && typeof value.attempt === "number" ? { job: value.job, attempt: value.attempt } : null;
+  if (typeof value !== "object" || value === null || !("job" in value) || !("attempt" in value))
+    return null;
+  return typeof value.job === "string" && typeof value.attempt === "number"
+    ? { job: value.job, attempt: value.attempt }
+    : null;
 }
 
 /** Identity of the outgoing stream: as old as its spool. */

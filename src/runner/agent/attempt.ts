@@ -14,7 +14,14 @@ import { outgoingSink } from "./outgoing.ts";
 import type { AttemptRecord, Records } from "./record.ts";
 import { Spool } from "./spool/spool.ts";
 
-export type AttemptParts = { url: string; records: Records; clock: Clock; secrets: readonly string[]; runJob: RunJob; isolation: Isolation };
+export type AttemptParts = {
+  url: string;
+  records: Records;
+  clock: Clock;
+  secrets: readonly string[];
+  runJob: RunJob;
+  isolation: Isolation;
+};
 
 type Channels = { run: DataChannel<ToRun>; log: DataChannel<ToLog> };
 
@@ -79,10 +86,17 @@ export class Attempt {
     try {
       if (this.record.verdict === null) {
         const spool = await Spool.open(join(this.#directory, "log"));
-        const frames = (await spool.read(spool.acked + 1, Number.POSITIVE_INFINITY)).map(({ text }) => text);
-        for (const body of await closeAfterCrash(this.#directory, frames)) await channels.log.outbound.append(body, this.#about);
+        const frames = (await spool.read(spool.acked + 1, Number.POSITIVE_INFINITY)).map(
+          ({ text }) => text,
+        );
+        for (const body of await closeAfterCrash(this.#directory, frames))
+          await channels.log.outbound.append(body, this.#about);
       }
-      const lost: Verdict = { kind: "infrastructure", message: "The agent was restarted while the job ran.", logTail: "" };
+      const lost: Verdict = {
+        kind: "infrastructure",
+        message: "The agent was restarted while the job ran.",
+        logTail: "",
+      };
       return await this.#settle(this.record.verdict ?? lost, channels);
     } finally {
       await close(channels);
@@ -95,20 +109,33 @@ export class Attempt {
   async #runJob(specification: Specification, { run, log }: Channels): Promise<Verdict> {
     const { url, clock, runJob, isolation } = this.#parts;
     const { sink, closeLogs } = outgoingSink({
-      about: this.#about, run: run.outbound, log: log.outbound, redaction: this.#redaction, clock, directory: this.#directory,
+      about: this.#about,
+      run: run.outbound,
+      log: log.outbound,
+      redaction: this.#redaction,
+      clock,
+      directory: this.#directory,
     });
     // A cancel may come before there is anything to stop.
-    if (this.#abort.signal.aborted) return { kind: "cancelled", by: (this.#cancelled ?? "").slice(0, 256) };
-    const verdict = await attempt(() => runJob(specification, {
-      isolation, sink, clock,
-      signal: this.#abort.signal,
-      cloneToken: () => fetchCloneToken(url, this.record.token, this.#redaction, this.#abort.signal),
-    }));
+    if (this.#abort.signal.aborted)
+      return { kind: "cancelled", by: (this.#cancelled ?? "").slice(0, 256) };
+    const verdict = await attempt(() =>
+      runJob(specification, {
+        isolation,
+        sink,
+        clock,
+        signal: this.#abort.signal,
+        cloneToken: () =>
+          fetchCloneToken(url, this.record.token, this.#redaction, this.#abort.signal),
+      }),
+    );
     const closed = await attempt(async () => {
       await closeLogs();
       return verdict;
     });
-    return this.#cancelled === null ? closed : { kind: "cancelled", by: this.#cancelled.slice(0, 256) };
+    return this.#cancelled === null
+      ? closed
+      : { kind: "cancelled", by: this.#cancelled.slice(0, 256) };
   }
 
   /** The verdict is durable, and everything that was found out is committed, before anybody is told that it is over. */
@@ -118,18 +145,28 @@ export class Attempt {
     await this.#parts.records.save({ ...this.record, verdict: redacted });
     const drained = await Promise.all([run.outbound.drained(), log.outbound.drained()]);
     if (drained.every(Boolean) || this.#forgotten) return redacted;
-    return { kind: "infrastructure", message: "What the job found out could not be read back from the runner's disk.", logTail: "" };
+    return {
+      kind: "infrastructure",
+      message: "What the job found out could not be read back from the runner's disk.",
+      logTail: "",
+    };
   }
 
   async #open(): Promise<Channels> {
     const { url, clock } = this.#parts;
     const common = { token: this.record.token, clock, stale: () => this.forget() };
     const run = await DataChannel.open<ToRun>({
-      ...common, url: socketUrl(url, RUNNER_ROUTE.run), schema: RunFrame, spool: join(this.#directory, "run"),
+      ...common,
+      url: socketUrl(url, RUNNER_ROUTE.run),
+      schema: RunFrame,
+      spool: join(this.#directory, "run"),
       redact: (body) => this.#redaction.value(body),
     });
     const log = await DataChannel.open<ToLog>({
-      ...common, url: socketUrl(url, RUNNER_ROUTE.log), schema: LogFrame, spool: join(this.#directory, "log"),
+      ...common,
+      url: socketUrl(url, RUNNER_ROUTE.log),
+      schema: LogFrame,
+      spool: join(this.#directory, "log"),
       // Chunks are redacted as a stream, before they are cut.
       redact: (body) => body,
     });

@@ -35,7 +35,10 @@ export async function readConfiguration(file: string): Promise<RunnerConfigurati
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new Error(`${file} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Error(
+      `${file} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   const parsed = RunnerConfiguration.safeParse(json);
   if (parsed.success) return parsed.data;

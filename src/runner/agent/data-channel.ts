@@ -11,10 +11,10 @@ export type DataChannelOptions<Body> = {
   token: string;
   schema: z.ZodType<Frame<Body>>;
   spool: string;
-  redact(body: Body): Body;
+  redact: (body: Body) => Body;
   clock: Clock;
   /** The other side takes nothing more of this attempt. */
-  stale(reason: string): void;
+  stale: (reason: string) => void;
 };
 
 /** One attempt's channel to the Run or the Log object: connects when there is something to send. */
@@ -36,7 +36,8 @@ export class DataChannel<Body> {
     if (this.#link !== null) return;
     const { url, token, clock } = this.#options;
     const link = new Link({
-      url, clock,
+      url,
+      clock,
       headers: () => ({ authorization: `Bearer ${token}` }),
       events: {
         open: () => this.outbound.connected(),
@@ -44,7 +45,8 @@ export class DataChannel<Body> {
         closed: () => this.outbound.connected(),
         refused: (status) => {
           // The token is the attempt's for a day: refused means that nobody wants to hear it any more.
-          if (status === 401 || status === 403 || status === 410) this.#over(`the channel answered ${status}`);
+          if (status === 401 || status === 403 || status === 410)
+            this.#over(`the channel answered ${status}`);
         },
       },
     });

@@ -11,7 +11,7 @@ export type JobContext = {
   /** Fires on cancel: SIGTERM, 10 s, SIGKILL, sweep. The verdict is then replaced by `cancelled`. */
   signal: AbortSignal;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */
-  cloneToken(): Promise<string>;
+  cloneToken: () => Promise<string>;
   clock: Clock;
 };
 

@@ -20,7 +20,12 @@ export type LinkEvents = {
   refused(status: number): void;
 };
 
-export type LinkOptions = { url: string; headers(): Record<string, string>; clock: Clock; events: LinkEvents };
+export type LinkOptions = {
+  url: string;
+  headers: () => Record<string, string>;
+  clock: Clock;
+  events: LinkEvents;
+};
 
 /** A WebSocket that comes back: it connects outward, again and again with jittered pauses, until it is stopped. */
 export class Link {
@@ -68,7 +73,12 @@ export class Link {
 
   #connect(): void {
     const { url, headers, events } = this.#options;
-    const socket = new WebSocket(url, { headers: headers(), perMessageDeflate: false, maxPayload: FRAME_BYTES * 2, followRedirects: false });
+    const socket = new WebSocket(url, {
+      headers: headers(),
+      perMessageDeflate: false,
+      maxPayload: FRAME_BYTES * 2,
+      followRedirects: false,
+    });
     this.#socket = socket;
     this.#timer(CONNECT_WITHIN, () => this.#gone(socket, "no connection in time"));
     socket.on("open", () => {
@@ -78,7 +88,8 @@ export class Link {
     });
     socket.on("message", (data, isBinary) => {
       if (socket !== this.#socket || isBinary) return;
-      const text = data.toString();
+      // As ws gives text messages: one Buffer, unless asked for another type.
+      const text = (data as Buffer).toString();
       if (text === PONG) this.#timer(PING_EVERY, () => this.#ping(socket));
       else events.message(text);
     });
@@ -89,7 +100,9 @@ export class Link {
       this.#gone(socket, `the server answered ${response.statusCode ?? "nothing"}`);
     });
     socket.on("error", (error) => this.#gone(socket, error.message));
-    socket.on("close", (code, reason) => this.#gone(socket, `closed with ${code} ${reason.toString()}`.trim()));
+    socket.on("close", (code, reason) =>
+      this.#gone(socket, `closed with ${code} ${reason.toString()}`.trim()),
+    );
   }
 
   #ping(socket: WebSocket): void {

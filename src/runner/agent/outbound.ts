@@ -53,18 +53,24 @@ export class Outbound<Body> {
   }
 
   /**
-   * Puts a frame on disk and on its way; resolves with its sequence number when it is durable here. `before` runs
-   * between disk and wire.
+   * Puts a frame on disk and on its way; resolves with its sequence number when it is durable here. `beforeSending`
+   * runs between disk and wire.
    *
    * @throws when the body, redacted, does not fit the protocol: nothing of it is sent.
    */
-  async append(body: Body, about: { job: string | null; attempt: number | null }, before?: () => Promise<void>): Promise<number> {
+  async append(
+    body: Body,
+    about: { job: string | null; attempt: number | null },
+    beforeSending?: () => Promise<void>,
+  ): Promise<number> {
     const redacted = this.#redact(body);
     const run = this.#chain.then(async () => {
       if (this.#dropped) return this.#spool.last;
-      const { seq, text } = await this.#spool.append((next) => this.#text(next, redacted, about));
+      const { seq, text } = await this.#spool.append((number) =>
+        this.#text(number, redacted, about),
+      );
       await this.#spool.sync();
-      await before?.();
+      await beforeSending?.();
       this.#ready = seq;
       if (this.#recent.size < RECENT) this.#recent.set(seq, text);
       this.#pump();
@@ -112,14 +118,27 @@ export class Outbound<Body> {
   }
 
   #text(seq: number, body: Body, about: { job: string | null; attempt: number | null }): string {
-    const frame: Frame<Body> = { v: PROTOCOL_VERSION, seq, ack: 0, job: about.job, attempt: about.attempt, sig: null, body };
+    const frame: Frame<Body> = {
+      v: PROTOCOL_VERSION,
+      seq,
+      ack: 0,
+      job: about.job,
+      attempt: about.attempt,
+      sig: null,
+      body,
+    };
     const parsed = this.#schema.safeParse(frame);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
-      throw new Error(`a frame does not fit the protocol at ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
+      throw new Error(
+        `a frame does not fit the protocol at ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
+      );
     }
     const text = JSON.stringify(parsed.data);
-    if (Buffer.byteLength(text) > FRAME_BYTES) throw new Error(`a frame has ${Buffer.byteLength(text)} bytes, at most ${FRAME_BYTES} may be sent`);
+    if (Buffer.byteLength(text) > FRAME_BYTES)
+      throw new Error(
+        `a frame has ${Buffer.byteLength(text)} bytes, at most ${FRAME_BYTES} may be sent`,
+      );
     return text;
   }
 
@@ -130,7 +149,9 @@ export class Outbound<Body> {
     void this.#run()
       .catch((error: unknown) => {
         // The spool cannot be read: nothing can be sent any more, and the writers must not wait for ever.
-        process.stderr.write(`snowcat: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.stderr.write(
+          `snowcat: ${error instanceof Error ? error.message : String(error)}\n`,
+        );
         this.drop();
       })
       .finally(() => {
@@ -142,14 +163,21 @@ export class Outbound<Body> {
   async #run(): Promise<void> {
     while (this.#again) {
       this.#again = false;
-      while (this.#greeted && !this.#dropped && this.#wire?.isOpen === true && this.#inFlight < WINDOW_BYTES) {
+      while (
+        this.#greeted &&
+        !this.#dropped &&
+        this.#wire?.isOpen === true &&
+        this.#inFlight < WINDOW_BYTES
+      ) {
         const seq = Math.max(this.#sent, this.#spool.acked) + 1;
         if (seq > this.#ready) break;
         const text = this.#recent.get(seq);
         if (text === undefined) {
           // After a restart or a long absence; whatever changed meanwhile is looked at anew.
-          for (const entry of await this.#serial(() => this.#spool.read(seq, WINDOW_BYTES))) this.#recent.set(entry.seq, entry.text);
-          if (!this.#recent.has(seq) && seq > this.#spool.acked) throw new Error(`frame ${seq} is not in the spool`);
+          for (const entry of await this.#serial(() => this.#spool.read(seq, WINDOW_BYTES)))
+            this.#recent.set(entry.seq, entry.text);
+          if (!this.#recent.has(seq) && seq > this.#spool.acked)
+            throw new Error(`frame ${seq} is not in the spool`);
           continue;
         }
         this.#wire.send(text);
@@ -180,7 +208,10 @@ export class Outbound<Body> {
   }
 
   #wake(): void {
-    const [ready, waiting] = [this.#waiters.filter((each) => this.#dropped || each.done()), this.#waiters.filter((each) => !this.#dropped && !each.done())];
+    const [ready, waiting] = [
+      this.#waiters.filter((each) => this.#dropped || each.done()),
+      this.#waiters.filter((each) => !this.#dropped && !each.done()),
+    ];
     this.#waiters = waiting;
     for (const { resolve } of ready) resolve();
   }

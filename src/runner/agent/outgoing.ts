@@ -23,13 +23,17 @@ export type OutgoingOptions = {
 };
 
 /** The sink of one attempt, over its two channels. */
-export function outgoingSink(options: OutgoingOptions): { sink: Sink; closeLogs(): Promise<void> } {
+export function outgoingSink(options: OutgoingOptions): {
+  sink: Sink;
+  closeLogs: () => Promise<void>;
+} {
   const { about, run, log, redaction, clock } = options;
   const { copies, closed } = copiesIn(options.directory);
   const writers = new Map<string, OutgoingLog>();
   const sink: Sink = {
     async attributes(list) {
-      for (const attributes of batches(list)) await run.append({ kind: "attributes", attributes }, about);
+      for (const attributes of batches(list))
+        await run.append({ kind: "attributes", attributes }, about);
     },
     async results(list) {
       for (const results of batches(list)) await run.append({ kind: "results", results }, about);
@@ -40,9 +44,12 @@ export function outgoingSink(options: OutgoingOptions): { sink: Sink; closeLogs(
     log(name) {
       const known = writers.get(name);
       if (known !== undefined) return known;
-      const ready = Promise.all([copies, closed].map((path) => mkdir(path, { recursive: true, mode: 0o700 })));
+      const ready = Promise.all(
+        [copies, closed].map((path) => mkdir(path, { recursive: true, mode: 0o700 })),
+      );
       const writer = new OutgoingLog({
-        name, clock,
+        name,
+        clock,
         copy: join(copies, name),
         closedMark: join(closed, name),
         redactor: redaction.stream(),
@@ -68,7 +75,10 @@ function* batches<T>(list: readonly T[]): Generator<T[]> {
   let characters = 0;
   for (const each of list) {
     const size = JSON.stringify(each).length;
-    if (batch.length > 0 && (batch.length >= ATTRIBUTE_BATCH.size || characters + size > BATCH_CHARACTERS)) {
+    if (
+      batch.length > 0 &&
+      (batch.length >= ATTRIBUTE_BATCH.size || characters + size > BATCH_CHARACTERS)
+    ) {
       yield batch;
       batch = [];
       characters = 0;

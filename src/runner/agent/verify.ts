@@ -12,10 +12,15 @@ export type Verified = { ok: true; specification: Specification } | { ok: false;
  * account, repository, runner, pool and expiry against what this runner was enrolled for. Nothing of the text is read
  * before its signature holds.
  */
-export function verifySpecification(offer: { specification: string; signature: string }, identity: Identity, now: number): Verified {
+export function verifySpecification(
+  offer: { specification: string; signature: string },
+  identity: Identity,
+  now: number,
+): Verified {
   const signature = Buffer.from(offer.signature, "base64");
   const text = Buffer.from(offer.specification);
-  if (!identity.specificationKeys.some((key) => verify(null, text, publicKey(key), signature))) return refuse("no pinned key signed the specification");
+  if (!identity.specificationKeys.some((key) => verify(null, text, publicKey(key), signature)))
+    return refuse("no pinned key signed the specification");
   const parsed = Specification.safeParse(parseJson(offer.specification));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -23,19 +28,26 @@ export function verifySpecification(offer: { specification: string; signature: s
   }
   const specification = parsed.data;
   const { repository } = specification;
-  if (specification.protocol !== PROTOCOL_VERSION) return refuse(`protocol ${specification.protocol}, this agent speaks ${PROTOCOL_VERSION}`);
+  if (specification.protocol !== PROTOCOL_VERSION)
+    return refuse(`protocol ${specification.protocol}, this agent speaks ${PROTOCOL_VERSION}`);
   if (specification.host !== identity.host) return refuse("it is for another host");
   if (specification.account !== identity.account) return refuse("it is for another account");
   if (specification.runner !== identity.runner) return refuse("it is for another runner");
-  if (specification.pool !== identity.pool) return refuse(`it is for pool ${specification.pool}, this runner is ${identity.pool}`);
-  if (identity.repositories !== null && !identity.repositories.includes(repository.id)) return refuse("this runner does not serve the repository");
+  if (specification.pool !== identity.pool)
+    return refuse(`it is for pool ${specification.pool}, this runner is ${identity.pool}`);
+  if (identity.repositories !== null && !identity.repositories.includes(repository.id))
+    return refuse("this runner does not serve the repository");
   if (specification.expiresAt <= now) return refuse("it has expired");
-  if (specification.issuedAt > now + CLOCK_SKEW) return refuse("it is from the future: a clock is wrong");
+  if (specification.issuedAt > now + CLOCK_SKEW)
+    return refuse("it is from the future: a clock is wrong");
   return { ok: true, specification };
 }
 
 const refuse = (why: string): Verified => ({ ok: false, why });
 
 function publicKey(raw: string) {
-  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(raw, "base64").toString("base64url") }, format: "jwk" });
+  return createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(raw, "base64").toString("base64url") },
+    format: "jwk",
+  });
 }

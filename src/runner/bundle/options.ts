@@ -14,7 +14,9 @@ export function bundleOptions(root: string, outfile: string): BuildOptions {
     target: "node22",
     format: "esm",
     external: ["bufferutil", "utf-8-validate"],
-    banner: { js: 'import { createRequire as snowcatRequire } from "node:module";\nconst require = snowcatRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as snowcatRequire } from "node:module";\nconst require = snowcatRequire(import.meta.url);',
+    },
     legalComments: "inline",
     metafile: true,
     logLevel: "silent",

@@ -32,9 +32,18 @@ export async function cli([command, ...args]: readonly string[]): Promise<number
 }
 
 function report(error: unknown): number {
-  const usage = error instanceof UsageError || (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+  const usage =
+    error instanceof UsageError ||
+    (error instanceof TypeError &&
+      "code" in error &&
+      String(error.code).startsWith("ERR_PARSE_ARGS"));
   process.stderr.write(`snowcat: ${error instanceof Error ? error.message : String(error)}\n`);
-  for (let cause = error instanceof Error ? error.cause : undefined; cause instanceof Error; cause = cause.cause) process.stderr.write(`  because: ${cause.message}\n`);
+  for (
+    let cause = error instanceof Error ? error.cause : undefined;
+    cause instanceof Error;
+    cause = cause.cause
+  )
+    process.stderr.write(`  because: ${cause.message}\n`);
   if (usage) process.stderr.write("See `snowcat --help`.\n");
   return usage ? EXIT.usage : EXIT.failed;
 }

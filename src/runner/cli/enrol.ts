@@ -9,13 +9,18 @@ import { EXIT, UsageError } from "./exit.ts";
 export async function enrolCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { config: { type: "string" }, url: { type: "string" }, "code-file": { type: "string" } },
+    options: {
+      config: { type: "string" },
+      url: { type: "string" },
+      "code-file": { type: "string" },
+    },
   });
   if (values.config === undefined) throw new UsageError("enrol needs --config FILE");
   const configuration = await readConfiguration(values.config);
   const codeFile = values["code-file"] ?? "-";
   const code = codeFile === "-" ? await text(process.stdin) : await readFile(codeFile, "utf8");
-  if (code.trim() === "") throw new UsageError("the code is empty: give it with --code-file FILE or on stdin");
+  if (code.trim() === "")
+    throw new UsageError("the code is empty: give it with --code-file FILE or on stdin");
   const root = process.getuid?.() === 0;
   const enrolled = await enrol({
     url: values.url ?? configuration.url,
@@ -30,6 +35,8 @@ export async function enrolCommand(args: readonly string[]): Promise<number> {
     return EXIT.failed;
   }
   const { runner, pool, class: name, repositories } = enrolled.identity;
-  process.stdout.write(`enrolled as ${runner}: pool ${pool}, class ${name}, ${repositories === null ? "all repositories" : `repositories ${repositories.join(", ")}`}\n`);
+  process.stdout.write(
+    `enrolled as ${runner}: pool ${pool}, class ${name}, ${repositories === null ? "all repositories" : `repositories ${repositories.join(", ")}`}\n`,
+  );
   return EXIT.ok;
 }

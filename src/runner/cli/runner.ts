@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Agent } from "../agent/agent.ts";
 import { systemClock } from "../agent/clock.ts";
-import { agentDirectory, readConfiguration, type RunnerConfiguration } from "../agent/configuration.ts";
+import {
+  agentDirectory,
+  readConfiguration,
+  type RunnerConfiguration,
+} from "../agent/configuration.ts";
 import { probeFeatures, probeSystems } from "../agent/probe.ts";
 import { loadIdentity } from "../enrolment/identity.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
@@ -19,15 +23,22 @@ const SUPERVISED = "SNOWCAT_ISOLATION";
 
 /** `snowcat runner`: as root the supervisor of an isolated agent, inside it the agent. */
 export async function runnerCommand(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: "string" }, "demo-without-isolation": { type: "boolean" } } });
+  const { values } = parseArgs({
+    args: [...args],
+    options: { config: { type: "string" }, "demo-without-isolation": { type: "boolean" } },
+  });
   if (values.config === undefined) throw new UsageError("runner needs --config FILE");
   const configuration = await readConfiguration(values.config);
   const demo = values["demo-without-isolation"] ?? false;
   if (configuration.isolation === "none") {
-    if (!demo) throw new UsageError('"isolation" is "none": that also needs --demo-without-isolation, and is for demonstrations only');
+    if (!demo)
+      throw new UsageError(
+        '"isolation" is "none": that also needs --demo-without-isolation, and is for demonstrations only',
+      );
     return await agentHere(configuration, "none");
   }
-  if (demo) throw new UsageError('--demo-without-isolation needs "isolation": "none" in the configuration');
+  if (demo)
+    throw new UsageError('--demo-without-isolation needs "isolation": "none" in the configuration');
   if (process.env[SUPERVISED] !== undefined) return await agentHere(configuration, "supervised");
   return await superviseAgent(configuration, values.config);
 }
@@ -37,7 +48,10 @@ async function superviseAgent(configuration: RunnerConfiguration, file: string):
   const { stateDirectory, isolation } = configuration;
   const directory = agentDirectory(configuration);
   await rm(join(directory, DRAIN), { force: true });
-  const supervised = await supervise({ ...isolation, stateDirectory }, { argv: ["runner", "--config", file], sourceEntry: "src/runner/main.ts" });
+  const supervised = await supervise(
+    { ...isolation, stateDirectory },
+    { argv: ["runner", "--config", file], sourceEntry: "src/runner/main.ts" },
+  );
   onTermination(
     async () => {
       await writeFile(join(directory, DRAIN), "");
@@ -51,11 +65,16 @@ async function superviseAgent(configuration: RunnerConfiguration, file: string):
   return EXIT.failed;
 }
 
-async function agentHere(configuration: RunnerConfiguration, kind: "none" | "supervised"): Promise<number> {
+async function agentHere(
+  configuration: RunnerConfiguration,
+  kind: "none" | "supervised",
+): Promise<number> {
   const directory = agentDirectory(configuration);
   const enrolled = await loadIdentity(directory);
   if (enrolled === null) {
-    process.stderr.write(`snowcat: ${directory} is not enrolled: run \`snowcat enrol\` with a code from the operator\n`);
+    process.stderr.write(
+      `snowcat: ${directory} is not enrolled: run \`snowcat enrol\` with a code from the operator\n`,
+    );
     return EXIT.configuration;
   }
   const isolation = await startIsolation({ kind });
@@ -68,11 +87,19 @@ async function agentHere(configuration: RunnerConfiguration, kind: "none" | "sup
     }
   }
   const agent = await Agent.start({
-    url: configuration.url, directory, ...enrolled,
-    version: VERSION, slots: configuration.slots,
-    systems: configuration.systems ?? probeSystems(), features: configuration.features ?? (await probeFeatures()),
-    minimumFreeBytes: configuration.minimumFreeBytes, secrets: await operatorSecrets(configuration.redactFiles),
-    isolation, runJob: jobRunner(), clock: systemClock, say,
+    url: configuration.url,
+    directory,
+    ...enrolled,
+    version: VERSION,
+    slots: configuration.slots,
+    systems: configuration.systems ?? probeSystems(),
+    features: configuration.features ?? (await probeFeatures()),
+    minimumFreeBytes: configuration.minimumFreeBytes,
+    secrets: await operatorSecrets(configuration.redactFiles),
+    isolation,
+    runJob: jobRunner(),
+    clock: systemClock,
+    say,
   });
   await drainOnRequest(agent, directory);
   await agent.stop();
@@ -83,7 +110,10 @@ async function agentHere(configuration: RunnerConfiguration, kind: "none" | "sup
 /** Resolves when the agent was asked to end and has told everything. */
 async function drainOnRequest(agent: Agent, directory: string): Promise<void> {
   const asked = Promise.withResolvers<void>();
-  const watcher = watch(directory, () => void access(join(directory, DRAIN)).then(asked.resolve, () => undefined));
+  const watcher = watch(
+    directory,
+    () => void access(join(directory, DRAIN)).then(asked.resolve, () => undefined),
+  );
   onTermination(
     async () => asked.resolve(),
     async () => agent.cancelAll("the runner is being stopped"),
@@ -100,7 +130,9 @@ function onTermination(first: () => Promise<void>, again: () => Promise<void>): 
   let signals = 0;
   const on = () => {
     signals += 1;
-    void (signals === 1 ? first() : again()).catch((error: unknown) => say(`stopping failed: ${String(error)}`));
+    void (signals === 1 ? first() : again()).catch((error: unknown) =>
+      say(`stopping failed: ${String(error)}`),
+    );
   };
   process.on("SIGTERM", on);
   process.on("SIGINT", on);

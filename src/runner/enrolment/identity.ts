@@ -1,7 +1,14 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import * as z from "zod";
+import type * as z from "zod";
 import { connectText, EnrolmentReply } from "../../protocol/enrolment.ts";
 
 /** Who this runner is, as the control plane enrolled it; written once, beside its key. */
@@ -33,7 +40,9 @@ export async function saveIdentity(directory: string, identity: Identity): Promi
 }
 
 /** Null when it has not enrolled. */
-export async function loadIdentity(directory: string): Promise<{ identity: Identity; key: KeyObject } | null> {
+export async function loadIdentity(
+  directory: string,
+): Promise<{ identity: Identity; key: KeyObject } | null> {
   const text = await readFile(join(directory, IDENTITY), "utf8").catch(missing);
   const key = await readFile(join(directory, KEY), "utf8").catch(missing);
   if (text === null || key === null) return null;
@@ -44,7 +53,11 @@ export async function loadIdentity(directory: string): Promise<{ identity: Ident
 export function connectHeader(identity: Identity, key: KeyObject, now: number): string {
   const { host, account, runner } = identity;
   const nonce = randomBytes(16).toString("hex");
-  const signature = sign(null, Buffer.from(connectText({ host, account, runner, time: now, nonce })), key).toString("base64url");
+  const signature = sign(
+    null,
+    Buffer.from(connectText({ host, account, runner, time: now, nonce })),
+    key,
+  ).toString("base64url");
   return `Snowcat ${account}.${runner}.${now}.${nonce}.${signature}`;
 }
 

@@ -12,7 +12,10 @@ export function copiesIn(directory: string): { copies: string; closed: string } 
  * After a crash of the agent: ends of the streams that were still open. `frames` are the texts of those log frames that
  * are not acknowledged; a copy may lack what they hold, never more.
  */
-export async function closeAfterCrash(directory: string, frames: readonly string[]): Promise<ToLog[]> {
+export async function closeAfterCrash(
+  directory: string,
+  frames: readonly string[],
+): Promise<ToLog[]> {
   const { copies, closed } = copiesIn(directory);
   await mkdir(copies, { recursive: true, mode: 0o700 });
   await mkdir(closed, { recursive: true, mode: 0o700 });
@@ -23,10 +26,18 @@ export async function closeAfterCrash(directory: string, frames: readonly string
     else await patch(join(copies, body.stream), body.offset, Buffer.from(body.data, "base64"));
   }
   const open = (await readdir(copies)).filter((stream) => !ended.has(stream));
-  return await Promise.all(open.map(async (stream) => {
-    const data = await readFile(join(copies, stream));
-    return { kind: "close" as const, stream, size: data.length, sha256: createHash("sha256").update(data).digest("hex"), dropped: 0 };
-  }));
+  return await Promise.all(
+    open.map(async (stream) => {
+      const data = await readFile(join(copies, stream));
+      return {
+        kind: "close" as const,
+        stream,
+        size: data.length,
+        sha256: createHash("sha256").update(data).digest("hex"),
+        dropped: 0,
+      };
+    }),
+  );
 }
 
 async function patch(path: string, offset: number, data: Buffer): Promise<void> {

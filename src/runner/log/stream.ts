@@ -18,7 +18,7 @@ export type LogStreamOptions = {
   redactor: ByteRedactor;
   clock: Clock;
   /** Puts a frame into the spool; `before` runs between disk and wire. */
-  append(body: ToLog, before?: () => Promise<void>): Promise<unknown>;
+  append: (body: ToLog, before?: () => Promise<void>) => Promise<unknown>;
   cap?: Cap;
 };
 
@@ -58,7 +58,13 @@ export class OutgoingLog implements LogWriter {
     this.#queue(bytes);
     await this.#flush();
     const { name, append, closedMark } = this.#options;
-    const body: ToLog = { kind: "close", stream: name, size: this.#offset, sha256: this.#hash.digest("hex"), dropped };
+    const body: ToLog = {
+      kind: "close",
+      stream: name,
+      size: this.#offset,
+      sha256: this.#hash.digest("hex"),
+      dropped,
+    };
     await append(body, () => writeFile(closedMark, "", { mode: 0o600 }));
   }
 
@@ -90,7 +96,9 @@ export class OutgoingLog implements LogWriter {
       this.#hash.update(part);
       const offset = this.#offset;
       this.#offset += part.length;
-      await append({ kind: "chunk", stream: name, offset, data: part.toString("base64") }, () => appendFile(copy, part, { mode: 0o600 }));
+      await append({ kind: "chunk", stream: name, offset, data: part.toString("base64") }, () =>
+        appendFile(copy, part, { mode: 0o600 }),
+      );
     }
   }
 }

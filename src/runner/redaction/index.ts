@@ -34,7 +34,8 @@ export class Redaction {
     const bytes = Buffer.from(text).toString("latin1");
     const packed = bytes.replaceAll(/[\r\n]+/gu, "");
     // Nearly every text is innocent, and there are many: looked at before anything is built for it.
-    if (!hasShape(bytes) && !this.#needles.list().some((needle) => packed.includes(needle))) return text;
+    if (!hasShape(bytes) && !this.#needles.list().some((needle) => packed.includes(needle)))
+      return text;
     const stream = this.stream();
     return Buffer.concat([stream.push(Buffer.from(text)), stream.end()]).toString();
   }
@@ -48,7 +49,9 @@ export class Redaction {
     if (typeof value === "string") return this.text(value);
     if (Array.isArray(value)) return value.map((each) => this.#value(each));
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [this.text(key), this.#value(each)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [this.text(key), this.#value(each)]),
+    );
   }
 }
 

@@ -105,7 +105,11 @@ class Packed {
 function find(packed: Packed, needles: readonly string[]): Span[] {
   const spans: Span[] = [];
   for (const needle of needles) {
-    for (let at = packed.text.indexOf(needle); at !== -1; at = packed.text.indexOf(needle, at + 1)) {
+    for (
+      let at = packed.text.indexOf(needle);
+      at !== -1;
+      at = packed.text.indexOf(needle, at + 1)
+    ) {
       spans.push({ from: packed.original(at), to: packed.original(at + needle.length - 1) + 1 });
     }
   }
@@ -127,7 +131,11 @@ function holdFrom(text: string, needles: readonly string[]): number {
   let earliest = text.length;
   for (const needle of needles) {
     const first = needle[0] ?? "";
-    for (let at = text.indexOf(first, Math.max(0, text.length - needle.length + 1)); at !== -1 && at < earliest; at = text.indexOf(first, at + 1)) {
+    for (
+      let at = text.indexOf(first, Math.max(0, text.length - needle.length + 1));
+      at !== -1 && at < earliest;
+      at = text.indexOf(first, at + 1)
+    ) {
       if (needle.startsWith(text.slice(at))) earliest = at;
     }
   }

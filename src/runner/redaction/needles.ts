@@ -8,7 +8,10 @@ export class Needles {
   add(secret: string): void {
     const lines = secret.split(/\r?\n/u).filter((line) => line.length >= 16);
     const parts = [secret, ...(lines.length > 1 ? lines : [])];
-    const all = new Set([...this.#list, ...parts.filter((part) => part.trim() !== "").flatMap(spellings)]);
+    const all = new Set([
+      ...this.#list,
+      ...parts.filter((part) => part.trim() !== "").flatMap(spellings),
+    ]);
     this.#list = [...all].toSorted((a, b) => b.length - a.length);
   }
 

@@ -105,7 +105,8 @@ function first(text: string): { at: number; length: number; shape: Shape } | nul
   let best: { at: number; length: number; shape: Shape } | null = null;
   for (const shape of SHAPES) {
     const match = shape.begin.exec(text);
-    if (match !== null && (best === null || match.index < best.at)) best = { at: match.index, length: match[0].length, shape };
+    if (match !== null && (best === null || match.index < best.at))
+      best = { at: match.index, length: match[0].length, shape };
   }
   return best;
 }

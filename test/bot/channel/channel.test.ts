@@ -9,14 +9,28 @@ import { env } from "../support/env.ts";
 function recorder() {
   const sent: { ack: number; body: { kind: string } }[] = [];
   const closed: number[] = [];
-  const socket = { send: (text: string) => void sent.push(JSON.parse(text)), close: (code: number) => void closed.push(code) };
+  const socket = {
+    send: (text: string) => void sent.push(JSON.parse(text)),
+    close: (code: number) => void closed.push(code),
+  };
   return { sent, closed, socket: socket as unknown as WebSocket }; // the rest of a socket is not touched
 }
-const text = (seq: number, data = "") => JSON.stringify({ v: 1, seq, ack: 0, job: null, attempt: null, sig: null, body: { kind: "chunk", stream: "job", offset: 0, data } });
+const text = (seq: number, data = "") =>
+  JSON.stringify({
+    v: 1,
+    seq,
+    ack: 0,
+    job: null,
+    attempt: null,
+    sig: null,
+    body: { kind: "chunk", stream: "job", offset: 0, data },
+  });
 
 let object = 0;
 const inObject = (work: (storage: DurableObjectStorage) => Promise<void> | void) =>
-  runInDurableObject(env.LOG.getByName(`channel-test-${object}`), async (_, state) => work(state.storage));
+  runInDurableObject(env.LOG.getByName(`channel-test-${object}`), async (_, state) =>
+    work(state.storage),
+  );
 const make = (storage: DurableObjectStorage) => new Channel<ToLog>(storage, LogFrame, dataReply);
 
 beforeEach(() => {
@@ -30,7 +44,13 @@ describe("a channel", () => {
       const handler = { commit: ({ seq }: { seq: number }) => void committed.push(seq) };
       const { socket, sent } = recorder();
       const first = make(storage);
-      expect([1, 2, 2, 1, 3].map((seq) => first.receive(socket, "s", text(seq), handler))).toEqual(["committed", "committed", "repeated", "repeated", "committed"]);
+      expect([1, 2, 2, 1, 3].map((seq) => first.receive(socket, "s", text(seq), handler))).toEqual([
+        "committed",
+        "committed",
+        "repeated",
+        "repeated",
+        "committed",
+      ]);
       const second = make(storage);
       second.opened(socket, "s");
       expect(sent.at(-1)).toMatchObject({ ack: 3, body: { kind: "ack" } });
@@ -44,7 +64,14 @@ describe("a channel", () => {
     await inObject((storage) => {
       const channel = make(storage);
       const handler = { commit: () => {} };
-      const cases: [string | ArrayBuffer, number][] = [[text(3), 4000], ["{", 1008], ["[]", 1008], [new ArrayBuffer(3), 1008], [text(0), 1008], ["é".repeat(FRAME_BYTES / 2 + 1), 1009]];
+      const cases: [string | ArrayBuffer, number][] = [
+        [text(3), 4000],
+        ["{", 1008],
+        ["[]", 1008],
+        [new ArrayBuffer(3), 1008],
+        [text(0), 1008],
+        ["é".repeat(FRAME_BYTES / 2 + 1), 1009],
+      ];
       channel.receive(recorder().socket, "s", text(1), handler);
       for (const [message, code] of cases) {
         const { socket, closed } = recorder();
@@ -67,7 +94,9 @@ describe("a channel", () => {
         },
       };
       const { socket, closed } = recorder();
-      expect(() => channel.receive(socket, "s", text(1), handler)).toThrow("frame 1 could not be committed");
+      expect(() => channel.receive(socket, "s", text(1), handler)).toThrow(
+        "frame 1 could not be committed",
+      );
       expect(closed).toEqual([1011]);
       fail = false;
       expect(channel.receive(recorder().socket, "s", text(1), handler)).toBe("committed");
@@ -79,7 +108,14 @@ describe("a channel", () => {
     await inObject((storage) => {
       const { socket, sent, closed } = recorder();
       const channel = make(storage);
-      expect(channel.receive(socket, "s", text(1), { allow: () => ({ stale: "attempt 2" }), commit: () => { throw new Error("not reached"); } })).toBe("stale");
+      expect(
+        channel.receive(socket, "s", text(1), {
+          allow: () => ({ stale: "attempt 2" }),
+          commit: () => {
+            throw new Error("not reached");
+          },
+        }),
+      ).toBe("stale");
       expect(sent).toMatchObject([{ ack: 0, body: { kind: "stale", reason: "attempt 2" } }]);
       expect(closed).toEqual([1008]);
     });
@@ -89,7 +125,8 @@ describe("a channel", () => {
     await inObject((storage) => {
       const { socket, sent } = recorder();
       const channel = make(storage);
-      for (let seq = 1; seq <= 64; seq += 1) channel.receive(socket, "s", text(seq), { commit: () => {} });
+      for (let seq = 1; seq <= 64; seq += 1)
+        channel.receive(socket, "s", text(seq), { commit: () => {} });
       expect(sent.map(({ ack }) => ack)).toEqual([32, 64]);
     });
   });

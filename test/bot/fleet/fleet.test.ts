@@ -13,7 +13,13 @@ const digest = "d".repeat(64);
 describe("enrolment", () => {
   it("spends a code once, for what the code says", async () => {
     const { account, fleet } = newFleet();
-    const { code } = await fleet.mintCode({ account, pool: "untrusted", class: "small", repositories: [3], validSeconds: 60 });
+    const { code } = await fleet.mintCode({
+      account,
+      pool: "untrusted",
+      class: "small",
+      repositories: [3],
+      validSeconds: 60,
+    });
     const { publicKey } = await runnerKey();
     const first = await fleet.enrol({ code, name: "a", publicKey });
     expect(first).toMatchObject({ account, pool: "untrusted", class: "small", repositories: [3] });
@@ -23,15 +29,39 @@ describe("enrolment", () => {
   it("refuses expired, forged and foreign codes", async () => {
     const { account, fleet } = newFleet();
     const { publicKey } = await runnerKey();
-    const minted = await fleet.mintCode({ account, pool: "trusted", class: "small", repositories: null, validSeconds: 1 });
+    const minted = await fleet.mintCode({
+      account,
+      pool: "trusted",
+      class: "small",
+      repositories: null,
+      validSeconds: 1,
+    });
     vi.spyOn(Date, "now").mockReturnValue(minted.expiresAt);
-    expect(await fleet.enrol({ code: minted.code, name: "a", publicKey })).toHaveProperty("refused");
+    expect(await fleet.enrol({ code: minted.code, name: "a", publicKey })).toHaveProperty(
+      "refused",
+    );
     vi.restoreAllMocks();
     const other = newFleet();
-    const foreign = await other.fleet.mintCode({ account: other.account, pool: "trusted", class: "small", repositories: null, validSeconds: 60 });
-    expect(await fleet.enrol({ code: foreign.code, name: "a", publicKey })).toHaveProperty("refused");
-    expect(await other.fleet.enrol({ code: `${foreign.code.slice(0, -1)}${foreign.code.endsWith("A") ? "B" : "A"}`, name: "a", publicKey })).toHaveProperty("refused");
-    expect(await other.fleet.enrol({ code: foreign.code, name: "a", publicKey: "c2hvcnQ=" })).toHaveProperty("refused");
+    const foreign = await other.fleet.mintCode({
+      account: other.account,
+      pool: "trusted",
+      class: "small",
+      repositories: null,
+      validSeconds: 60,
+    });
+    expect(await fleet.enrol({ code: foreign.code, name: "a", publicKey })).toHaveProperty(
+      "refused",
+    );
+    expect(
+      await other.fleet.enrol({
+        code: `${foreign.code.slice(0, -1)}${foreign.code.endsWith("A") ? "B" : "A"}`,
+        name: "a",
+        publicKey,
+      }),
+    ).toHaveProperty("refused");
+    expect(
+      await other.fleet.enrol({ code: foreign.code, name: "a", publicKey: "c2hvcnQ=" }),
+    ).toHaveProperty("refused");
   });
 });
 
@@ -44,7 +74,9 @@ describe("the control socket", () => {
     const stranger = { ...runner, key: (await runnerKey()).key };
     expect((await upgrade(fleet, await header(stranger))).status).toBe(403);
     expect((await upgrade(fleet, await header(runner, { runner: "nobody" }))).status).toBe(403);
-    expect((await upgrade(fleet, await header(runner, { time: Date.now() - 130_000 }))).status).toBe(403);
+    expect(
+      (await upgrade(fleet, await header(runner, { time: Date.now() - 130_000 }))).status,
+    ).toBe(403);
     const good = await header(runner);
     const opened = await upgrade(fleet, good);
     expect(opened.status).toBe(101);
@@ -78,10 +110,30 @@ describe("a job", () => {
     expect(await fleet.enqueue(account, job)).toEqual({ outcome: "known" });
     const offer = await socket.offer(job.job, 1);
     const specification = Specification.parse(JSON.parse(offer.specification));
-    expect(specification).toMatchObject({ job: job.job, attempt: 1, runner: runner.reply.runner, account });
-    const key = await crypto.subtle.importKey("raw", Buffer.from(runner.reply.specificationKeys[0] ?? "", "base64"), "Ed25519", false, ["verify"]);
-    expect(await crypto.subtle.verify("Ed25519", key, Buffer.from(offer.signature, "base64"), new TextEncoder().encode(offer.specification))).toBe(true);
-    expect(verify(bindings.ATTEMPT_KEY, offer.token, bindings.GITHUB_HOST, Date.now())).toMatchObject({ job: job.job, attempt: 1, installation: 5, repository: 11 });
+    expect(specification).toMatchObject({
+      job: job.job,
+      attempt: 1,
+      runner: runner.reply.runner,
+      account,
+    });
+    const key = await crypto.subtle.importKey(
+      "raw",
+      Buffer.from(runner.reply.specificationKeys[0] ?? "", "base64"),
+      "Ed25519",
+      false,
+      ["verify"],
+    );
+    expect(
+      await crypto.subtle.verify(
+        "Ed25519",
+        key,
+        Buffer.from(offer.signature, "base64"),
+        new TextEncoder().encode(offer.specification),
+      ),
+    ).toBe(true);
+    expect(
+      verify(bindings.ATTEMPT_KEY, offer.token, bindings.GITHUB_HOST, Date.now()),
+    ).toMatchObject({ job: job.job, attempt: 1, installation: 5, repository: 11 });
     expect(await fleet.holds(job.job, 1)).toBe(true);
     const about = { job: job.job, attempt: 1 };
     socket.tell({ kind: "accept" }, about);
@@ -89,7 +141,11 @@ describe("a job", () => {
     socket.tell({ kind: "finished", verdict: { kind: "succeeded", reused: false }, digest }, about);
     await socket.next((frame) => frame.ack >= 3);
     // The answer was lost: it is said again, and has no second effect.
-    socket.say({ kind: "finished", verdict: { kind: "succeeded", reused: false }, digest }, about, 3);
+    socket.say(
+      { kind: "finished", verdict: { kind: "succeeded", reused: false }, digest },
+      about,
+      3,
+    );
     await runs.waitFor(1, "finished");
     expect(runs.told.map(({ call }) => call)).toEqual(["offered", "started", "finished"]);
     expect(runs.told.at(-1)).toMatchObject({ attempt: 1, digest, verdict: { kind: "succeeded" } });
@@ -98,34 +154,53 @@ describe("a job", () => {
 
   it("that no class can take is answered with what is missing", async () => {
     const { account, fleet } = newFleet();
-    expect(await fleet.enqueue(account, newJob())).toEqual({ outcome: "no-runner", missing: ["a runner of pool trusted"] });
+    expect(await fleet.enqueue(account, newJob())).toEqual({
+      outcome: "no-runner",
+      missing: ["a runner of pool trusted"],
+    });
     const runner = await enrolled(fleet, account);
     const socket = await TestRunner.connect(fleet, runner);
     socket.hello({ systems: ["x86_64-linux"], features: ["kvm"] });
     await socket.next((frame) => frame.body.kind === "welcome");
     socket.close();
     const job = newJob({ needs: { system: "aarch64-darwin", features: ["kvm", "quantum"] } });
-    expect(await fleet.enqueue(account, job)).toEqual({ outcome: "no-runner", missing: ["system aarch64-darwin", "feature quantum"] });
-    expect(await fleet.classes("trusted", 11)).toMatchObject([{ class: "big", systems: ["x86_64-linux"], features: ["kvm"] }]);
+    expect(await fleet.enqueue(account, job)).toEqual({
+      outcome: "no-runner",
+      missing: ["system aarch64-darwin", "feature quantum"],
+    });
+    expect(await fleet.classes("trusted", 11)).toMatchObject([
+      { class: "big", systems: ["x86_64-linux"], features: ["kvm"] },
+    ]);
   });
 
   it("is offered to the next runner when the first declines", async () => {
     const runs = spyRuns();
     const { account, fleet } = newFleet();
     const [first, second] = [await enrolled(fleet, account), await enrolled(fleet, account)];
-    const [a, b] = [await TestRunner.connect(fleet, first), await TestRunner.connect(fleet, second)];
+    const [a, b] = [
+      await TestRunner.connect(fleet, first),
+      await TestRunner.connect(fleet, second),
+    ];
     a.hello();
     b.hello();
     await Promise.all([a, b].map((each) => each.next((frame) => frame.body.kind === "welcome")));
     const job = newJob({ prefer: null });
     await fleet.enqueue(account, job);
-    const taker = await Promise.race([a.offer(job.job, 1).then(() => a), b.offer(job.job, 1).then(() => b)]);
+    const taker = await Promise.race([
+      a.offer(job.job, 1).then(() => a),
+      b.offer(job.job, 1).then(() => b),
+    ]);
     const other = taker === a ? b : a;
     taker.tell({ kind: "decline", reason: "disk" }, { job: job.job, attempt: 1 });
     await other.offer(job.job, 2);
-    expect(runs.told.filter(({ call }) => call === "offered").map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(
+      runs.told.filter(({ call }) => call === "offered").map(({ attempt }) => attempt),
+    ).toEqual([1, 2]);
     // What attempt 1 says now is stale.
-    taker.tell({ kind: "finished", verdict: { kind: "succeeded", reused: false }, digest }, { job: job.job, attempt: 1 });
+    taker.tell(
+      { kind: "finished", verdict: { kind: "succeeded", reused: false }, digest },
+      { job: job.job, attempt: 1 },
+    );
     await taker.next((frame) => frame.body.kind === "forget" && frame.attempt === 1);
     expect(runs.told.some(({ call }) => call === "finished")).toBe(false);
   });
@@ -167,7 +242,10 @@ describe("a job", () => {
     // The alarm puts the offer out after its pause.
     await socket.offer(job.job, 1);
     socket.tell({ kind: "accept" }, { job: job.job, attempt: 1 });
-    socket.tell({ kind: "finished", verdict: { kind: "succeeded", reused: false }, digest }, { job: job.job, attempt: 1 });
+    socket.tell(
+      { kind: "finished", verdict: { kind: "succeeded", reused: false }, digest },
+      { job: job.job, attempt: 1 },
+    );
     await runs.waitFor(1, "finished");
     expect(runs.told.filter(({ call }) => call === "finished")).toHaveLength(1);
   });

@@ -9,7 +9,11 @@ afterEach(() => {
 });
 
 const digest = "d".repeat(64);
-const succeeded = { kind: "finished", verdict: { kind: "succeeded", reused: false }, digest } as const;
+const succeeded = {
+  kind: "finished",
+  verdict: { kind: "succeeded", reused: false },
+  digest,
+} as const;
 /** The object's clock is this test's: both read Date in one isolate. */
 const later = (ms: number) => {
   const at = Date.now() + ms;
@@ -99,14 +103,20 @@ describe("a runner that says hello without what it should hold", () => {
     const again = await TestRunner.connect(fleet, runner);
     again.hello({ running: [] });
     await again.offer(about.job, 2);
-    expect(runs.told.filter(({ call }) => call === "offered").map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(
+      runs.told.filter(({ call }) => call === "offered").map(({ attempt }) => attempt),
+    ).toEqual([1, 2]);
   });
 });
 
 describe("an attempt that the runner could not do", () => {
   it("is tried again; the third one is told to the Run", async () => {
     const { runs, socket, about } = await running();
-    const broken = { kind: "finished", verdict: { kind: "infrastructure", message: "disk", logTail: "" }, digest } as const;
+    const broken = {
+      kind: "finished",
+      verdict: { kind: "infrastructure", message: "disk", logTail: "" },
+      digest,
+    } as const;
     socket.tell(broken, about);
     for (const attempt of [2, 3]) {
       await socket.offer(about.job, attempt);
@@ -114,6 +124,8 @@ describe("an attempt that the runner could not do", () => {
       socket.tell(broken, { job: about.job, attempt });
     }
     await runs.waitFor(1, "finished");
-    expect(runs.told.filter(({ call }) => call === "finished")).toMatchObject([{ attempt: 3, verdict: { kind: "infrastructure" } }]);
+    expect(runs.told.filter(({ call }) => call === "finished")).toMatchObject([
+      { attempt: 3, verdict: { kind: "infrastructure" } },
+    ]);
   });
 });

@@ -12,40 +12,75 @@ let attempts = 0;
 
 function newLog() {
   attempts += 1;
-  const claims: AttemptClaims = { host: env.GITHUB_HOST, account: 1, installation: 2, repository: 3, run: "3-1", job: "3-1.0", attempt: attempts, runner: "r1", expiresAt: Date.now() + 60_000 };
-  return { claims, log: env.LOG.getByName(objectName.log(claims.host, claims.job, claims.attempt)) };
+  const claims: AttemptClaims = {
+    host: env.GITHUB_HOST,
+    account: 1,
+    installation: 2,
+    repository: 3,
+    run: "3-1",
+    job: "3-1.0",
+    attempt: attempts,
+    runner: "r1",
+    expiresAt: Date.now() + 60_000,
+  };
+  return {
+    claims,
+    log: env.LOG.getByName(objectName.log(claims.host, claims.job, claims.attempt)),
+  };
 }
 
 async function connect({ claims, log }: ReturnType<typeof newLog>) {
   const { webSocket } = await log.fetch(withClaims("https://worker/runner/log", claims));
   if (webSocket === null) throw new Error("no socket");
   let acked = -1;
-  const closed = new Promise<number>((resolve) => webSocket.addEventListener("close", ({ code }) => resolve(code)));
+  const closed = new Promise<number>((resolve) =>
+    webSocket.addEventListener("close", ({ code }) => resolve(code)),
+  );
   webSocket.addEventListener("message", ({ data }) => {
     acked = DataReplyFrame.parse(JSON.parse(String(data))).ack;
   });
   webSocket.accept();
   return {
     closed,
-    send: (seq: number, body: ToLog) => webSocket.send(JSON.stringify({ v: 1, seq, ack: 0, job: claims.job, attempt: claims.attempt, sig: null, body })),
+    send: (seq: number, body: ToLog) =>
+      webSocket.send(
+        JSON.stringify({
+          v: 1,
+          seq,
+          ack: 0,
+          job: claims.job,
+          attempt: claims.attempt,
+          sig: null,
+          body,
+        }),
+      ),
     until: (seq: number) => vi.waitUntil(() => acked >= seq, { timeout: 10_000, interval: 2 }),
   };
 }
 
-const chunk = (offset: number, data: Uint8Array): ToLog => ({ kind: "chunk", stream: "job", offset, data: Buffer.from(data).toString("base64") });
+const chunk = (offset: number, data: Uint8Array): ToLog => ({
+  kind: "chunk",
+  stream: "job",
+  offset,
+  data: Buffer.from(data).toString("base64"),
+});
 
 describe("a log", () => {
   it("is read while it grows, then from the archive, byte for byte and from any offset", async () => {
     const made = newLog();
     const socket = await connect(made);
     const whole = new Uint8Array(300_000).map((_, index) => (index * 31 + (index >> 8)) % 251);
-    for (let index = 0; index < 5; index += 1) socket.send(index + 1, chunk(index * 60_000, whole.subarray(index * 60_000, (index + 1) * 60_000)));
+    for (let index = 0; index < 5; index += 1)
+      socket.send(
+        index + 1,
+        chunk(index * 60_000, whole.subarray(index * 60_000, (index + 1) * 60_000)),
+      );
     // Sent again after a lost answer: no second copy.
     socket.send(2, chunk(60_000, whole.subarray(60_000, 120_000)));
     await socket.until(5);
     const readAll = async () => {
       const parts: Uint8Array[] = [];
-      for (let offset = 0; offset < whole.length; ) {
+      for (let offset = 0; offset < whole.length;) {
         const slice = await made.log.read("job", offset);
         if (slice === null || slice.data.byteLength === 0) break;
         parts.push(slice.data);
@@ -56,7 +91,13 @@ describe("a log", () => {
     expect(await readAll()).toBe(sha256(whole));
     expect((await made.log.read("job", 0))?.closed).toBeNull();
     expect(await made.log.read("nothing", 0)).toBeNull();
-    socket.send(6, { kind: "close", stream: "job", size: whole.length, sha256: sha256(whole), dropped: 0 });
+    socket.send(6, {
+      kind: "close",
+      stream: "job",
+      size: whole.length,
+      sha256: sha256(whole),
+      dropped: 0,
+    });
     await socket.until(6);
     expect(await made.log.streams()).toEqual([{ stream: "job", size: whole.length, closed: true }]);
     await runDurableObjectAlarm(made.log);
@@ -94,6 +135,9 @@ describe("a log", () => {
 
   it("takes nothing from another attempt's token", async () => {
     const { log, claims } = newLog();
-    expect((await log.fetch(withClaims("https://worker/runner/log", { ...claims, attempt: 999 }))).status).toBe(403);
+    expect(
+      (await log.fetch(withClaims("https://worker/runner/log", { ...claims, attempt: 999 })))
+        .status,
+    ).toBe(403);
   });
 });

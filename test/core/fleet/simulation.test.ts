@@ -16,7 +16,8 @@ describe("any schedule of faults", () => {
           simulation.check();
         }
         simulation.settle();
-        for (const [job, verdicts] of simulation.verdicts) expect([job, verdicts.length]).toEqual([job, 1]);
+        for (const [job, verdicts] of simulation.verdicts)
+          expect([job, verdicts.length]).toEqual([job, 1]);
         expect(simulation.verdicts.size).toBe(simulation.enqueued);
         expect(simulation.stale).toEqual([]);
       }),

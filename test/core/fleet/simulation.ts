@@ -1,8 +1,23 @@
-import { assign, deadline, type FleetJob, type FleetRunner, type JobEvent, MAX_LOSSES, nextDue, step } from "../../../src/core/fleet/index.ts";
+import {
+  assign,
+  deadline,
+  type FleetJob,
+  type FleetRunner,
+  type JobEvent,
+  MAX_LOSSES,
+  nextDue,
+  step,
+} from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 
-type Agent = { runner: FleetRunner; connected: boolean; holds: Map<string, { attempt: number; state: "running" | "ended"; verdict: Verdict | null }>; inbox: (() => void)[]; outbox: (() => void)[] };
+type Agent = {
+  runner: FleetRunner;
+  connected: boolean;
+  holds: Map<string, { attempt: number; state: "running" | "ended"; verdict: Verdict | null }>;
+  inbox: (() => void)[];
+  outbox: (() => void)[];
+};
 
 const SUCCEEDED: Verdict = { kind: "succeeded", reused: false };
 
@@ -26,8 +41,23 @@ export class Simulation {
 
   constructor() {
     this.#agents = [0, 1, 2].map((index) => ({
-      runner: { runner: `r${index}`, class: "c", pool: "trusted", repositories: null, systems: ["x86_64-linux"], features: index === 0 ? ["kvm"] : [], online: true, draining: false, leaseUntil: 0, slots: 2, used: 0 },
-      connected: false, holds: new Map(), inbox: [], outbox: [],
+      runner: {
+        runner: `r${index}`,
+        class: "c",
+        pool: "trusted",
+        repositories: null,
+        systems: ["x86_64-linux"],
+        features: index === 0 ? ["kvm"] : [],
+        online: true,
+        draining: false,
+        leaseUntil: 0,
+        slots: 2,
+        used: 0,
+      },
+      connected: false,
+      holds: new Map(),
+      inbox: [],
+      outbox: [],
     }));
     for (const agent of this.#agents) this.#connect(agent);
   }
@@ -42,11 +72,11 @@ export class Simulation {
       case 2:
       case 3:
       case 4:
-        return void agent.inbox.shift()?.();
+        return agent.inbox.shift()?.();
       case 5:
       case 6:
       case 7:
-        return void (agent.connected && agent.outbox.shift()?.());
+        return agent.connected ? agent.outbox.shift()?.() : undefined;
       case 8:
         return this.#work(agent, choice);
       case 9:
@@ -75,21 +105,31 @@ export class Simulation {
   /** Slots and states hold at every moment. */
   check(): void {
     for (const job of this.#jobs.values()) {
-      if (job.state === "done" && !this.verdicts.has(job.job)) throw new Error(`${job.job} is over without a verdict`);
-      if (["offered", "accepted", "running"].includes(job.state) && job.runner === null) throw new Error(`${job.job} is ${job.state} at nobody`);
+      if (job.state === "done" && !this.verdicts.has(job.job))
+        throw new Error(`${job.job} is over without a verdict`);
+      if (["offered", "accepted", "running"].includes(job.state) && job.runner === null)
+        throw new Error(`${job.job} is ${job.state} at nobody`);
     }
     for (const job of this.#jobs.values()) this.#checkJob(job);
     const due = nextDue([...this.#jobs.values()], this.#byName(), this.now);
     const running = [...this.#jobs.values()].some((job) => job.state === "running");
-    if (running && due === null) throw new Error("a running job has no deadline: a lost runner would never be noticed");
+    if (running && due === null)
+      throw new Error("a running job has no deadline: a lost runner would never be noticed");
   }
 
   #checkJob(job: FleetJob): void {
-    if (job.cancel !== null && (job.state === "queued" || job.state === "suspect")) throw new Error(`${job.job} is cancelled and would be offered again`);
-    if (job.state !== "done" && job.losses >= MAX_LOSSES) throw new Error(`${job.job} was lost ${job.losses} times`);
-    const leaseUntil = this.#agents.find((agent) => agent.runner.runner === job.runner)?.runner.leaseUntil ?? 0;
+    if (job.cancel !== null && (job.state === "queued" || job.state === "suspect"))
+      throw new Error(`${job.job} is cancelled and would be offered again`);
+    if (job.state !== "done" && job.losses >= MAX_LOSSES)
+      throw new Error(`${job.job} was lost ${job.losses} times`);
+    const leaseUntil =
+      this.#agents.find((agent) => agent.runner.runner === job.runner)?.runner.leaseUntil ?? 0;
     const at = deadline(job, leaseUntil);
-    if ((job.state === "offered" || job.state === "accepted") && at !== null && at > Math.max((this.#offeredAt.get(job.job) ?? 0) + LEASE.start, leaseUntil)) {
+    if (
+      (job.state === "offered" || job.state === "accepted") &&
+      at !== null &&
+      at > Math.max((this.#offeredAt.get(job.job) ?? 0) + LEASE.start, leaseUntil)
+    ) {
       throw new Error(`${job.job} may be ${job.state} for too long`);
     }
   }
@@ -99,17 +139,26 @@ export class Simulation {
     const gone = this.#agents[2];
     if (gone === undefined) return;
     this.#cut(gone);
-    for (let round = 0; round < 400 && [...this.#jobs.values()].some((job) => job.state !== "done"); round += 1) {
+    for (
+      let round = 0;
+      round < 400 && [...this.#jobs.values()].some((job) => job.state !== "done");
+      round += 1
+    ) {
       for (const send of this.#unsent.splice(0)) send();
       for (const agent of this.#agents) {
         if (agent === gone) continue;
         if (!agent.connected) this.#connect(agent);
         else this.#renew(agent);
-        for (let steps = 0; steps < 50 && (agent.inbox.length > 0 || agent.outbox.length > 0); steps += 1) {
+        for (
+          let steps = 0;
+          steps < 50 && (agent.inbox.length > 0 || agent.outbox.length > 0);
+          steps += 1
+        ) {
           agent.inbox.shift()?.();
           agent.outbox.shift()?.();
         }
-        for (const held of agent.holds.values()) if (held.state === "running") this.#end(agent, held);
+        for (const held of agent.holds.values())
+          if (held.state === "running") this.#end(agent, held);
       }
       this.now += 5_000;
       this.#alarm();
@@ -121,8 +170,23 @@ export class Simulation {
     this.enqueued += 1;
     const job = `${1 + (choice % 3)}-${this.enqueued}.0`;
     this.#jobs.set(job, {
-      job, repository: 1 + (choice % 3), pool: "trusted", system: "x86_64-linux", features: choice % 7 === 0 ? ["kvm"] : [], prefer: choice % 5 === 0 ? "r1" : null,
-      queuedAt: this.now, state: "queued", attempt: 0, runner: null, since: this.now, losses: 0, declines: 0, notBefore: 0, avoid: null, cancel: null, digest: null,
+      job,
+      repository: 1 + (choice % 3),
+      pool: "trusted",
+      system: "x86_64-linux",
+      features: choice % 7 === 0 ? ["kvm"] : [],
+      prefer: choice % 5 === 0 ? "r1" : null,
+      queuedAt: this.now,
+      state: "queued",
+      attempt: 0,
+      runner: null,
+      since: this.now,
+      losses: 0,
+      declines: 0,
+      notBefore: 0,
+      avoid: null,
+      cancel: null,
+      digest: null,
     });
     this.#dispatch();
   }
@@ -155,12 +219,19 @@ export class Simulation {
   }
 
   #dispatch(): void {
-    for (const { job, runner } of assign([...this.#jobs.values()], [...this.#byName().values()], new Map(), this.now)) {
+    for (const { job, runner } of assign(
+      [...this.#jobs.values()],
+      [...this.#byName().values()],
+      new Map(),
+      this.now,
+    )) {
       const before = this.#jobs.get(job);
-      if (before?.state === "suspect" && before.runner === runner) throw new Error(`${job} is offered to the runner that may still have it`);
+      if (before?.state === "suspect" && before.runner === runner)
+        throw new Error(`${job} is offered to the runner that may still have it`);
       this.#apply(job, { kind: "offer", runner });
       const attempt = this.#jobs.get(job)?.attempt ?? 0;
-      if (attempt <= (this.#newest.get(job) ?? 0)) throw new Error(`${job}: attempt ${attempt} was offered before`);
+      if (attempt <= (this.#newest.get(job) ?? 0))
+        throw new Error(`${job}: attempt ${attempt} was offered before`);
       this.#newest.set(job, attempt);
       this.#unsent.push(() => this.#send(job, attempt, runner));
     }
@@ -173,7 +244,14 @@ export class Simulation {
     const there = this.#tell(runner, (agent) => {
       const taken = agent.holds.size < agent.runner.slots && !agent.holds.has(job);
       if (taken) agent.holds.set(job, { attempt, state: "running", verdict: null });
-      agent.outbox.push(() => this.#apply(job, taken ? { kind: "accept", attempt, runner } : { kind: "decline", attempt, runner, reason: "full" }));
+      agent.outbox.push(() =>
+        this.#apply(
+          job,
+          taken
+            ? { kind: "accept", attempt, runner }
+            : { kind: "decline", attempt, runner, reason: "full" },
+        ),
+      );
       if (taken) agent.outbox.push(() => this.#apply(job, { kind: "started", attempt, runner }));
     });
     if (!there) this.#apply(job, { kind: "absent", runner });
@@ -182,10 +260,19 @@ export class Simulation {
   #work(agent: Agent, choice: number): void {
     const running = [...agent.holds.values()].filter((held) => held.state === "running");
     const held = running[choice % Math.max(1, running.length)];
-    if (held) this.#end(agent, held, choice % 6 === 0 ? { kind: "infrastructure", message: "broken", logTail: "" } : SUCCEEDED);
+    if (held)
+      this.#end(
+        agent,
+        held,
+        choice % 6 === 0 ? { kind: "infrastructure", message: "broken", logTail: "" } : SUCCEEDED,
+      );
   }
 
-  #end(agent: Agent, held: { attempt: number; state: string; verdict: Verdict | null }, verdict: Verdict = SUCCEEDED): void {
+  #end(
+    agent: Agent,
+    held: { attempt: number; state: string; verdict: Verdict | null },
+    verdict: Verdict = SUCCEEDED,
+  ): void {
     if (held.verdict !== null) return;
     held.verdict = verdict;
     held.state = "ended";
@@ -199,7 +286,13 @@ export class Simulation {
     if (job === undefined || verdict === null) return;
     agent.outbox.push(() => {
       const before = this.verdicts.get(job)?.length ?? 0;
-      this.#apply(job, { kind: "finished", attempt, runner: agent.runner.runner, verdict, digest: JSON.stringify(verdict) });
+      this.#apply(job, {
+        kind: "finished",
+        attempt,
+        runner: agent.runner.runner,
+        verdict,
+        digest: JSON.stringify(verdict),
+      });
       const counted = (this.verdicts.get(job)?.length ?? 0) > before;
       if (counted && attempt < (this.#newest.get(job) ?? 0)) this.stale.push(`${job}/${attempt}`);
       if (agent.holds.get(job) === held) agent.holds.delete(job);
@@ -234,18 +327,28 @@ export class Simulation {
 
   #compare(agent: Agent, hello: boolean): void {
     const runner = agent.runner.runner;
-    for (const [job, { attempt }] of agent.holds) this.#apply(job, { kind: "held", attempt, runner });
+    for (const [job, { attempt }] of agent.holds)
+      this.#apply(job, { kind: "held", attempt, runner });
     for (const job of this.#jobs.values()) {
-      if (job.runner !== runner || agent.holds.get(job.job)?.attempt === job.attempt || (job.state === "offered" && !hello)) continue;
+      if (
+        job.runner !== runner ||
+        agent.holds.get(job.job)?.attempt === job.attempt ||
+        (job.state === "offered" && !hello)
+      )
+        continue;
       // What is declined or forgotten may still be on its way; kept frames go first.
       if (agent.outbox.length === 0) this.#apply(job.job, { kind: "absent", runner });
     }
     for (const job of this.#jobs.values()) {
       if (job.runner !== runner) continue;
       const holds = agent.holds.get(job.job)?.attempt === job.attempt;
-      if (holds && (job.state === "suspect" || job.state === "queued")) throw new Error(`${job.job} is held by ${runner} and not adopted again`);
-      const has = ["accepted", "running", "suspect", ...(hello ? ["offered"] : [])].includes(job.state);
-      if (!holds && has && agent.outbox.length === 0) throw new Error(`${job.job} is ${job.state} at ${runner}, which does not have it`);
+      if (holds && (job.state === "suspect" || job.state === "queued"))
+        throw new Error(`${job.job} is held by ${runner} and not adopted again`);
+      const has = ["accepted", "running", "suspect", ...(hello ? ["offered"] : [])].includes(
+        job.state,
+      );
+      if (!holds && has && agent.outbox.length === 0)
+        throw new Error(`${job.job} is ${job.state} at ${runner}, which does not have it`);
     }
   }
 
@@ -253,7 +356,12 @@ export class Simulation {
   #die(agent: Agent): void {
     this.#cut(agent);
     for (const held of agent.holds.values()) {
-      if (held.state !== "ended") this.#end(agent, held, { kind: "infrastructure", message: "the agent was restarted", logTail: "" });
+      if (held.state !== "ended")
+        this.#end(agent, held, {
+          kind: "infrastructure",
+          message: "the agent was restarted",
+          logTail: "",
+        });
     }
   }
 
@@ -266,7 +374,10 @@ export class Simulation {
 
   #alarm(): void {
     for (const job of this.#jobs.values()) {
-      const at = deadline(job, job.runner === null ? 0 : (this.#byName().get(job.runner)?.leaseUntil ?? 0));
+      const at = deadline(
+        job,
+        job.runner === null ? 0 : (this.#byName().get(job.runner)?.leaseUntil ?? 0),
+      );
       if (at !== null && at <= this.now) this.#apply(job.job, { kind: "expired" });
     }
     this.#dispatch();
@@ -288,9 +399,15 @@ export class Simulation {
   }
 
   #byName(): Map<string, FleetRunner> {
-    return new Map(this.#agents.map((agent) => {
-      const used = [...this.#jobs.values()].filter((job) => job.runner === agent.runner.runner && ["offering", "offered", "accepted", "running", "suspect"].includes(job.state)).length;
-      return [agent.runner.runner, { ...agent.runner, online: agent.connected, used }];
-    }));
+    return new Map(
+      this.#agents.map((agent) => {
+        const used = [...this.#jobs.values()].filter(
+          (job) =>
+            job.runner === agent.runner.runner &&
+            ["offering", "offered", "accepted", "running", "suspect"].includes(job.state),
+        ).length;
+        return [agent.runner.runner, { ...agent.runner, online: agent.connected, used }];
+      }),
+    );
   }
 }

@@ -1,24 +1,74 @@
 import { describe, expect, it } from "vitest";
-import { assign, deadline, type FleetJob, type FleetRunner, type JobEvent, lacks, MAX_LOSSES, missingEverywhere, nextDue, step } from "../../../src/core/fleet/index.ts";
+import {
+  assign,
+  deadline,
+  type FleetJob,
+  type FleetRunner,
+  type JobEvent,
+  lacks,
+  MAX_LOSSES,
+  missingEverywhere,
+  nextDue,
+  step,
+} from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
 
 const job = (change: Partial<FleetJob> = {}): FleetJob => ({
-  job: "1-1.0", repository: 1, pool: "trusted", system: "x86_64-linux", features: [], prefer: null, queuedAt: 0, state: "queued", attempt: 0, runner: null,
-  since: 0, losses: 0, declines: 0, notBefore: 0, avoid: null, cancel: null, digest: null, ...change,
+  job: "1-1.0",
+  repository: 1,
+  pool: "trusted",
+  system: "x86_64-linux",
+  features: [],
+  prefer: null,
+  queuedAt: 0,
+  state: "queued",
+  attempt: 0,
+  runner: null,
+  since: 0,
+  losses: 0,
+  declines: 0,
+  notBefore: 0,
+  avoid: null,
+  cancel: null,
+  digest: null,
+  ...change,
 });
 const runner = (name: string, change: Partial<FleetRunner> = {}): FleetRunner => ({
-  runner: name, class: "c", pool: "trusted", repositories: null, systems: ["x86_64-linux"], features: [], online: true, draining: false, leaseUntil: LEASE.duration, slots: 1, used: 0, ...change,
+  runner: name,
+  class: "c",
+  pool: "trusted",
+  repositories: null,
+  systems: ["x86_64-linux"],
+  features: [],
+  online: true,
+  draining: false,
+  leaseUntil: LEASE.duration,
+  slots: 1,
+  used: 0,
+  ...change,
 });
-const play = (start: FleetJob, events: JobEvent[]) => events.reduce((at, event) => step(at.job, event, 1), { job: start, effects: [] as ReturnType<typeof step>["effects"] });
+const play = (start: FleetJob, events: JobEvent[]) =>
+  events.reduce((at, event) => step(at.job, event, 1), {
+    job: start,
+    effects: [] as ReturnType<typeof step>["effects"],
+  });
 
 describe("a job that is lost again and again", () => {
   it("is offered again, then given up as infrastructure", () => {
     let at = job();
     for (let loss = 1; loss <= MAX_LOSSES; loss += 1) {
-      const next = play(at, [{ kind: "offer", runner: `r${loss}` }, { kind: "sent" }, { kind: "started", attempt: loss, runner: `r${loss}` }, { kind: "expired" }]);
+      const next = play(at, [
+        { kind: "offer", runner: `r${loss}` },
+        { kind: "sent" },
+        { kind: "started", attempt: loss, runner: `r${loss}` },
+        { kind: "expired" },
+      ]);
       at = next.job;
       if (loss < MAX_LOSSES) expect(at.state).toBe("suspect");
-      else expect(next.effects).toMatchObject([{ kind: "forward", attempt: MAX_LOSSES, verdict: { kind: "infrastructure" } }]);
+      else
+        expect(next.effects).toMatchObject([
+          { kind: "forward", attempt: MAX_LOSSES, verdict: { kind: "infrastructure" } },
+        ]);
     }
     expect(at.state).toBe("done");
   });
@@ -26,7 +76,13 @@ describe("a job that is lost again and again", () => {
 
 describe("attempt n", () => {
   const suspect = job({ state: "suspect", attempt: 1, runner: "r1" });
-  const finished = { kind: "finished", attempt: 1, runner: "r1", verdict: { kind: "succeeded", reused: false }, digest: "d" } as const;
+  const finished = {
+    kind: "finished",
+    attempt: 1,
+    runner: "r1",
+    verdict: { kind: "succeeded", reused: false },
+    digest: "d",
+  } as const;
   it("stays valid while it is suspect", () => {
     expect(step(suspect, finished, 1).effects).toMatchObject([{ kind: "forward", attempt: 1 }]);
   });
@@ -38,26 +94,43 @@ describe("attempt n", () => {
   it("has one verdict: the same again changes nothing, another is refused", () => {
     const { job: done } = step(suspect, finished, 1);
     expect(step(done, finished, 2)).toEqual({ job: done, effects: [] });
-    expect(step(done, { ...finished, digest: "other" }, 2)).toMatchObject({ job: done, effects: [{ kind: "forget" }] });
+    expect(step(done, { ...finished, digest: "other" }, 2)).toMatchObject({
+      job: done,
+      effects: [{ kind: "forget" }],
+    });
   });
 });
 
 describe("a cancel that comes before the offer is out", () => {
   it("ends the job without an offer", () => {
-    const { job: cancelled } = play(job(), [{ kind: "offer", runner: "r1" }, { kind: "cancel", reason: "a person" }]);
-    expect(step(cancelled, { kind: "sent" }, 2)).toMatchObject({ job: { state: "done" }, effects: [{ kind: "forward", verdict: { kind: "cancelled", by: "a person" } }] });
+    const { job: cancelled } = play(job(), [
+      { kind: "offer", runner: "r1" },
+      { kind: "cancel", reason: "a person" },
+    ]);
+    expect(step(cancelled, { kind: "sent" }, 2)).toMatchObject({
+      job: { state: "done" },
+      effects: [{ kind: "forward", verdict: { kind: "cancelled", by: "a person" } }],
+    });
   });
 });
 
 describe("deadlines", () => {
   it("of a running job are its runner's lease; of an accepted one, a minute from the offer", () => {
     expect(deadline(job({ state: "running", runner: "r1" }), 5_000)).toBe(5_000);
-    expect(deadline(job({ state: "accepted", runner: "r1", since: 1_000 }), 2_000)).toBe(1_000 + LEASE.start);
+    expect(deadline(job({ state: "accepted", runner: "r1", since: 1_000 }), 2_000)).toBe(
+      1_000 + LEASE.start,
+    );
     expect(deadline(job(), 5_000)).toBeNull();
   });
   it("include the end of a pause, and of the wait for a preferred runner", () => {
     expect(nextDue([job({ notBefore: 900 })], new Map(), 10)).toBe(900);
-    expect(nextDue([job({ prefer: "r1" })], new Map([["r1", runner("r1", { online: false, leaseUntil: 700 })]]), 10)).toBe(700);
+    expect(
+      nextDue(
+        [job({ prefer: "r1" })],
+        new Map([["r1", runner("r1", { online: false, leaseUntil: 700 })]]),
+        10,
+      ),
+    ).toBe(700);
     expect(nextDue([job()], new Map(), 10)).toBeNull();
   });
 });
@@ -66,31 +139,58 @@ describe("matching", () => {
   it("asks for pool, repository, system and features", () => {
     expect(lacks(job({ features: ["kvm"] }), runner("a", { features: ["kvm"] }))).toEqual([]);
     expect(lacks(job(), runner("a", { pool: "untrusted" }))).toEqual(["a runner of pool trusted"]);
-    expect(lacks(job(), runner("a", { repositories: [2] }))).toEqual(["a runner that may serve this repository"]);
-    expect(assign([job()], [runner("a", { pool: "untrusted" }), runner("b", { repositories: [2] }), runner("c", { systems: ["aarch64-linux"] })], new Map(), 0)).toEqual([]);
+    expect(lacks(job(), runner("a", { repositories: [2] }))).toEqual([
+      "a runner that may serve this repository",
+    ]);
+    expect(
+      assign(
+        [job()],
+        [
+          runner("a", { pool: "untrusted" }),
+          runner("b", { repositories: [2] }),
+          runner("c", { systems: ["aarch64-linux"] }),
+        ],
+        new Map(),
+        0,
+      ),
+    ).toEqual([]);
   });
   it("tells what the closest runner lacks", () => {
-    expect(missingEverywhere(job({ features: ["a", "b"] }), [runner("x"), runner("y", { features: ["a"], online: false }), runner("z", { pool: "deploy" })])).toEqual(["feature b"]);
+    expect(
+      missingEverywhere(job({ features: ["a", "b"] }), [
+        runner("x"),
+        runner("y", { features: ["a"], online: false }),
+        runner("z", { pool: "deploy" }),
+      ]),
+    ).toEqual(["feature b"]);
     expect(missingEverywhere(job(), [runner("x", { online: false })])).toBeNull();
   });
   it("takes repositories in turn, and the oldest of each", () => {
-    const jobs = [1, 2, 3].map((n) => job({ job: `1-${n}.0`, queuedAt: n })).concat(job({ job: "2-1.0", repository: 2, queuedAt: 9 }));
-    const order = (served: Map<number, number>) => assign(jobs, [runner("a", { slots: 3 })], served, 10).map((pair) => pair.job);
+    const jobs = [1, 2, 3]
+      .map((n) => job({ job: `1-${n}.0`, queuedAt: n }))
+      .concat(job({ job: "2-1.0", repository: 2, queuedAt: 9 }));
+    const order = (served: Map<number, number>) =>
+      assign(jobs, [runner("a", { slots: 3 })], served, 10).map((pair) => pair.job);
     expect(order(new Map())).toEqual(["1-1.0", "2-1.0", "1-2.0"]);
     expect(order(new Map([[1, 5]]))).toEqual(["2-1.0", "1-1.0", "1-2.0"]);
   });
   it("keeps a job for its preferred runner while that is present, even without a free slot", () => {
     const wants = job({ prefer: "a" });
-    const there = (change: Partial<FleetRunner>, at = 1, wanted = wants) => assign([wanted], [runner("a", change), runner("b")], new Map(), at);
+    const there = (change: Partial<FleetRunner>, at = 1, wanted = wants) =>
+      assign([wanted], [runner("a", change), runner("b")], new Map(), at);
     expect(there({})).toEqual([{ job: wants.job, runner: "a" }]);
     expect(there({ used: 1 })).toEqual([]);
     expect(there({ online: false, leaseUntil: 50 })).toEqual([]);
     expect(there({ online: false, leaseUntil: 50 }, 51)).toEqual([{ job: wants.job, runner: "b" }]);
     expect(there({ draining: true })).toEqual([{ job: wants.job, runner: "b" }]);
-    expect(there({ used: 1 }, 1, { ...wants, declines: 3 })).toEqual([{ job: wants.job, runner: "b" }]);
+    expect(there({ used: 1 }, 1, { ...wants, declines: 3 })).toEqual([
+      { job: wants.job, runner: "b" },
+    ]);
   });
   it("never offers a suspect attempt's successor to its holder, nor anything to one that drains", () => {
-    expect(assign([job({ state: "suspect", runner: "a", attempt: 1 })], [runner("a")], new Map(), 1)).toEqual([]);
+    expect(
+      assign([job({ state: "suspect", runner: "a", attempt: 1 })], [runner("a")], new Map(), 1),
+    ).toEqual([]);
     expect(assign([job()], [runner("a", { draining: true })], new Map(), 1)).toEqual([]);
   });
 });

@@ -15,13 +15,20 @@ afterEach(async () => {
 });
 
 const succeeded: Verdict = { kind: "succeeded", reused: false };
-const attribute = (index: number) => ({ selection: 0, path: ["packages", "x86_64-linux", `a${index}`], system: "x86_64-linux", result: { kind: "error" as const, message: "no", position: null }, seconds: null });
+const attribute = (index: number) => ({
+  selection: 0,
+  path: ["packages", "x86_64-linux", `a${index}`],
+  system: "x86_64-linux",
+  result: { kind: "error" as const, message: "no", position: null },
+  seconds: null,
+});
 const bytes = (text: string) => new TextEncoder().encode(text);
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
-const aborted = (signal: AbortSignal) => new Promise<void>((resolve) => {
-  if (signal.aborted) resolve();
-  else signal.addEventListener("abort", () => resolve());
-});
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
 
 describe("an offer", () => {
   it("is accepted, started, worked on and finished, in this order, with its data committed first", async () => {
@@ -41,20 +48,32 @@ describe("an offer", () => {
     plane.offer(specification("11-1.0"));
     await plane.until(() => plane.finished("11-1.0").length > 0);
     expect(plane.control.map(({ body }) => body.kind)).toEqual(["accept", "started", "finished"]);
-    expect(plane.run.map(({ body }) => (body.kind === "attributes" ? body.attributes.length : 0))).toEqual([200, 200, 50]);
+    expect(
+      plane.run.map(({ body }) => (body.kind === "attributes" ? body.attributes.length : 0)),
+    ).toEqual([200, 200, 50]);
     expect(dataAtEnd).toBe(3);
     const log = plane.logs.get("job") ?? Buffer.alloc(0);
     expect(log.toString()).toBe("hello ***\n");
-    expect(plane.closed.get("job")).toMatchObject({ size: log.length, sha256: sha256(log), dropped: 0 });
+    expect(plane.closed.get("job")).toMatchObject({
+      size: log.length,
+      sha256: sha256(log),
+      dropped: 0,
+    });
     expect(plane.wire).not.toContain("clone-token-of");
-    expect(plane.control.at(-1)?.body).toMatchObject({ verdict: succeeded, digest: sha256(bytes(JSON.stringify(succeeded))) });
+    expect(plane.control.at(-1)?.body).toMatchObject({
+      verdict: succeeded,
+      digest: sha256(bytes(JSON.stringify(succeeded))),
+    });
   });
 
   it.each([
     ["a wrong signature", {}, "AAAA"],
     ["another host", { host: "evil.example" }],
     ["another account", { account: 10 }],
-    ["a repository that is not allowed", { repository: { id: 12, owner: "o", name: "r", private: false } }],
+    [
+      "a repository that is not allowed",
+      { repository: { id: 12, owner: "o", name: "r", private: false } },
+    ],
     ["another runner", { runner: "r2" }],
     ["another pool", { pool: "deploy" as const }],
     ["a time that has passed", { expiresAt: Date.now() - 1 }],
@@ -75,21 +94,30 @@ describe("an offer", () => {
 
   it("is declined above the slots, and below the free disk", async () => {
     const { plane } = here;
-    await here.start(async (_, { signal }) => {
-      await aborted(signal);
-      return succeeded;
-    }, { slots: 1 });
+    await here.start(
+      async (_, { signal }) => {
+        await aborted(signal);
+        return succeeded;
+      },
+      { slots: 1 },
+    );
     await plane.until(() => plane.hellos.length > 0);
     plane.offer(specification("11-1.0"));
     plane.offer(specification("11-2.0"));
     await plane.until(() => plane.control.some(({ body }) => body.kind === "decline"));
-    expect(plane.control.find(({ body }) => body.kind === "decline")).toMatchObject({ job: "11-2.0", body: { reason: "no free slot" } });
+    expect(plane.control.find(({ body }) => body.kind === "decline")).toMatchObject({
+      job: "11-2.0",
+      body: { reason: "no free slot" },
+    });
     const full = await world();
     await full.start(async () => succeeded, { minimumFreeBytes: Number.MAX_SAFE_INTEGER });
     await full.plane.until(() => full.plane.hellos.length > 0);
     full.plane.offer(specification("11-3.0"));
     await full.plane.until(() => full.plane.control.length > 0);
-    expect(full.plane.control[0]?.body).toMatchObject({ kind: "decline", reason: expect.stringContaining("disk") });
+    expect(full.plane.control[0]?.body).toMatchObject({
+      kind: "decline",
+      reason: expect.stringContaining("disk"),
+    });
     await full.stop();
   });
 });
@@ -106,7 +134,9 @@ describe("the end of a job", () => {
     await plane.until(() => plane.control.some(({ body }) => body.kind === "started"));
     plane.tell({ kind: "cancel", reason: "a person" }, { job: "11-1.0", attempt: 1 });
     await plane.until(() => plane.finished("11-1.0").length > 0);
-    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({ verdict: { kind: "cancelled", by: "a person" } });
+    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({
+      verdict: { kind: "cancelled", by: "a person" },
+    });
   });
 
   it("is `infrastructure`, redacted, when the job throws", async () => {
@@ -117,7 +147,9 @@ describe("the end of a job", () => {
     await plane.until(() => plane.hellos.length > 0);
     plane.offer(specification("11-1.0"));
     await plane.until(() => plane.finished("11-1.0").length > 0);
-    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({ verdict: { kind: "infrastructure", message: "cannot fetch with ***" } });
+    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({
+      verdict: { kind: "infrastructure", message: "cannot fetch with ***" },
+    });
   });
 
   it("is not told when the attempt was taken away", async () => {
@@ -149,7 +181,10 @@ describe("cut connections", () => {
     };
     plane.admit = maybe;
     plane.acknowledge = maybe;
-    const lines = Array.from({ length: 4_000 }, (_, index) => `${index} ${"x".repeat(index % 900)}\n`);
+    const lines = Array.from(
+      { length: 4_000 },
+      (_, index) => `${index} ${"x".repeat(index % 900)}\n`,
+    );
     const work: RunJob = async (_, { sink }) => {
       for (const [index, line] of lines.entries()) {
         await sink.log("job").write(bytes(line));
@@ -166,7 +201,11 @@ describe("cut connections", () => {
     expect(cuts).toBe(100);
     expect(plane.logs.get("job")?.length).toBe(whole.length);
     expect(plane.closed.get("job")?.sha256).toBe(sha256(whole));
-    expect(plane.run.map(({ body }) => (body.kind === "attributes" ? body.attributes[0]?.path[2] : null))).toEqual(Array.from({ length: 200 }, (_, index) => `a${index * 20}`));
+    expect(
+      plane.run.map(({ body }) =>
+        body.kind === "attributes" ? body.attributes[0]?.path[2] : null,
+      ),
+    ).toEqual(Array.from({ length: 200 }, (_, index) => `a${index * 20}`));
     expect(plane.finished("11-1.0")).toHaveLength(1);
     expect(plane.gaps).toBe(0);
   });
@@ -194,7 +233,9 @@ describe("a restart of the agent", () => {
     await here.start(async () => succeeded);
     await plane.until(() => plane.finished("11-1.0").length > 0);
     expect(plane.hellos.at(-1)?.running).toEqual([{ job: "11-1.0", attempt: 1 }]);
-    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({ verdict: { kind: "infrastructure" } });
+    expect(plane.finished("11-1.0")[0]?.body).toMatchObject({
+      verdict: { kind: "infrastructure" },
+    });
     expect(plane.logs.get("job")?.length).toBe(200_000);
     expect(plane.closed.get("job")?.sha256).toBe(sha256(new Uint8Array(200_000).fill(65)));
     expect(plane.run).toHaveLength(1);
@@ -203,7 +244,8 @@ describe("a restart of the agent", () => {
   it("tells a verdict that was not acknowledged, once", async () => {
     const { plane, directory } = here;
     let lose = true;
-    plane.acknowledge = (_path, { body }) => !(lose && (body as { kind: string }).kind === "finished");
+    plane.acknowledge = (_path, { body }) =>
+      !(lose && (body as { kind: string }).kind === "finished");
     const first = await here.start(async () => succeeded);
     await plane.until(() => plane.hellos.length > 0);
     plane.offer(specification("11-1.0"));

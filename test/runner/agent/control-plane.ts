@@ -3,7 +3,13 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
-import { type FromRunner, PING, PONG, RunnerFrame, type ToRunner } from "../../../src/protocol/control.ts";
+import {
+  type FromRunner,
+  PING,
+  PONG,
+  RunnerFrame,
+  type ToRunner,
+} from "../../../src/protocol/control.ts";
 import { LogFrame, RunFrame, type ToRun } from "../../../src/protocol/data.ts";
 import type { Frame } from "../../../src/protocol/frame.ts";
 import { RUNNER_ROUTE } from "../../../src/protocol/routes.ts";
@@ -43,14 +49,19 @@ export class ControlPlane {
 
   static async start(): Promise<ControlPlane> {
     const server = createServer((request, response) => {
-      if (request.url === RUNNER_ROUTE.token) response.end(JSON.stringify({ token: "clone-token-of-the-job-0123456789", expiresAt: 9e15 }));
+      if (request.url === RUNNER_ROUTE.token)
+        response.end(
+          JSON.stringify({ token: "clone-token-of-the-job-0123456789", expiresAt: 9e15 }),
+        );
       else response.writeHead(404).end();
     });
     const plane = new ControlPlane(server);
     const sockets = new WebSocketServer({ noServer: true });
     server.on("upgrade", (request, socket, head) => {
       plane.authorizations.push(request.headers.authorization ?? "");
-      sockets.handleUpgrade(request, socket, head, (opened) => plane.#opened(opened, request.url ?? "", request.headers.authorization ?? ""));
+      sockets.handleUpgrade(request, socket, head, (opened) =>
+        plane.#opened(opened, request.url ?? "", request.headers.authorization ?? ""),
+      );
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -62,12 +73,19 @@ export class ControlPlane {
   }
 
   get publicKey(): string {
-    return Buffer.from(this.#key.publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("base64");
+    return Buffer.from(this.#key.publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString(
+      "base64",
+    );
   }
 
-  offer(specification: Specification, token = "attempt-token-0123456789", signature?: string): void {
+  offer(
+    specification: Specification,
+    token = "attempt-token-0123456789",
+    signature?: string,
+  ): void {
     const text = JSON.stringify(specification);
-    const signed = signature ?? sign(null, Buffer.from(text), this.#key.privateKey).toString("base64");
+    const signed =
+      signature ?? sign(null, Buffer.from(text), this.#key.privateKey).toString("base64");
     this.tell({ kind: "offer", specification: text, signature: signed, token }, specification);
   }
 
@@ -102,11 +120,12 @@ export class ControlPlane {
     socket.on("error", () => {});
     if (path === RUNNER_ROUTE.socket) this.#control = socket;
     const stream = { name: path === RUNNER_ROUTE.socket ? "" : `${path} ${authorization}` };
-    if (path !== RUNNER_ROUTE.socket) socket.send(frame({ kind: "ack" }, this.#seq.get(stream.name) ?? 0, null));
+    if (path !== RUNNER_ROUTE.socket)
+      socket.send(frame({ kind: "ack" }, this.#seq.get(stream.name) ?? 0, null));
     socket.on("message", (data) => {
       // What was on its way when the socket was cut is lost, as on a network.
       if (socket.readyState !== socket.OPEN) return;
-      const text = String(data);
+      const text = (data as Buffer).toString();
       if (text === PING) return socket.send(PONG);
       this.wire += text;
       this.#message(socket, path, stream, text);
@@ -117,7 +136,8 @@ export class ControlPlane {
   }
 
   #message(socket: WebSocket, path: string, stream: { name: string }, text: string): void {
-    const schema = path === RUNNER_ROUTE.socket ? RunnerFrame : path === RUNNER_ROUTE.run ? RunFrame : LogFrame;
+    const schema =
+      path === RUNNER_ROUTE.socket ? RunnerFrame : path === RUNNER_ROUTE.run ? RunFrame : LogFrame;
     const parsed = schema.parse(JSON.parse(text));
     if (parsed.seq === 0) return this.#unkept(socket, stream, parsed);
     const committed = this.#seq.get(stream.name) ?? 0;
@@ -139,11 +159,18 @@ export class ControlPlane {
     if (said.kind !== "hello") return;
     stream.name = said.stream;
     this.hellos.push(said);
-    socket.send(frame({ kind: "welcome", runner: "r1", pool: "trusted" }, this.#seq.get(stream.name) ?? 0, null));
+    socket.send(
+      frame(
+        { kind: "welcome", runner: "r1", pool: "trusted" },
+        this.#seq.get(stream.name) ?? 0,
+        null,
+      ),
+    );
   }
 
   #commit(path: string, { seq, body, job, attempt }: Frame<unknown>): void {
-    if (path === RUNNER_ROUTE.socket) this.control.push({ seq, body: body as FromRunner, job, attempt });
+    if (path === RUNNER_ROUTE.socket)
+      this.control.push({ seq, body: body as FromRunner, job, attempt });
     else if (path === RUNNER_ROUTE.run) this.run.push({ seq, body: body as ToRun, job, attempt });
     else this.#log(LogFrame.shape.body.parse(body));
   }
@@ -151,15 +178,25 @@ export class ControlPlane {
   #log(body: ReturnType<typeof LogFrame.shape.body.parse>): void {
     const known = this.logs.get(body.stream) ?? Buffer.alloc(0);
     if (body.kind === "close") {
-      if (body.size !== known.length) throw new Error(`${body.stream} closes at ${body.size}, has ${known.length}`);
+      if (body.size !== known.length)
+        throw new Error(`${body.stream} closes at ${body.size}, has ${known.length}`);
       this.closed.set(body.stream, body);
       return;
     }
-    if (body.offset !== known.length) throw new Error(`${body.stream}: chunk for ${body.offset}, has ${known.length}`);
+    if (body.offset !== known.length)
+      throw new Error(`${body.stream}: chunk for ${body.offset}, has ${known.length}`);
     this.logs.set(body.stream, Buffer.concat([known, Buffer.from(body.data, "base64")]));
   }
 }
 
 function frame(body: unknown, ack: number, about: { job: string; attempt: number } | null): string {
-  return JSON.stringify({ v: 1, seq: 0, ack, job: about?.job ?? null, attempt: about?.attempt ?? null, sig: null, body });
+  return JSON.stringify({
+    v: 1,
+    seq: 0,
+    ack,
+    job: about?.job ?? null,
+    attempt: about?.attempt ?? null,
+    sig: null,
+    body,
+  });
 }

@@ -10,7 +10,11 @@ import type { Specification } from "../../../src/protocol/specification.ts";
 import { ControlPlane } from "./control-plane.ts";
 
 /** Long waits of the agent, such as those between connections, pass at once. */
-export const quickClock: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(Math.min(ms, ms >= 10_000 ? ms : 20), callback), random: () => 0.5 };
+export const quickClock: Clock = {
+  ...systemClock,
+  after: (ms, callback) => systemClock.after(Math.min(ms, ms >= 10_000 ? ms : 20), callback),
+  random: () => 0.5,
+};
 
 export type World = {
   plane: ControlPlane;
@@ -32,9 +36,29 @@ export async function world(): Promise<World> {
     said,
     async start(runJob, change = {}) {
       const agent = await Agent.start({
-        url: plane.url, directory, key: privateKey, version: "test", slots: 4, systems: ["x86_64-linux"], features: [], minimumFreeBytes: 0,
-        identity: { runner: "r1", host: "github.com", account: 9, pool: "trusted", class: "big", repositories: [11], specificationKeys: [plane.publicKey] },
-        secrets: [], isolation: plainIsolation({}), runJob, clock: quickClock, say: (line) => said.push(line), ...change,
+        url: plane.url,
+        directory,
+        key: privateKey,
+        version: "test",
+        slots: 4,
+        systems: ["x86_64-linux"],
+        features: [],
+        minimumFreeBytes: 0,
+        identity: {
+          runner: "r1",
+          host: "github.com",
+          account: 9,
+          pool: "trusted",
+          class: "big",
+          repositories: [11],
+          specificationKeys: [plane.publicKey],
+        },
+        secrets: [],
+        isolation: plainIsolation({}),
+        runJob,
+        clock: quickClock,
+        say: (line) => said.push(line),
+        ...change,
       });
       agents.push(agent);
       return agent;
@@ -50,11 +74,27 @@ export async function world(): Promise<World> {
 export function specification(job: string, change: Partial<Specification> = {}): Specification {
   const now = Date.now();
   return {
-    protocol: 1, host: "github.com", account: 9, repository: { id: 11, owner: "o", name: "r", private: false }, run: job.split(".")[0] ?? "", job,
-    attempt: 1, runner: "r1", pool: "trusted", policy: "a".repeat(64), issuedAt: now, expiresAt: now + 60_000,
+    protocol: 1,
+    host: "github.com",
+    account: 9,
+    repository: { id: 11, owner: "o", name: "r", private: false },
+    run: job.split(".")[0] ?? "",
+    job,
+    attempt: 1,
+    runner: "r1",
+    pool: "trusted",
+    policy: "a".repeat(64),
+    issuedAt: now,
+    expiresAt: now + 60_000,
     work: {
       kind: "evaluate",
-      source: { cloneUrl: "https://github.com/o/r.git", ref: "refs/heads/main", sha: "1".repeat(40), tree: "2".repeat(40), revision: false },
+      source: {
+        cloneUrl: "https://github.com/o/r.git",
+        ref: "refs/heads/main",
+        sha: "1".repeat(40),
+        tree: "2".repeat(40),
+        revision: false,
+      },
       selections: [{ kind: "flake", directory: "", attributes: ["packages"], systems: null }],
       limits: { evaluationSeconds: 60, evaluationBytes: 1e9, buildSeconds: 60, silentSeconds: 60 },
     },

@@ -19,7 +19,12 @@ beforeAll(async () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   worker = await startWorker({
     // Nothing here asks GitHub: the discard port refuses.
-    github: { url: "http://127.0.0.1:9", appId: 1, privateKeyPem: privateKey.export({ type: "pkcs1", format: "pem" }).toString(), webhookSecret: "s".repeat(32) },
+    github: {
+      url: "http://127.0.0.1:9",
+      appId: 1,
+      privateKeyPem: privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
+      webhookSecret: "s".repeat(32),
+    },
     allowedAccounts: [ACCOUNT],
   });
   directory = await mkdtemp(join(tmpdir(), "snowcat-enrol-"));
@@ -32,8 +37,17 @@ afterAll(async () => {
 async function mint(account = ACCOUNT): Promise<string> {
   const answer = await fetch(`${worker.url}/operator/codes`, {
     method: "POST",
-    headers: { authorization: `Bearer ${worker.operatorSecret}`, "content-type": "application/json" },
-    body: JSON.stringify({ account, pool: "trusted", class: "big", repositories: null, validSeconds: 60 }),
+    headers: {
+      authorization: `Bearer ${worker.operatorSecret}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({
+      account,
+      pool: "trusted",
+      class: "big",
+      repositories: null,
+      validSeconds: 60,
+    }),
   });
   if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   return ((await answer.json()) as { code: string }).code;
@@ -42,18 +56,35 @@ async function mint(account = ACCOUNT): Promise<string> {
 async function enrol(name: string, code: string) {
   const stateDirectory = join(directory, name);
   const config = join(directory, `${name}.json`);
-  await writeFile(config, JSON.stringify({ url: worker.url, stateDirectory, name, isolation: "none" }));
-  const result = await run([process.execPath, main, "enrol", "--config", config], { env: {}, input: code });
-  return { code: result.exitCode, out: Buffer.from(result.stdout).toString(), err: Buffer.from(result.stderr).toString(), agent: join(stateDirectory, "agent") };
+  await writeFile(
+    config,
+    JSON.stringify({ url: worker.url, stateDirectory, name, isolation: "none" }),
+  );
+  const result = await run([process.execPath, main, "enrol", "--config", config], {
+    env: {},
+    input: code,
+  });
+  return {
+    code: result.exitCode,
+    out: Buffer.from(result.stdout).toString(),
+    err: Buffer.from(result.stderr).toString(),
+    agent: join(stateDirectory, "agent"),
+  };
 }
 
 it("takes a code through the real Worker, once; the key stays here and is nobody else's to read", async () => {
   const code = await mint();
   const first = await enrol("first", code);
-  expect(first).toMatchObject({ code: 0, out: expect.stringContaining("pool trusted, class big, all repositories") });
+  expect(first).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("pool trusted, class big, all repositories"),
+  });
   expect((await stat(join(first.agent, "key.pem"))).mode & 0o777).toBe(0o600);
   expect(await readFile(join(first.agent, "identity.json"), "utf8")).not.toContain(code);
-  expect(await enrol("second", code)).toMatchObject({ code: 1, err: expect.stringContaining("403") });
+  expect(await enrol("second", code)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("403"),
+  });
 });
 
 it("refuses a code for an account that is not served", async () => {
@@ -66,8 +97,17 @@ it("lets the enrolled agent connect, again after the Worker was killed, and nobo
   if (enrolled === null) throw new Error("not enrolled");
   const said = lines();
   const options = {
-    url: worker.url, directory: agentDirectory, version: "test", slots: 1, systems: ["x86_64-linux"], features: [], minimumFreeBytes: 0,
-    secrets: [], isolation: plainIsolation({}), runJob: () => Promise.reject(new Error("no job was offered")), clock: quickClock,
+    url: worker.url,
+    directory: agentDirectory,
+    version: "test",
+    slots: 1,
+    systems: ["x86_64-linux"],
+    features: [],
+    minimumFreeBytes: 0,
+    secrets: [],
+    isolation: plainIsolation({}),
+    runJob: () => Promise.reject(new Error("no job was offered")),
+    clock: quickClock,
   };
   const agent = await Agent.start({ ...options, ...enrolled, say: said.push });
   await said.until("connected as");
@@ -79,17 +119,27 @@ it("lets the enrolled agent connect, again after the Worker was killed, and nobo
   await agent.stop();
   const stranger = lines();
   const { privateKey } = generateKeyPairSync("ed25519");
-  const other = await Agent.start({ ...options, directory: join(directory, "stranger"), identity: enrolled.identity, key: privateKey, say: stranger.push });
+  const other = await Agent.start({
+    ...options,
+    directory: join(directory, "stranger"),
+    identity: enrolled.identity,
+    key: privateKey,
+    say: stranger.push,
+  });
   await stranger.until("does not know this runner");
+  expect(stranger.count("connected as")).toBe(0);
   await other.stop();
 });
 
 function lines() {
   const all: string[] = [];
   let changed = Promise.withResolvers<void>();
-  const count = (part: string) => all.filter((line) => line.includes(part) && !(part === "connected as" && line.startsWith("not"))).length;
+  const count = (part: string) =>
+    all.filter(
+      (line) => line.includes(part) && !(part === "connected as" && line.startsWith("not")),
+    ).length;
   return {
-    push(line: string) {
+    push: (line: string) => {
       all.push(line);
       changed.resolve();
       changed = Promise.withResolvers();

@@ -3,15 +3,24 @@ import type { Pool } from "../../../protocol/identifiers.ts";
 import type { RunnerClass } from "../contracts.ts";
 
 /** The classes of a pool that may serve the repository, each with what its runners have together. */
-export function classesOf(runners: readonly FleetRunner[], pool: Pool, repository: number): RunnerClass[] {
-  const fitting = runners.filter((each) => each.pool === pool && (each.repositories === null || each.repositories.includes(repository)));
+export function classesOf(
+  runners: readonly FleetRunner[],
+  pool: Pool,
+  repository: number,
+): RunnerClass[] {
+  const fitting = runners.filter(
+    (each) =>
+      each.pool === pool && (each.repositories === null || each.repositories.includes(repository)),
+  );
   return [...Map.groupBy(fitting, (each) => each.class)].map(([name, members]) => ({
     class: name,
     pool,
     systems: union(members.map((each) => each.systems ?? [])),
     features: union(members.map((each) => each.features)),
     online: members.filter((each) => each.online).length,
-    repositories: members.some((each) => each.repositories === null) ? null : union(members.map((each) => each.repositories ?? [])),
+    repositories: members.some((each) => each.repositories === null)
+      ? null
+      : union(members.map((each) => each.repositories ?? [])),
   }));
 }
 

@@ -1,4 +1,11 @@
-import { deadline, type FleetJob, type FleetRunner, type JobEvent, nextDue, step } from "../../../core/fleet/index.ts";
+import {
+  deadline,
+  type FleetJob,
+  type FleetRunner,
+  type JobEvent,
+  nextDue,
+  step,
+} from "../../../core/fleet/index.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Enrolled, Runners } from "./runners.ts";
@@ -12,7 +19,10 @@ export class Desk {
   readonly #outbox: Outbox;
   readonly #sockets: Sockets;
 
-  constructor(storage: DurableObjectStorage, parts: { jobs: Jobs; runners: Runners; outbox: Outbox; sockets: Sockets }) {
+  constructor(
+    storage: DurableObjectStorage,
+    parts: { jobs: Jobs; runners: Runners; outbox: Outbox; sockets: Sockets },
+  ) {
     this.#storage = storage;
     this.#jobs = parts.jobs;
     this.#runners = parts.runners;
@@ -24,17 +34,30 @@ export class Desk {
   apply(id: string, event: JobEvent, now: number): FleetJob | null {
     const job = this.#jobs.get(id);
     if (job === null) {
-      if ("attempt" in event) this.#sockets.tell(event.runner, { kind: "forget", reason: "the job is not known" }, id, event.attempt);
+      if ("attempt" in event)
+        this.#sockets.tell(
+          event.runner,
+          { kind: "forget", reason: "the job is not known" },
+          id,
+          event.attempt,
+        );
       return null;
     }
     const next = step(job, event, now);
     this.#storage.transactionSync(() => {
       if (next.job !== job) this.#jobs.save(next.job);
-      for (const effect of next.effects) if (effect.kind === "forward" || effect.kind === "tell-started") this.#outbox.add(id, effect, now);
+      for (const effect of next.effects)
+        if (effect.kind === "forward" || effect.kind === "tell-started")
+          this.#outbox.add(id, effect, now);
     });
     for (const effect of next.effects) {
       if (effect.kind === "cancel" || effect.kind === "forget") {
-        this.#sockets.tell(effect.runner, { kind: effect.kind, reason: effect.reason.slice(0, 1_024) }, id, effect.attempt);
+        this.#sockets.tell(
+          effect.runner,
+          { kind: effect.kind, reason: effect.reason.slice(0, 1_024) },
+          id,
+          effect.attempt,
+        );
       }
     }
     return next.job;
@@ -44,7 +67,9 @@ export class Desk {
   runners(): (FleetRunner & Enrolled)[] {
     return this.#runners.all().map((runner) => {
       const leaseUntil = this.#sockets.leaseUntil(runner.runner);
-      return leaseUntil === null ? { ...runner, online: false } : { ...runner, online: true, leaseUntil };
+      return leaseUntil === null
+        ? { ...runner, online: false }
+        : { ...runner, online: true, leaseUntil };
     });
   }
 
@@ -52,12 +77,19 @@ export class Desk {
   expire(now: number): void {
     const runners = new Map(this.runners().map((runner) => [runner.runner, runner]));
     for (const job of this.#jobs.open()) {
-      const at = deadline(job, job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0));
+      const at = deadline(
+        job,
+        job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0),
+      );
       if (at !== null && at <= now) this.apply(job.job, { kind: "expired" }, now);
     }
   }
 
   nextDue(now: number): number | null {
-    return nextDue(this.#jobs.open(), new Map(this.runners().map((runner) => [runner.runner, runner])), now);
+    return nextDue(
+      this.#jobs.open(),
+      new Map(this.runners().map((runner) => [runner.runner, runner])),
+      now,
+    );
   }
 }

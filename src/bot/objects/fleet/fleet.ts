@@ -1,11 +1,22 @@
 import { DurableObject } from "cloudflare:workers";
 import { missingEverywhere } from "../../../core/fleet/index.ts";
 import { type FromRunner, LEASE, RunnerFrame } from "../../../protocol/control.ts";
-import { CLOCK_SKEW, type CodeRequest, type EnrolmentReply, type EnrolmentRequest } from "../../../protocol/enrolment.ts";
+import {
+  CLOCK_SKEW,
+  type CodeRequest,
+  type EnrolmentReply,
+  type EnrolmentRequest,
+} from "../../../protocol/enrolment.ts";
 import { runOf, type Pool } from "../../../protocol/identifiers.ts";
 import { Channel, closeSocket, openSocket } from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
-import { type FleetContract, objectName, type QueuedJob, type RunContract, type RunnerClass } from "../contracts.ts";
+import {
+  type FleetContract,
+  objectName,
+  type QueuedJob,
+  type RunContract,
+  type RunnerClass,
+} from "../contracts.ts";
 import { migrate } from "../migrations.ts";
 import { classesOf } from "./classes.ts";
 import { connectOf, proves } from "./connect.ts";
@@ -43,7 +54,8 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     super(ctx, env);
     const { storage } = ctx;
     this.#version = migrate(storage, steps);
-    const run = (job: string): RunContract => env.RUN.get(env.RUN.idFromName(objectName.run(env.GITHUB_HOST, runOf(job))));
+    const run = (job: string): RunContract =>
+      env.RUN.get(env.RUN.idFromName(objectName.run(env.GITHUB_HOST, runOf(job))));
     this.#identity = new Identity(storage.sql, env.GITHUB_HOST, ctx.id.name);
     this.#jobs = new Jobs(storage.sql);
     this.#runners = new Runners(storage.sql);
@@ -52,17 +64,36 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     this.#signing = new Signing(env.SPECIFICATION_KEY);
     this.#enrolment = new Enrolment(storage, this.#runners);
     const channel = new Channel<FromRunner>(storage, RunnerFrame, fleetReply);
-    const parts = { jobs: this.#jobs, runners: this.#runners, outbox: this.#outbox, sockets: this.#sockets };
+    const parts = {
+      jobs: this.#jobs,
+      runners: this.#runners,
+      outbox: this.#outbox,
+      sockets: this.#sockets,
+    };
     this.#desk = new Desk(storage, parts);
-    this.#offers = new Offers(storage.sql, { ...parts, desk: this.#desk, signing: this.#signing, env, run });
+    this.#offers = new Offers(storage.sql, {
+      ...parts,
+      desk: this.#desk,
+      signing: this.#signing,
+      env,
+      run,
+    });
     this.#hearing = new Hearing({ ...parts, desk: this.#desk, channel });
     this.#recover(Date.now());
   }
 
-  async enqueue(account: number, job: QueuedJob): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }> {
+  async enqueue(
+    account: number,
+    job: QueuedJob,
+  ): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }> {
     this.#identity.require(account);
     if (this.#jobs.get(job.job) !== null) return { outcome: "known" };
-    const wanted = { pool: job.pool, repository: job.repository.id, system: job.needs.system, features: job.needs.features };
+    const wanted = {
+      pool: job.pool,
+      repository: job.repository.id,
+      system: job.needs.system,
+      features: job.needs.features,
+    };
     const missing = missingEverywhere(wanted, this.#desk.runners());
     if (missing !== null) return { outcome: "no-runner", missing };
     this.ctx.storage.transactionSync(() => this.#jobs.add(job));
@@ -83,7 +114,11 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
 
   async holds(job: string, attempt: number): Promise<boolean> {
     const row = this.#jobs.get(job);
-    return row !== null && row.attempt === attempt && ["offered", "accepted", "running", "suspect"].includes(row.state);
+    return (
+      row !== null &&
+      row.attempt === attempt &&
+      ["offered", "accepted", "running", "suspect"].includes(row.state)
+    );
   }
 
   async mintCode(request: CodeRequest): Promise<{ code: string; expiresAt: number }> {
@@ -105,13 +140,17 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   override async fetch(request: Request): Promise<Response> {
     const identity = this.#identity.known();
     const connect = connectOf(request);
-    if (request.headers.get("upgrade") !== "websocket") return new Response("a WebSocket is expected\n", { status: 426 });
+    if (request.headers.get("upgrade") !== "websocket")
+      return new Response("a WebSocket is expected\n", { status: 426 });
     if (connect === null) return new Response("enrol first: `snowcat enrol`\n", { status: 401 });
     const runner = this.#runners.get(connect.runner);
-    if (identity === null || runner === null || connect.account !== identity.account) return forbidden();
+    if (identity === null || runner === null || connect.account !== identity.account)
+      return forbidden();
     if (!(await proves(connect, identity.host, runner.publicKey, Date.now()))) return forbidden();
     if (!this.#spend(`${connect.runner}/${connect.nonce}`, Date.now())) return forbidden();
-    return openSocket(this.ctx, { runner: connect.runner, stream: null, renewedAt: Date.now() }, [connect.runner]).response;
+    return openSocket(this.ctx, { runner: connect.runner, stream: null, renewedAt: Date.now() }, [
+      connect.runner,
+    ]).response;
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -123,7 +162,10 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     closeSocket(socket, code);
     const { runner, stream, renewedAt } = this.#sockets.read(socket);
-    if (stream !== null && this.#sockets.of(runner) === null) this.#runners.away(runner, awayUntil(renewedAt));
+    // Already known to be away: since an absence of this object, with more time to come back.
+    const known = this.#runners.get(runner)?.online ?? false;
+    if (stream !== null && known && this.#sockets.of(runner) === null)
+      this.#runners.away(runner, awayUntil(renewedAt));
     await this.#arm(Date.now());
   }
 
@@ -163,7 +205,9 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     const identity: FleetIdentity | null = this.#identity.known();
     if (identity === null) return;
     const now = Date.now();
-    const work = Promise.all([this.#offers.make(identity, now), this.#outbox.deliver(now)]).then(() => this.#arm(Date.now()));
+    const work = Promise.all([this.#offers.make(identity, now), this.#outbox.deliver(now)]).then(
+      () => this.#arm(Date.now()),
+    );
     this.ctx.waitUntil(work.catch((error: unknown) => console.error(`fleet: ${String(error)}`)));
   }
 
@@ -180,7 +224,8 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   /** After the object was away its runners' sockets are gone: they get time to come back before a lease is judged. */
   #recover(now: number): void {
     for (const runner of this.#runners.all()) {
-      if (runner.online && this.#sockets.of(runner.runner) === null) this.#runners.away(runner.runner, now + LEASE.reconnect);
+      if (runner.online && this.#sockets.of(runner.runner) === null)
+        this.#runners.away(runner.runner, now + LEASE.reconnect);
     }
   }
 
@@ -193,5 +238,8 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
 }
 
 function forbidden(): Response {
-  return new Response("the runner is not enrolled here, its clock is wrong, or the request was used before\n", { status: 403 });
+  return new Response(
+    "the runner is not enrolled here, its clock is wrong, or the request was used before\n",
+    { status: 403 },
+  );
 }

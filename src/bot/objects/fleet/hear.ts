@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { type FromRunner, Hello, LEASE } from "../../../protocol/control.ts";
+import { type FromRunner, type Hello, LEASE } from "../../../protocol/control.ts";
 import type { Frame } from "../../../protocol/frame.ts";
 import type { Channel } from "../../channel/index.ts";
 import { closeSocket, send } from "../../channel/index.ts";
@@ -8,7 +8,13 @@ import type { Jobs } from "./jobs.ts";
 import type { Runners } from "./runners.ts";
 import { fleetFrame, type Sockets } from "./sockets.ts";
 
-type Parts = { desk: Desk; jobs: Jobs; runners: Runners; sockets: Sockets; channel: Channel<FromRunner> };
+type Parts = {
+  desk: Desk;
+  jobs: Jobs;
+  runners: Runners;
+  sockets: Sockets;
+  channel: Channel<FromRunner>;
+};
 type Held = z.infer<typeof Hello>["running"];
 
 const PROTOCOL = 1008;
@@ -32,7 +38,13 @@ export class Hearing {
     });
   }
 
-  #unkept(socket: WebSocket, runner: string, stream: string | null, { body }: Frame<FromRunner>, now: number): void {
+  #unkept(
+    socket: WebSocket,
+    runner: string,
+    stream: string | null,
+    { body }: Frame<FromRunner>,
+    now: number,
+  ): void {
     if (body.kind === "hello") this.#hello(socket, runner, body, now);
     else if (stream === null) closeSocket(socket, PROTOCOL, "hello first");
     else if (body.kind === "renew") this.#renew(socket, runner, stream, body.attempts, now);
@@ -83,7 +95,11 @@ export class Hearing {
         desk.apply(job, { kind: "decline", attempt, runner, reason: body.reason }, now);
         return;
       case "finished":
-        desk.apply(job, { kind: "finished", attempt, runner, verdict: body.verdict, digest: body.digest }, now);
+        desk.apply(
+          job,
+          { kind: "finished", attempt, runner, verdict: body.verdict, digest: body.digest },
+          now,
+        );
         return;
       case "hello":
       case "renew":

@@ -23,12 +23,19 @@ export class Identity {
     const known = this.known();
     if (known === null) {
       const name = objectName.fleet(this.#host, account);
-      if (this.#name !== undefined && this.#name !== name) throw new Error(`fleet ${this.#name} was called for ${name}`);
-      this.#sql.exec("INSERT INTO identity (one, host, account) VALUES (1, ?, ?)", this.#host, account);
+      if (this.#name !== undefined && this.#name !== name)
+        throw new Error(`fleet ${this.#name} was called for ${name}`);
+      this.#sql.exec(
+        "INSERT INTO identity (one, host, account) VALUES (1, ?, ?)",
+        this.#host,
+        account,
+      );
       return { host: this.#host, account };
     }
     if (known.account !== account || known.host !== this.#host) {
-      throw new Error(`fleet of ${known.host}/${known.account} was called for ${this.#host}/${account}`);
+      throw new Error(
+        `fleet of ${known.host}/${known.account} was called for ${this.#host}/${account}`,
+      );
     }
     return known;
   }

@@ -3,9 +3,23 @@ import { Pool } from "../../../protocol/identifiers.ts";
 import type { QueuedJob } from "../contracts.ts";
 
 type Row = {
-  job: string; repository: number; pool: string; system: string | null; features: string; prefer: string | null;
-  queued_at: number; state: string; attempt: number; runner: string | null; since: number; losses: number;
-  declines: number; not_before: number; avoid: string | null; cancel: string | null; digest: string | null;
+  job: string;
+  repository: number;
+  pool: string;
+  system: string | null;
+  features: string;
+  prefer: string | null;
+  queued_at: number;
+  state: string;
+  attempt: number;
+  runner: string | null;
+  since: number;
+  losses: number;
+  declines: number;
+  not_before: number;
+  avoid: string | null;
+  cancel: string | null;
+  digest: string | null;
 };
 
 /** Rows of jobs. The request is kept apart: it is large, written once, and read only for an offer. */
@@ -18,18 +32,52 @@ export class Jobs {
 
   add(request: QueuedJob): void {
     const { job, repository, pool, needs, prefer, queuedAt } = request;
-    this.#sql.exec("INSERT INTO job_request (job, request) VALUES (?, ?)", job, JSON.stringify(request));
+    this.#sql.exec(
+      "INSERT INTO job_request (job, request) VALUES (?, ?)",
+      job,
+      JSON.stringify(request),
+    );
     this.save({
-      job, repository: repository.id, pool, system: needs.system, features: needs.features, prefer, queuedAt, state: "queued",
-      attempt: 0, runner: null, since: queuedAt, losses: 0, declines: 0, notBefore: 0, avoid: null, cancel: null, digest: null,
+      job,
+      repository: repository.id,
+      pool,
+      system: needs.system,
+      features: needs.features,
+      prefer,
+      queuedAt,
+      state: "queued",
+      attempt: 0,
+      runner: null,
+      since: queuedAt,
+      losses: 0,
+      declines: 0,
+      notBefore: 0,
+      avoid: null,
+      cancel: null,
+      digest: null,
     });
   }
 
   save(job: FleetJob): void {
     this.#sql.exec(
       "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      job.job, job.repository, job.pool, job.system, JSON.stringify(job.features), job.prefer, job.queuedAt, job.state, job.attempt,
-      job.runner, job.since, job.losses, job.declines, job.notBefore, job.avoid, job.cancel, job.digest,
+      job.job,
+      job.repository,
+      job.pool,
+      job.system,
+      JSON.stringify(job.features),
+      job.prefer,
+      job.queuedAt,
+      job.state,
+      job.attempt,
+      job.runner,
+      job.since,
+      job.losses,
+      job.declines,
+      job.notBefore,
+      job.avoid,
+      job.cancel,
+      job.digest,
     );
     // What an offer was made of is not needed when there will be no more.
     if (job.state === "done") this.#sql.exec("DELETE FROM job_request WHERE job = ?", job.job);
@@ -41,7 +89,9 @@ export class Jobs {
   }
 
   request(job: string): QueuedJob | null {
-    const [row] = this.#sql.exec<{ request: string }>("SELECT request FROM job_request WHERE job = ?", job).toArray();
+    const [row] = this.#sql
+      .exec<{ request: string }>("SELECT request FROM job_request WHERE job = ?", job)
+      .toArray();
     // Written by `add` from the same type.
     return row === undefined ? null : (JSON.parse(row.request) as QueuedJob);
   }
@@ -51,7 +101,10 @@ export class Jobs {
   }
 
   openOf(runner: string): FleetJob[] {
-    return this.#sql.exec<Row>("SELECT * FROM job WHERE state <> 'done' AND runner = ?", runner).toArray().map(read);
+    return this.#sql
+      .exec<Row>("SELECT * FROM job WHERE state <> 'done' AND runner = ?", runner)
+      .toArray()
+      .map(read);
   }
 
   /** Forgets jobs that were over before `before`. */
@@ -62,9 +115,22 @@ export class Jobs {
 
 function read(row: Row): FleetJob {
   return {
-    job: row.job, repository: row.repository, pool: Pool.parse(row.pool), system: row.system, features: JSON.parse(row.features) as string[],
-    prefer: row.prefer, queuedAt: row.queued_at, state: row.state as JobState, attempt: row.attempt, runner: row.runner,
-    since: row.since, losses: row.losses, declines: row.declines, notBefore: row.not_before, avoid: row.avoid,
-    cancel: row.cancel, digest: row.digest,
+    job: row.job,
+    repository: row.repository,
+    pool: Pool.parse(row.pool),
+    system: row.system,
+    features: JSON.parse(row.features) as string[],
+    prefer: row.prefer,
+    queuedAt: row.queued_at,
+    state: row.state as JobState,
+    attempt: row.attempt,
+    runner: row.runner,
+    since: row.since,
+    losses: row.losses,
+    declines: row.declines,
+    notBefore: row.not_before,
+    avoid: row.avoid,
+    cancel: row.cancel,
+    digest: row.digest,
   };
 }

@@ -8,7 +8,14 @@ import type { Signing } from "./signing.ts";
 import type { Sockets } from "./sockets.ts";
 import { SPEAKS, specificationText } from "./specification.ts";
 
-type Parts = { desk: Desk; jobs: Jobs; sockets: Sockets; signing: Signing; env: Environment; run: (job: string) => RunContract };
+type Parts = {
+  desk: Desk;
+  jobs: Jobs;
+  sockets: Sockets;
+  signing: Signing;
+  env: Environment;
+  run: (job: string) => RunContract;
+};
 
 /**
  * Hands out waiting jobs. The order is what keeps verdicts from being lost or doubled: the attempt's number is
@@ -32,11 +39,22 @@ export class Offers {
       const job = desk.apply(pair.job, { kind: "offer", runner: pair.runner }, now);
       if (job !== null) this.#serve(job.repository);
     }
-    const offering = jobs.open().filter((job) => job.state === "offering" && job.notBefore <= now && !this.#going.has(job.job));
-    await Promise.all(offering.map((job) => this.#offer(job.job, job.attempt, job.runner ?? "", identity)));
+    const offering = jobs
+      .open()
+      .filter(
+        (job) => job.state === "offering" && job.notBefore <= now && !this.#going.has(job.job),
+      );
+    await Promise.all(
+      offering.map((job) => this.#offer(job.job, job.attempt, job.runner ?? "", identity)),
+    );
   }
 
-  async #offer(id: string, attempt: number, runner: string, identity: { host: string; account: number }): Promise<void> {
+  async #offer(
+    id: string,
+    attempt: number,
+    runner: string,
+    identity: { host: string; account: number },
+  ): Promise<void> {
     const { desk, jobs, run, signing, env, sockets } = this.#parts;
     const request = jobs.request(id);
     if (request === null) throw new Error(`job ${id} is open and its request is gone`);
@@ -46,13 +64,25 @@ export class Offers {
       const text = specificationText(request, { ...identity, runner, attempt }, Date.now());
       const signature = await signing.sign(text);
       const token = mint(env.ATTEMPT_KEY, {
-        host: identity.host, account: identity.account, installation: request.installation, repository: request.repository.id,
-        run: request.run, job: id, attempt, runner, expiresAt: Date.now() + SPEAKS,
+        host: identity.host,
+        account: identity.account,
+        installation: request.installation,
+        repository: request.repository.id,
+        run: request.run,
+        job: id,
+        attempt,
+        runner,
+        expiresAt: Date.now() + SPEAKS,
       });
       const sent = desk.apply(id, { kind: "sent" }, Date.now());
       this.#tries.delete(id);
       if (sent?.state !== "offered" || sent.attempt !== attempt) return;
-      const delivered = sockets.tell(runner, { kind: "offer", specification: text, signature, token }, id, attempt);
+      const delivered = sockets.tell(
+        runner,
+        { kind: "offer", specification: text, signature, token },
+        id,
+        attempt,
+      );
       if (!delivered) desk.apply(id, { kind: "absent", runner }, Date.now());
     } catch (error) {
       this.#putOff(id, attempt, error);
@@ -66,11 +96,17 @@ export class Offers {
     this.#tries.set(id, tries);
     console.error(`offer of ${id} attempt ${attempt} put off, try ${tries}: ${String(error)}`);
     const job = this.#parts.jobs.get(id);
-    if (job?.state === "offering" && job.attempt === attempt) this.#parts.jobs.save({ ...job, notBefore: Date.now() + backoff(tries) });
+    if (job?.state === "offering" && job.attempt === attempt)
+      this.#parts.jobs.save({ ...job, notBefore: Date.now() + backoff(tries) });
   }
 
   #served(): Map<number, number> {
-    return new Map(this.#sql.exec<{ repository: number; turn: number }>("SELECT repository, turn FROM served").toArray().map((row) => [row.repository, row.turn]));
+    return new Map(
+      this.#sql
+        .exec<{ repository: number; turn: number }>("SELECT repository, turn FROM served")
+        .toArray()
+        .map((row) => [row.repository, row.turn]),
+    );
   }
 
   #serve(repository: number): void {

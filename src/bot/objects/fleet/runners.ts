@@ -5,15 +5,29 @@ import { Pool } from "../../../protocol/identifiers.ts";
 
 /** A runner as enrolled. */
 export type Enrolled = {
-  runner: string; name: string;
+  runner: string;
+  name: string;
   /** Raw Ed25519 key, base64. */
   publicKey: string;
-  pool: Pool; class: string; repositories: number[] | null;
+  pool: Pool;
+  class: string;
+  repositories: number[] | null;
 };
 
 type Row = {
-  runner: string; name: string; public_key: string; pool: string; class: string; repositories: string | null;
-  systems: string | null; features: string; slots: number; stream: string | null; online: number; draining: number; lease_until: number;
+  runner: string;
+  name: string;
+  public_key: string;
+  pool: string;
+  class: string;
+  repositories: string | null;
+  systems: string | null;
+  features: string;
+  slots: number;
+  stream: string | null;
+  online: number;
+  draining: number;
+  lease_until: number;
   used: number;
 };
 
@@ -32,7 +46,13 @@ export class Runners {
     const { repositories } = runner;
     this.#sql.exec(
       "INSERT INTO runner (runner, name, public_key, pool, class, repositories, enrolled_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      runner.runner, runner.name, runner.publicKey, runner.pool, runner.class, repositories && JSON.stringify(repositories), now,
+      runner.runner,
+      runner.name,
+      runner.publicKey,
+      runner.pool,
+      runner.class,
+      repositories && JSON.stringify(repositories),
+      now,
     );
   }
 
@@ -41,7 +61,12 @@ export class Runners {
     const before = this.#row(runner)?.stream ?? null;
     this.#sql.exec(
       "UPDATE runner SET systems = ?, features = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
-      JSON.stringify(hello.systems), JSON.stringify(hello.features), hello.slots, hello.agent, hello.stream, runner,
+      JSON.stringify(hello.systems),
+      JSON.stringify(hello.features),
+      hello.slots,
+      hello.agent,
+      hello.stream,
+      runner,
     );
     return before === hello.stream ? null : before;
   }
@@ -52,7 +77,11 @@ export class Runners {
 
   /** The socket is gone; the runner counts as present until `leaseUntil`. */
   away(runner: string, leaseUntil: number): void {
-    this.#sql.exec("UPDATE runner SET online = 0, lease_until = ? WHERE runner = ?", leaseUntil, runner);
+    this.#sql.exec(
+      "UPDATE runner SET online = 0, lease_until = ? WHERE runner = ?",
+      leaseUntil,
+      runner,
+    );
   }
 
   get(runner: string): (FleetRunner & Enrolled) | null {
@@ -71,10 +100,18 @@ export class Runners {
 
 function read(row: Row): FleetRunner & Enrolled {
   return {
-    runner: row.runner, name: row.name, publicKey: row.public_key, pool: Pool.parse(row.pool), class: row.class,
+    runner: row.runner,
+    name: row.name,
+    publicKey: row.public_key,
+    pool: Pool.parse(row.pool),
+    class: row.class,
     repositories: row.repositories === null ? null : (JSON.parse(row.repositories) as number[]),
     systems: row.systems === null ? null : (JSON.parse(row.systems) as string[]),
     features: JSON.parse(row.features) as string[],
-    online: row.online === 1, draining: row.draining === 1, leaseUntil: row.lease_until, slots: row.slots, used: row.used,
+    online: row.online === 1,
+    draining: row.draining === 1,
+    leaseUntil: row.lease_until,
+    slots: row.slots,
+    used: row.used,
   };
 }

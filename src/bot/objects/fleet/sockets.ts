@@ -9,9 +9,18 @@ export type Attachment = { runner: string; stream: string | null; renewedAt: num
 /** The newer socket of a runner closes the older one with this. */
 const REPLACED = 4001;
 
-export function fleetFrame(body: ToRunner, about: { ack?: number; job?: string; attempt?: number } = {}): string {
+export function fleetFrame(
+  body: ToRunner,
+  about: { ack?: number; job?: string; attempt?: number } = {},
+): string {
   const frame: Frame<ToRunner> = {
-    v: PROTOCOL_VERSION, seq: 0, ack: about.ack ?? 0, job: about.job ?? null, attempt: about.attempt ?? null, sig: null, body,
+    v: PROTOCOL_VERSION,
+    seq: 0,
+    ack: about.ack ?? 0,
+    job: about.job ?? null,
+    attempt: about.attempt ?? null,
+    sig: null,
+    body,
   };
   return JSON.stringify(frame);
 }
@@ -41,7 +50,11 @@ export class Sockets {
 
   /** The runner's socket that has said hello; null while there is none. */
   of(runner: string): WebSocket | null {
-    return this.#state.getWebSockets(runner).find((socket) => isOpen(socket) && this.read(socket).stream !== null) ?? null;
+    return (
+      this.#state
+        .getWebSockets(runner)
+        .find((socket) => isOpen(socket) && this.read(socket).stream !== null) ?? null
+    );
   }
 
   /** Until when the runner's word is good; null when it is away. */
@@ -52,7 +65,8 @@ export class Sockets {
 
   /** Closes every other socket of the runner: a cut connection may linger after its runner came back. */
   replace(runner: string, by: WebSocket): void {
-    for (const socket of this.#state.getWebSockets(runner)) if (socket !== by) closeSocket(socket, REPLACED, "the runner connected again");
+    for (const socket of this.#state.getWebSockets(runner))
+      if (socket !== by) closeSocket(socket, REPLACED, "the runner connected again");
   }
 
   tell(runner: string, body: ToRunner, job: string, attempt: number): boolean {

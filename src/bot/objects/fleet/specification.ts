@@ -8,7 +8,11 @@ const CLAIM = 10 * 60_000;
 export const SPEAKS = 24 * 60 * 60_000;
 
 /** The JSON text of what the runner is told, to be signed and sent as it is. */
-export function specificationText(request: QueuedJob, to: { host: string; account: number; runner: string; attempt: number }, now: number): string {
+export function specificationText(
+  request: QueuedJob,
+  to: { host: string; account: number; runner: string; attempt: number },
+  now: number,
+): string {
   const { id, owner, name, private: isPrivate } = request.repository;
   const specification: Specification = {
     protocol: PROTOCOL_VERSION,

@@ -1,6 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import { LogFrame, type ToLog } from "../../../protocol/data.ts";
-import { type AttemptClaims, Channel, claimsOf, closeSocket, dataReply, openSocket } from "../../channel/index.ts";
+import {
+  type AttemptClaims,
+  Channel,
+  claimsOf,
+  closeSocket,
+  dataReply,
+  openSocket,
+} from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
 import { type LogContract, objectName } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
@@ -32,14 +39,17 @@ export class Log extends DurableObject<Environment> implements LogContract {
   /** The attempt's log channel, forwarded by the Worker with verified claims. */
   override async fetch(request: Request): Promise<Response> {
     const claims = claimsOf(request);
-    if (!this.#isMine(claims)) return new Response("the token is for another attempt\n", { status: 403 });
+    if (!this.#isMine(claims))
+      return new Response("the token is for another attempt\n", { status: 403 });
     const { response, socket } = openSocket(this.ctx, {});
     this.#channel.opened(socket, "log");
     return response;
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    this.#channel.receive(socket, "log", message, { commit: (frame) => this.#streams.take(frame.body) });
+    this.#channel.receive(socket, "log", message, {
+      commit: (frame) => this.#streams.take(frame.body),
+    });
     await this.#arm();
   }
 
@@ -47,17 +57,30 @@ export class Log extends DurableObject<Environment> implements LogContract {
     closeSocket(socket, code);
   }
 
-  async read(stream: string, offset: number): Promise<{ data: Uint8Array; next: number; closed: { size: number; sha256: string; dropped: number } | null } | null> {
+  async read(
+    stream: string,
+    offset: number,
+  ): Promise<{
+    data: Uint8Array;
+    next: number;
+    closed: { size: number; sha256: string; dropped: number } | null;
+  } | null> {
     const row = this.#streams.get(stream);
     if (row === null) return null;
     const from = Math.max(0, Math.min(Math.trunc(offset) || 0, row.size));
-    const data = row.archived === 1 ? await this.#archived(stream, from, row.size) : this.#streams.read(stream, from, READ_BYTES);
-    const closed = row.sha256 === null ? null : { size: row.size, sha256: row.sha256, dropped: row.dropped };
+    const data =
+      row.archived === 1
+        ? await this.#archived(stream, from, row.size)
+        : this.#streams.read(stream, from, READ_BYTES);
+    const closed =
+      row.sha256 === null ? null : { size: row.size, sha256: row.sha256, dropped: row.dropped };
     return { data, next: from + data.byteLength, closed };
   }
 
   async streams(): Promise<{ stream: string; size: number; closed: boolean }[]> {
-    return this.#streams.all().map(({ stream, size, sha256 }) => ({ stream, size, closed: sha256 !== null }));
+    return this.#streams
+      .all()
+      .map(({ stream, size, sha256 }) => ({ stream, size, closed: sha256 !== null }));
   }
 
   /** Cron's watchdog: an alarm that was lost is set again. */
@@ -77,9 +100,14 @@ export class Log extends DurableObject<Environment> implements LogContract {
       if (row.archived === 1) continue;
       try {
         const archived = await archive(this.env.BLOBS, this.#streams, at, row.stream);
-        if (!archived) console.error(`log ${at.job}/${at.attempt}/${row.stream}: stored bytes differ from the runner's hash; kept unarchived`);
+        if (!archived)
+          console.error(
+            `log ${at.job}/${at.attempt}/${row.stream}: stored bytes differ from the runner's hash; kept unarchived`,
+          );
       } catch (error) {
-        console.error(`log ${at.job}/${at.attempt}/${row.stream} could not be archived: ${String(error)}`);
+        console.error(
+          `log ${at.job}/${at.attempt}/${row.stream} could not be archived: ${String(error)}`,
+        );
         await this.ctx.storage.setAlarm(Date.now() + ARCHIVE_RETRY);
       }
     }
@@ -97,20 +125,33 @@ export class Log extends DurableObject<Environment> implements LogContract {
     const at = this.#attempt();
     const length = Math.min(READ_BYTES, size - offset);
     if (at === null || length <= 0) return new Uint8Array();
-    const object = await this.env.BLOBS.get(archiveKey(at.job, at.attempt, stream), { range: { offset, length } });
-    if (object === null) throw new Error(`log ${at.job}/${at.attempt}/${stream} was archived and is not in R2 any more`);
+    const object = await this.env.BLOBS.get(archiveKey(at.job, at.attempt, stream), {
+      range: { offset, length },
+    });
+    if (object === null)
+      throw new Error(
+        `log ${at.job}/${at.attempt}/${stream} was archived and is not in R2 any more`,
+      );
     return new Uint8Array(await object.arrayBuffer());
   }
 
   #attempt(): { job: string; attempt: number } | null {
-    return this.ctx.storage.sql.exec<{ job: string; attempt: number }>("SELECT job, attempt FROM attempt").toArray()[0] ?? null;
+    return (
+      this.ctx.storage.sql
+        .exec<{ job: string; attempt: number }>("SELECT job, attempt FROM attempt")
+        .toArray()[0] ?? null
+    );
   }
 
   /** Fixed at the first connection, by the object's own name where the platform tells it. */
   #isMine({ host, job, attempt }: AttemptClaims): boolean {
     const { name } = this.ctx.id;
     if (name !== undefined && name !== objectName.log(host, job, attempt)) return false;
-    this.ctx.storage.sql.exec("INSERT INTO attempt (one, job, attempt) VALUES (1, ?, ?) ON CONFLICT DO NOTHING", job, attempt);
+    this.ctx.storage.sql.exec(
+      "INSERT INTO attempt (one, job, attempt) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+      job,
+      attempt,
+    );
     const mine = this.#attempt();
     return mine?.job === job && mine.attempt === attempt;
   }

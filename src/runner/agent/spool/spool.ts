@@ -1,4 +1,13 @@
-import { mkdir, open, readdir, readFile, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 /** A segment is closed at this size (bytes) and removed as a whole when all of it is acknowledged. */
@@ -130,7 +139,8 @@ export class Spool {
 
   async #segment(seq: number): Promise<Segment> {
     const current = this.#segments.at(-1);
-    if (current !== undefined && this.#file !== null && current.bytes < SEGMENT_BYTES) return current;
+    if (current !== undefined && this.#file !== null && current.bytes < SEGMENT_BYTES)
+      return current;
     await this.sync();
     await this.#closeFile();
     const segment = { first: seq, last: seq - 1, bytes: 0 };

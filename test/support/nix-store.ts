@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -34,9 +34,10 @@ export class NixStore {
     try {
       await run("git", ["clone", "-q", "--depth", "1", "--branch", branch, cloneUrl, join(directory, "tree")]);
       await rm(join(directory, "tree/.git"), { recursive: true });
+      await writeFile(join(directory, "registry.json"), JSON.stringify({ flakes: [], version: 2 }));
       const { stdout } = await run("nix", [
-        "--extra-experimental-features", "nix-command flakes", "--store", `dummy://`, "eval", "--read-only", "--raw", "--no-write-lock-file",
-        "--option", "flake-registry", "", `path:${join(directory, "tree")}#${attribute}.outPath`,
+        "--extra-experimental-features", "nix-command flakes", "--store", `local?root=${join(directory, "store")}`, "eval", "--raw", "--no-write-lock-file",
+        "--option", "flake-registry", join(directory, "registry.json"), `path:${join(directory, "tree")}#${attribute}.outPath`,
       ]);
       return stdout;
     } finally {

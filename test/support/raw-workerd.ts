@@ -25,7 +25,12 @@ export async function bundleWorker(): Promise<string> {
   return out;
 }
 
-export type RawWorkerd = { url: string; stop(): Promise<void> };
+export type RawWorkerd = {
+  url: string;
+  /** Resolves when it has had nothing to do for half a second: what it put off is done. */
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+};
 
 /**
  * The bundle in workerd itself, without wrangler or Miniflare around it: SQLite objects on disk, variables as given.
@@ -41,17 +46,34 @@ export async function startRawWorkerd(bundle: string, variables: Record<string, 
   const config = join(state, "config.capnp");
   await writeFile(config, text, { mode: 0o600 });
   const child = spawn(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", config, "--control-fd=3"], {
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const port = await listening(child);
   return {
     url: `http://127.0.0.1:${port}`,
+    idle: () => idle(child.pid ?? 0),
     stop: async () => {
       child.kill("SIGKILL");
       if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
       await rm(state, { recursive: true, force: true });
     },
   };
+}
+
+/** Clock ticks a process has used, from /proc (utime + stime, proc(5)). */
+async function ticks(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+async function idle(pid: number): Promise<void> {
+  for (let quiet = 0, last = await ticks(pid); quiet < 5; ) {
+    await new Promise((resolve_) => setTimeout(resolve_, 100));
+    const used = await ticks(pid);
+    quiet = used - last <= 1 ? quiet + 1 : 0;
+    last = used;
+  }
 }
 
 async function listening(child: ChildProcess): Promise<number> {

@@ -55,9 +55,14 @@ async function measure(bundle: string, bytes: number, repositories: number, roun
     const sides = { ours: requests(ours, secret, bytes, repositories), theirs: requests(theirs, secret, bytes, repositories) };
     const results: { ours: Round[]; theirs: Round[] } = { ours: [], theirs: [] };
     for (const side of ["ours", "theirs"] as const) await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, 500);
+    await worker.idle();
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? (["ours", "theirs"] as const) : (["theirs", "ours"] as const);
-      for (const side of order) results[side].push(await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, milliseconds));
+      for (const side of order) {
+        results[side].push(await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, milliseconds));
+        // What a server puts off must not be paid for in the other's turn.
+        await worker.idle();
+      }
     }
     return summarise(bytes, repositories, results.ours, results.theirs);
   } finally {

@@ -12,6 +12,7 @@ Plays Snowcat's stories on a real Worker, a real runner and real Nix; GitHub is 
   --once    ends after the stories; otherwise everything goes on to be looked at until Ctrl-C
   --only    a group (main) or names of stories, separated by commas
   --json    writes {scenarios: [{name, ok, seconds, checks: [{name, conclusion}]}]}
+  --log     writes what Worker and runner logged, at the end
   --serve   no stories: prints one line of JSON with addresses and tokens, and serves until stopped
 `;
 
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     json: { type: "string" },
     serve: { type: "boolean", default: false },
+    log: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -43,6 +45,7 @@ try {
     }
   }
 } finally {
+  if (values.log !== undefined) await writeFile(values.log, [...stack.worker.log, ...stack.runner.lines, ""].join("\n"));
   await stack.stop();
 }
 process.exit(failed ? 1 : 0);

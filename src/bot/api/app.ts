@@ -10,7 +10,8 @@ import { webhook } from "../github/webhook.ts";
 /** Every way in. Handlers are small; what they do stands in the folders they call. */
 export function createApp() {
   const app = new Hono<{ Bindings: Environment }>();
-  app.post("/github/webhook", (context) => webhook(context.req.raw, context.env, Date.now()));
+  // The second is Probot's own path, which Apps that move here have in their settings.
+  app.on("POST", ["/github/webhook", "/api/github/webhooks"], (context) => webhook(context.req.raw, context.env, Date.now()));
   app.get("/health", async (context) => {
     const github = context.req.query("github") === "1";
     // Whoever may make us ask GitHub could spend our rate limit.

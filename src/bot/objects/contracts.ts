@@ -17,14 +17,26 @@ export interface Wakeable {
 }
 
 /** One webhook POST, verified. `body` is the exact bytes. */
-export type Delivery = { id: string; event: string; receivedAt: number; body: Uint8Array; allowed: boolean };
+export type Delivery = {
+  id: string;
+  event: string;
+  receivedAt: number;
+  body: Uint8Array;
+  allowed: boolean;
+};
 export type Accepted = { outcome: "stored" | "known" };
 
 /** Default branch's configuration text as last read, and the commit it was read at. Null text: no file. */
 export type PolicySource = { text: string | null; commit: string };
 
 export type ReuseKey = { pool: Pool; drv: string };
-export type RememberedVerdict = { drv: string; verdict: Verdict; run: RunId; at: number; seconds: number };
+export type RememberedVerdict = {
+  drv: string;
+  verdict: Verdict;
+  run: RunId;
+  at: number;
+  seconds: number;
+};
 /** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
 export type RememberedTree = { key: string; run: RunId; at: number };
 
@@ -69,7 +81,12 @@ export interface RunContract extends Wakeable {
   offered(job: string, attempt: number, runner: string): Promise<void>;
   started(job: string, attempt: number, runner: string): Promise<void>;
   /** Fleet: final verdict of the job. Applied once; a different digest for a finished attempt is refused. */
-  finished(job: string, attempt: number, verdict: Verdict, digest: string): Promise<{ applied: "applied" | "known" | "refused" }>;
+  finished(
+    job: string,
+    attempt: number,
+    verdict: Verdict,
+    digest: string,
+  ): Promise<{ applied: "applied" | "known" | "refused" }>;
   /** `yields`: the successor judges the same commit and takes over the check runs that are open. */
   supersede(by: string, yields: boolean): Promise<void>;
   cancel(by: string): Promise<void>;
@@ -79,14 +96,40 @@ export interface RunContract extends Wakeable {
 }
 
 export type AttributeView = {
-  index: number; name: string; path: string[]; selection: number; system: string | null; drv: string | null; required: boolean;
-  verdict: Verdict | null; seconds: number; log: { job: string; attempt: number; stream: string } | null;
+  index: number;
+  name: string;
+  path: string[];
+  selection: number;
+  system: string | null;
+  drv: string | null;
+  required: boolean;
+  verdict: Verdict | null;
+  seconds: number;
+  log: { job: string; attempt: number; stream: string } | null;
 };
-export type JobView = { job: string; kind: JobKind; attempt: number; state: "queued" | "offered" | "running" | "finished"; runner: string | null; verdict: Verdict | null };
+export type JobView = {
+  job: string;
+  kind: JobKind;
+  attempt: number;
+  state: "queued" | "offered" | "running" | "finished";
+  runner: string | null;
+  verdict: Verdict | null;
+};
 export type RunView = {
-  run: RunId; identity: RepositoryIdentity; reason: RunReason; state: string; createdAt: number; finishedAt: number | null;
-  head: string; merge: string | null; tree: string | null; pool: Pool | null; conclusion: string | null; jobs: JobView[];
-  counts: Record<string, number>; notices: string[];
+  run: RunId;
+  identity: RepositoryIdentity;
+  reason: RunReason;
+  state: string;
+  createdAt: number;
+  finishedAt: number | null;
+  head: string;
+  merge: string | null;
+  tree: string | null;
+  pool: Pool | null;
+  conclusion: string | null;
+  jobs: JobView[];
+  counts: Record<string, number>;
+  notices: string[];
 };
 
 /** A job as a Run queues it. The Fleet adds attempt, runner, expiry and signature. */
@@ -106,18 +149,32 @@ export type QueuedJob = {
   work: Work;
   queuedAt: number;
 };
-export type RunnerClass = { class: string; pool: Pool; systems: string[]; features: string[]; online: number; repositories: number[] | null };
+export type RunnerClass = {
+  class: string;
+  pool: Pool;
+  systems: string[];
+  features: string[];
+  online: number;
+  repositories: number[] | null;
+};
 
 export interface FleetContract extends Wakeable {
   /** Queues; answers what is missing when no class of the account can ever take it. */
-  enqueue(account: number, job: QueuedJob): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }>;
+  enqueue(
+    account: number,
+    job: QueuedJob,
+  ): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }>;
   cancel(job: string, reason: string): Promise<void>;
   /** Declared classes of a pool that may serve the repository. */
   classes(pool: Pool, repository: number): Promise<RunnerClass[]>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
   holds(job: string, attempt: number): Promise<boolean>;
-  mintCode(request: import("../../protocol/enrolment.ts").CodeRequest): Promise<{ code: string; expiresAt: number }>;
-  enrol(request: import("../../protocol/enrolment.ts").EnrolmentRequest): Promise<import("../../protocol/enrolment.ts").EnrolmentReply | { refused: string }>;
+  mintCode(
+    request: import("../../protocol/enrolment.ts").CodeRequest,
+  ): Promise<{ code: string; expiresAt: number }>;
+  enrol(
+    request: import("../../protocol/enrolment.ts").EnrolmentRequest,
+  ): Promise<import("../../protocol/enrolment.ts").EnrolmentReply | { refused: string }>;
 }
 
 /** A check run as GitHub should show it. One resource is one check run: `check:<run>:<name>`. */
@@ -133,27 +190,57 @@ export type DesiredCheck = {
   head: string;
   detailsUrl: string;
   status: "queued" | "in_progress" | "completed";
-  conclusion: "success" | "failure" | "neutral" | "cancelled" | "timed_out" | "action_required" | "skipped" | null;
+  conclusion:
+    | "success"
+    | "failure"
+    | "neutral"
+    | "cancelled"
+    | "timed_out"
+    | "action_required"
+    | "skipped"
+    | null;
   title: string;
   summary: string;
   text: string | null;
-  annotations: { path: string; start_line: number; end_line: number; annotation_level: "notice" | "warning" | "failure"; message: string; title: string }[];
+  annotations: {
+    path: string;
+    start_line: number;
+    end_line: number;
+    annotation_level: "notice" | "warning" | "failure";
+    message: string;
+    title: string;
+  }[];
   actions: { label: string; description: string; identifier: string }[];
   startedAt: number;
   completedAt: number | null;
 };
 
 /** Read answers; `unavailable` is an infrastructure state, never a verdict on the change. */
-export type Read<T> = { ok: true; value: T } | { ok: false; missing: true } | { ok: false; missing: false; retryAfter: number; reason: string };
-export type PullState = { state: "open" | "closed"; head: string; base: string; merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string } };
+export type Read<T> =
+  | { ok: true; value: T }
+  | { ok: false; missing: true }
+  | { ok: false; missing: false; retryAfter: number; reason: string };
+export type PullState = {
+  state: "open" | "closed";
+  head: string;
+  base: string;
+  merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
+};
 
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
   pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
   /** Tree of a commit, and its parents. */
-  commit(repository: { owner: string; name: string }, sha: string): Promise<Read<{ tree: string; parents: string[] }>>;
+  commit(
+    repository: { owner: string; name: string },
+    sha: string,
+  ): Promise<Read<{ tree: string; parents: string[] }>>;
   /** A file's text at a ref; `missing` when it is not there. */
-  file(repository: { owner: string; name: string }, path: string, ref: string): Promise<Read<{ text: string; commit: string }>>;
+  file(
+    repository: { owner: string; name: string },
+    path: string,
+    ref: string,
+  ): Promise<Read<{ text: string; commit: string }>>;
   /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
   role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;
   /** Whether the repository can be seen by everybody, now. */
@@ -168,7 +255,14 @@ export interface WriterContract extends Wakeable {
 
 export interface LogContract extends Wakeable {
   /** Text of a stream from `offset`; at most 256 KiB. Redacted before it arrived. */
-  read(stream: string, offset: number): Promise<{ data: Uint8Array; next: number; closed: { size: number; sha256: string; dropped: number } | null } | null>;
+  read(
+    stream: string,
+    offset: number,
+  ): Promise<{
+    data: Uint8Array;
+    next: number;
+    closed: { size: number; sha256: string; dropped: number } | null;
+  } | null>;
   streams(): Promise<{ stream: string; size: number; closed: boolean }[]>;
 }
 

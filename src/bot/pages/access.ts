@@ -15,14 +15,18 @@ export async function access(env: Environment, id: string): Promise<Access | nul
   // What ran while the repository was private stays so.
   if (view === null || view.identity.repository.private) return null;
   const { host, installation, repository } = view.identity;
-  const seen = await env.WRITER.getByName(objectName.writer(host, installation)).visibility(repository.id);
+  const seen = await env.WRITER.getByName(objectName.writer(host, installation)).visibility(
+    repository.id,
+  );
   return seen.ok && !seen.value.private ? { run, view } : null;
 }
 
 /** Asking an object for its run makes the object; the index keeps guessed ids from making millions. */
 async function mayExist(env: Environment, id: string): Promise<boolean> {
   try {
-    const row = await env.INDEX.prepare("SELECT private FROM runs WHERE run = ?").bind(id).first<{ private: number }>();
+    const row = await env.INDEX.prepare("SELECT private FROM runs WHERE run = ?")
+      .bind(id)
+      .first<{ private: number }>();
     return row !== null && row.private !== 1;
   } catch (error) {
     // The index can be away or not yet built; the run itself is what counts.

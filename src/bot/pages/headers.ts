@@ -4,7 +4,8 @@ import type { MiddlewareHandler } from "hono";
  * Nothing but our own stylesheet and script, no framing, no forms, no base. What is shown was written by attackers; even
  * if an element of theirs got in, it could load and send nothing.
  */
-const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 export const secure: MiddlewareHandler = async (context, next) => {
   await next();

@@ -1,6 +1,12 @@
 import type { Child } from "hono/jsx";
 
-export type LayoutProps = { title: string; banner: string | undefined; refresh?: { seconds: number; url: string } | null; script?: boolean; children: Child };
+export type LayoutProps = {
+  title: string;
+  banner: string | undefined;
+  refresh?: { seconds: number; url: string } | null;
+  script?: boolean;
+  children: Child;
+};
 
 /** Every page. Text is escaped by JSX; no page has inline script or style. */
 export function Layout({ title, banner, refresh, script, children }: LayoutProps) {

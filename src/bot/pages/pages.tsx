@@ -27,7 +27,15 @@ pages.get("/runs/:run", async (context) => {
   if (found === null) return nothing(context);
   const after = offset(context.req.query("after"));
   const attributes = await found.run.attributes(after, PAGE);
-  return page(context, <RunPage view={found.view} attributes={attributes} after={after} banner={context.env.DEMO_BANNER} />);
+  return page(
+    context,
+    <RunPage
+      view={found.view}
+      attributes={attributes}
+      after={after}
+      banner={context.env.DEMO_BANNER}
+    />,
+  );
 });
 
 pages.get("/runs/:run/logs/:job/:attempt/:stream", async (context) => {
@@ -47,24 +55,55 @@ pages.get("/runs/:run/logs/:job/:attempt/:stream/raw", async (context) => {
   });
 });
 
-type LogRead = { view: RunView; job: string; attempt: number; stream: string; from: number; next: number; text: string; closed: { size: number; sha256: string; dropped: number } | null };
+type LogRead = {
+  view: RunView;
+  job: string;
+  attempt: number;
+  stream: string;
+  from: number;
+  next: number;
+  text: string;
+  closed: { size: number; sha256: string; dropped: number } | null;
+};
 
 /** A part of a log, of an attempt the run knows. */
-async function readLog(env: Environment, params: { run: string; job: string; attempt: string; stream: string }, from: number): Promise<LogRead | null> {
+async function readLog(
+  env: Environment,
+  params: { run: string; job: string; attempt: string; stream: string },
+  from: number,
+): Promise<LogRead | null> {
   const { run, job, stream } = params;
   const attempt = Number(params.attempt);
-  if (!LogStream.safeParse(stream).success || !/^[1-9][0-9]{0,3}$/u.test(params.attempt)) return null;
+  if (!LogStream.safeParse(stream).success || !/^[1-9][0-9]{0,3}$/u.test(params.attempt))
+    return null;
   const found = await access(env, run);
   // Only attempts there were have a log; anything else would make an object for each guess.
-  if (found === null || !found.view.jobs.some((one) => one.job === job && attempt <= one.attempt)) return null;
-  const part = await env.LOG.getByName(objectName.log(env.GITHUB_HOST, job, attempt)).read(stream, from);
+  if (found === null || !found.view.jobs.some((one) => one.job === job && attempt <= one.attempt))
+    return null;
+  const part = await env.LOG.getByName(objectName.log(env.GITHUB_HOST, job, attempt)).read(
+    stream,
+    from,
+  );
   if (part === null) return null;
   const over = part.closed !== null && part.next >= part.closed.size;
   const { text, used } = textOf(part.data, over);
-  return { view: found.view, job, attempt, stream, from, next: part.next - part.data.length + used, text, closed: part.closed };
+  return {
+    view: found.view,
+    job,
+    attempt,
+    stream,
+    from,
+    next: part.next - part.data.length + used,
+    text,
+    closed: part.closed,
+  };
 }
 
-function page(context: Context<Env>, content: ReturnType<typeof Layout>, status: 200 | 404 = 200): Response | Promise<Response> {
+function page(
+  context: Context<Env>,
+  content: ReturnType<typeof Layout>,
+  status: 200 | 404 = 200,
+): Response | Promise<Response> {
   return context.html(html`<!doctype html>${content}`, status);
 }
 

@@ -7,7 +7,12 @@ import { Layout } from "./layout.tsx";
 /** Attributes on one page. */
 export const PAGE = 500;
 
-export type RunPageProps = { view: RunView; attributes: AttributeView[]; after: number; banner: string | undefined };
+export type RunPageProps = {
+  view: RunView;
+  attributes: AttributeView[];
+  after: number;
+  banner: string | undefined;
+};
 
 export function RunPage({ view, attributes, after, banner }: RunPageProps) {
   const { owner, name } = view.identity.repository;
@@ -66,7 +71,8 @@ export function RunPage({ view, attributes, after, banner }: RunPageProps) {
         ))}
       </table>
       <p>
-        {after > 0 ? <a href={`/runs/${view.run}`}>first page</a> : null} {more === undefined ? null : <a href={`/runs/${view.run}?after=${more}`}>next {PAGE}</a>}
+        {after > 0 ? <a href={`/runs/${view.run}`}>first page</a> : null}{" "}
+        {more === undefined ? null : <a href={`/runs/${view.run}?after=${more}`}>next {PAGE}</a>}
       </p>
     </Layout>
   );
@@ -82,14 +88,21 @@ function Facts({ view }: { view: RunView }) {
         {view.conclusion === null ? "" : `: ${view.conclusion}`}
       </dd>
       <dt>Reason</dt>
-      <dd>{reason.kind === "pull_request" ? `pull request ${reason.number}` : reason.kind === "push" ? `push to ${plain(reason.ref)}` : `merge queue ${plain(reason.headRef)}`}</dd>
+      <dd>
+        {reason.kind === "pull_request"
+          ? `pull request ${reason.number}`
+          : reason.kind === "push"
+            ? `push to ${plain(reason.ref)}`
+            : `merge queue ${plain(reason.headRef)}`}
+      </dd>
       <dt>Head</dt>
       <dd>
         <code>{view.head}</code>
       </dd>
       <dt>Built</dt>
       <dd>
-        <code>{view.merge ?? view.head}</code> {view.tree === null ? null : <span>(tree {view.tree})</span>}
+        <code>{view.merge ?? view.head}</code>{" "}
+        {view.tree === null ? null : <span>(tree {view.tree})</span>}
       </dd>
       <dt>Pool</dt>
       <dd>{view.pool ?? "none"}</dd>
@@ -120,7 +133,9 @@ function Attribute({ run, attribute }: { run: string; attribute: AttributeView }
         <Judged verdict={verdict} required={required} />
       </td>
       <td>{seconds > 0 ? `${seconds.toFixed(1)} s` : ""}</td>
-      <td>{log === null ? null : <a href={logPath(run, log.job, log.attempt, log.stream)}>log</a>}</td>
+      <td>
+        {log === null ? null : <a href={logPath(run, log.job, log.attempt, log.stream)}>log</a>}
+      </td>
     </tr>
   );
 }
@@ -128,11 +143,20 @@ function Attribute({ run, attribute }: { run: string; attribute: AttributeView }
 function Judged({ verdict, required }: { verdict: Verdict | null; required: boolean }) {
   if (verdict === null) return <span>pending</span>;
   const outcome = conclusion(verdict.kind, required);
-  const style = outcome === "success" ? "good" : outcome === "failure" || outcome === "timed_out" ? "bad" : outcome === "neutral" ? "" : "warn";
+  const style =
+    outcome === "success"
+      ? "good"
+      : outcome === "failure" || outcome === "timed_out"
+        ? "bad"
+        : outcome === "neutral"
+          ? ""
+          : "warn";
   return (
     <span class={style}>
       {word(verdict.kind)}
-      {verdict.kind === "evaluation-error" && verdict.position ? ` at ${plain(verdict.position.file)}:${verdict.position.line}` : ""}
+      {verdict.kind === "evaluation-error" && verdict.position
+        ? ` at ${plain(verdict.position.file)}:${verdict.position.line}`
+        : ""}
     </span>
   );
 }

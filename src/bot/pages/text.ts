@@ -14,7 +14,12 @@ export function textOf(data: Uint8Array, over: boolean): { text: string; used: n
 
 function cutOff(data: Uint8Array): number {
   const escape = data.lastIndexOf(0x1b);
-  if (escape >= 0 && data.length - escape <= LONGEST_SEQUENCE && !/[\u0040-\u005a\u005c-\u007e]/u.test(ascii(data.subarray(escape + 1)))) return data.length - escape;
+  if (
+    escape >= 0 &&
+    data.length - escape <= LONGEST_SEQUENCE &&
+    !/[\u0040-\u005a\u005c-\u007e]/u.test(ascii(data.subarray(escape + 1)))
+  )
+    return data.length - escape;
   for (let back = 1; back <= Math.min(3, data.length); back += 1) {
     const byte = data[data.length - back] ?? 0;
     if (byte < 0x80) return 0;

@@ -9,17 +9,34 @@ import { table } from "./table.ts";
 import { brief, detail } from "./verdict.ts";
 
 /** `snowcat`: the whole run. `attributes` come worst first and may be fewer than the run has. */
-export function overallCheck(summary: Summary, attributes: readonly Listed[], causes: readonly Cause[], configuration: Annotation[] = []): CheckBody {
+export function overallCheck(
+  summary: Summary,
+  attributes: readonly Listed[],
+  causes: readonly Cause[],
+  configuration: Annotation[] = [],
+): CheckBody {
   const { stopped } = summary;
   const done = summary.phase === "finished" || summary.phase === "waiting-approval";
   const parts = [...causeParts(causes), ...table(attributes)];
-  const text = bounded(parts, (left) => `\n${cutNote(left, attributes.length, summary.attributes, summary.url)}\n`, parts.length + summary.attributes - attributes.length);
-  const verdict = stopped ?? (summary.evaluation && summary.evaluation.kind !== "succeeded" ? summary.evaluation : null);
+  const text = bounded(
+    parts,
+    (left) => `\n${cutNote(left, attributes.length, summary.attributes, summary.url)}\n`,
+    parts.length + summary.attributes - attributes.length,
+  );
+  const verdict =
+    stopped ??
+    (summary.evaluation && summary.evaluation.kind !== "succeeded" ? summary.evaluation : null);
   return {
     status: done ? "completed" : "in_progress",
-    conclusion: done ? (stopped ? conclusion(stopped.kind, true) : (summary.conclusion ?? "action_required")) : null,
+    conclusion: done
+      ? stopped
+        ? conclusion(stopped.kind, true)
+        : (summary.conclusion ?? "action_required")
+      : null,
     title: line(overallTitle(summary)),
-    summary: [verdict === null ? "" : `${explain(verdict)}\n`, approval(summary), facts(summary)].filter((part) => part !== "").join("\n"),
+    summary: [verdict === null ? "" : `${explain(verdict)}\n`, approval(summary), facts(summary)]
+      .filter((part) => part !== "")
+      .join("\n"),
     text: text.trim() === "" ? null : text,
     annotations: done ? configuration : [],
     actions:
@@ -30,22 +47,42 @@ export function overallCheck(summary: Summary, attributes: readonly Listed[], ca
 }
 
 /** `snowcat / evaluation`: whether everything could be evaluated. `errors` are the attributes that could not. */
-export function evaluationCheck(summary: Summary, errors: readonly Listed[], total: number): CheckBody {
+export function evaluationCheck(
+  summary: Summary,
+  errors: readonly Listed[],
+  total: number,
+): CheckBody {
   const verdict = summary.evaluation ?? summary.stopped;
   const done = verdict !== null;
-  const required = errors.some((error) => error.required) || summary.counts.some((one) => one.required && one.count > 0 && (one.kind === "evaluation-error" || one.kind === "not-covered"));
+  const required =
+    errors.some((error) => error.required) ||
+    summary.counts.some(
+      (one) =>
+        one.required &&
+        one.count > 0 &&
+        (one.kind === "evaluation-error" || one.kind === "not-covered"),
+    );
   const whole: Conclusion = verdict === null ? "action_required" : conclusion(verdict.kind, true);
   const text = bounded(
-    errors.map((error) => `### ${code(error.name)}\n\n${error.verdict === null ? "" : brief(error.verdict)}${error.required ? "" : " (not required)"}\n\n${error.verdict === null ? "" : detail(error.verdict, 3_000)}\n`),
+    errors.map(
+      (error) =>
+        `### ${code(error.name)}\n\n${error.verdict === null ? "" : brief(error.verdict)}${error.required ? "" : " (not required)"}\n\n${error.verdict === null ? "" : detail(error.verdict, 3_000)}\n`,
+    ),
     (left) => `\n${left} more attributes have errors: [the run](${summary.url}) lists them.\n`,
     total,
   );
-  const root: Listed[] = verdict === null ? [] : [{ name: "flake", system: null, required: true, verdict, seconds: 0 }];
+  const root: Listed[] =
+    verdict === null ? [] : [{ name: "flake", system: null, required: true, verdict, seconds: 0 }];
   return {
     status: done ? "completed" : "in_progress",
     conclusion: !done ? null : whole !== "success" ? whole : required ? worst(summary) : "success",
     title: line(evaluationTitle(summary, verdict, total)),
-    summary: [verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n`, facts(summary)].filter((part) => part !== "").join("\n"),
+    summary: [
+      verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n`,
+      facts(summary),
+    ]
+      .filter((part) => part !== "")
+      .join("\n"),
     text: text.trim() === "" ? null : text,
     annotations: done ? annotations([...root, ...errors]) : [],
     actions: [],
@@ -53,20 +90,39 @@ export function evaluationCheck(summary: Summary, errors: readonly Listed[], tot
 }
 
 /** `snowcat / build`: what was built. `attributes` are those that were to be built, worst first. */
-export function buildCheck(summary: Summary, attributes: readonly Listed[], causes: readonly Cause[]): CheckBody {
+export function buildCheck(
+  summary: Summary,
+  attributes: readonly Listed[],
+  causes: readonly Cause[],
+): CheckBody {
   const done = summary.phase === "finished";
   const counts = summary.counts.filter(({ kind }) => !OF_EVALUATION.has(kind));
   const total = counts.reduce((sum, { count }) => sum + count, 0);
   const required = counts.filter((one) => one.required && one.count > 0);
-  const ended = summary.stopped ?? (summary.evaluation?.kind === "succeeded" ? null : summary.evaluation);
+  const ended =
+    summary.stopped ?? (summary.evaluation?.kind === "succeeded" ? null : summary.evaluation);
   const parts = [...causeParts(causes), ...table(attributes)];
   const left = Math.max(0, total + summary.pending - attributes.length);
-  const text = bounded(parts, (rest) => `\n${cutNote(rest, attributes.length, total + summary.pending, summary.url)}\n`, parts.length + left);
+  const text = bounded(
+    parts,
+    (rest) => `\n${cutNote(rest, attributes.length, total + summary.pending, summary.url)}\n`,
+    parts.length + left,
+  );
   const nothing = total === 0 && ended !== null;
   return {
-    status: done ? "completed" : summary.phase === "building" || total > 0 ? "in_progress" : "queued",
+    status: done
+      ? "completed"
+      : summary.phase === "building" || total > 0
+        ? "in_progress"
+        : "queued",
     conclusion: !done ? null : nothing ? conclusion(ended.kind, true) : rollup(required),
-    title: line(!done ? `${judged(summary)} of ${summary.attributes} attributes` : nothing ? `Nothing was built: ${word(ended.kind)}` : tally(counts)),
+    title: line(
+      !done
+        ? `${judged(summary)} of ${summary.attributes} attributes`
+        : nothing
+          ? `Nothing was built: ${word(ended.kind)}`
+          : tally(counts),
+    ),
     summary: facts(summary),
     text: text.trim() === "" ? null : text,
     annotations: [],
@@ -74,24 +130,38 @@ export function buildCheck(summary: Summary, attributes: readonly Listed[], caus
   };
 }
 
-const OF_EVALUATION: ReadonlySet<string> = new Set(["evaluation-error", "not-covered", "evaluated-only"]);
+const OF_EVALUATION: ReadonlySet<string> = new Set([
+  "evaluation-error",
+  "not-covered",
+  "evaluated-only",
+]);
 
 function worst(summary: Summary): Conclusion {
-  return rollup(summary.counts.filter(({ kind, count }) => count > 0 && (kind === "evaluation-error" || kind === "not-covered")));
+  return rollup(
+    summary.counts.filter(
+      ({ kind, count }) => count > 0 && (kind === "evaluation-error" || kind === "not-covered"),
+    ),
+  );
 }
 
 function overallTitle(summary: Summary): string {
   const { stopped, phase } = summary;
-  if (stopped !== null) return stopped.kind === "needs-approval" ? "Needs approval" : capital(word(stopped.kind));
+  if (stopped !== null)
+    return stopped.kind === "needs-approval" ? "Needs approval" : capital(word(stopped.kind));
   if (phase === "preparing") return "Preparing";
   if (phase === "evaluating" && summary.attributes === 0) return "Evaluating";
-  if (phase !== "finished") return `${judged(summary)} of ${summary.attributes} attributes${phase === "evaluating" ? ", evaluating" : ""}`;
-  if (summary.evaluation && summary.evaluation.kind !== "succeeded") return `Evaluation: ${word(summary.evaluation.kind)}`;
-  return summary.attributes === 0 ? "Nothing to build" : `${tally(summary.counts)}${summary.replayOf === null ? "" : " (tree known)"}`;
+  if (phase !== "finished")
+    return `${judged(summary)} of ${summary.attributes} attributes${phase === "evaluating" ? ", evaluating" : ""}`;
+  if (summary.evaluation && summary.evaluation.kind !== "succeeded")
+    return `Evaluation: ${word(summary.evaluation.kind)}`;
+  return summary.attributes === 0
+    ? "Nothing to build"
+    : `${tally(summary.counts)}${summary.replayOf === null ? "" : " (tree known)"}`;
 }
 
 function evaluationTitle(summary: Summary, verdict: Verdict | null, errors: number): string {
-  if (verdict === null) return summary.attributes === 0 ? "Evaluating" : `${summary.attributes} attributes so far`;
+  if (verdict === null)
+    return summary.attributes === 0 ? "Evaluating" : `${summary.attributes} attributes so far`;
   if (verdict.kind !== "succeeded") return capital(word(verdict.kind));
   if (errors > 0) return `${errors} of ${summary.attributes} attributes with errors`;
   return `${summary.attributes} attributes${summary.replayOf === null ? "" : " (tree known)"}`;
@@ -106,11 +176,14 @@ function tally(counts: Summary["counts"]): string {
   const words = new Map<string, number>();
   for (const { kind, required, count } of counts) {
     if (count === 0) continue;
-    const label = required || kind === "evaluated-only" ? word(kind) : `${word(kind)} (not required)`;
+    const label =
+      required || kind === "evaluated-only" ? word(kind) : `${word(kind)} (not required)`;
     words.set(label, (words.get(label) ?? 0) + count);
   }
   const good = word("succeeded");
-  const sorted = [...words].toSorted(([a], [b]) => Number(a === good) - Number(b === good) || (a < b ? -1 : 1));
+  const sorted = [...words].toSorted(
+    ([a], [b]) => Number(a === good) - Number(b === good) || (a < b ? -1 : 1),
+  );
   return sorted.map(([label, count]) => `${count} ${label}`).join(", ") || "Nothing to build";
 }
 
@@ -128,9 +201,15 @@ function facts(summary: Summary): string {
   const merged = summary.built !== null && summary.built !== summary.head;
   return [
     `- Commit: ${code(summary.head)}${merged ? `; built: its test merge ${code(summary.built ?? "")}${summary.base === null ? "" : ` into ${code(summary.base)}`}` : ""}\n`,
-    summary.pool === null ? "" : `- Pool: ${code(summary.pool)}; required systems: ${summary.requiredSystems.map((system) => code(system)).join(", ") || "none"}\n`,
-    replayOf === null ? "" : `- The same tree was judged before, by run ${code(replayOf)}: nothing was evaluated or built again. Re-run the check to do so.\n`,
-    evaluator === null ? "" : `- Evaluator: ${code(evaluator.name)}, ${Math.round(evaluator.seconds)} s${evaluator.degraded === null ? "" : `; degraded: ${code(evaluator.degraded)}`}\n`,
+    summary.pool === null
+      ? ""
+      : `- Pool: ${code(summary.pool)}; required systems: ${summary.requiredSystems.map((system) => code(system)).join(", ") || "none"}\n`,
+    replayOf === null
+      ? ""
+      : `- The same tree was judged before, by run ${code(replayOf)}: nothing was evaluated or built again. Re-run the check to do so.\n`,
+    evaluator === null
+      ? ""
+      : `- Evaluator: ${code(evaluator.name)}, ${Math.round(evaluator.seconds)} s${evaluator.degraded === null ? "" : `; degraded: ${code(evaluator.degraded)}`}\n`,
     ...summary.notices.slice(0, 50).map((notice) => `- Notice: ${code(notice, 500)}\n`),
     `- [The run](${summary.url})\n`,
   ].join("");

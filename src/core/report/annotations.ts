@@ -8,19 +8,37 @@ export const ANNOTATION_CAP = 200;
 export function annotations(errors: readonly Listed[]): Annotation[] {
   const seen = new Map<string, Annotation>();
   for (const { name, required, verdict } of errors) {
-    if (verdict?.kind !== "evaluation-error" || verdict.position === null || !inTree(verdict.position.file)) continue;
+    if (
+      verdict?.kind !== "evaluation-error" ||
+      verdict.position === null ||
+      !inTree(verdict.position.file)
+    )
+      continue;
     const { file, line: at } = verdict.position;
     const key = `${file}:${at}:${verdict.message}`;
     if (seen.has(key)) continue;
     if (seen.size === ANNOTATION_CAP) break;
     const message = plain(verdict.message).slice(0, 8_000) || "evaluation error";
     const level = required ? "failure" : "warning";
-    seen.set(key, { path: file, start_line: at, end_line: at, annotation_level: level, title: line(`${name}: evaluation error`), message });
+    seen.set(key, {
+      path: file,
+      start_line: at,
+      end_line: at,
+      annotation_level: level,
+      title: line(`${name}: evaluation error`),
+      message,
+    });
   }
   return [...seen.values()];
 }
 
 /** GitHub refuses a whole request for one path that is not relative to the tree. */
 export function inTree(file: string): boolean {
-  return file !== "" && !file.startsWith("/") && file.length <= 1_024 && !/[\u0000-\u001f\u007f\\]/u.test(file) && !file.split("/").some((part) => part === ".." || part === "." || part === "");
+  return (
+    file !== "" &&
+    !file.startsWith("/") &&
+    file.length <= 1_024 &&
+    !/[\u0000-\u001f\u007f\\]/u.test(file) &&
+    !file.split("/").some((part) => part === ".." || part === "." || part === "")
+  );
 }

@@ -15,7 +15,12 @@ export function bytes(text: string): number {
  * Joins whole parts (a row, a block; each ends as it must) up to the limit, so that nothing is cut in the middle of a
  * fence; `rest` words what was left out and has its room kept.
  */
-export function bounded(parts: Iterable<string>, rest: (left: number) => string, total: number, limit = FIELD_BYTES): string {
+export function bounded(
+  parts: Iterable<string>,
+  rest: (left: number) => string,
+  total: number,
+  limit = FIELD_BYTES,
+): string {
   const room = limit - bytes(rest(total));
   let used = 0;
   let shown = 0;

@@ -25,10 +25,14 @@ export function causeCheck(cause: Cause, url: string): CheckBody {
     status: "completed",
     // Only causes of something required have a check run.
     conclusion: conclusion(kind, true),
-    title: line(cause.total > 1 ? `${plainBrief(cause)}; ${cause.total} attributes` : plainBrief(cause)),
+    title: line(
+      cause.total > 1 ? `${plainBrief(cause)}; ${cause.total} attributes` : plainBrief(cause),
+    ),
     summary: lines.join(""),
     text: text.trim() === "" ? null : text,
-    annotations: annotations([{ name: cause.label, system: null, required: true, verdict: cause.verdict, seconds: 0 }]),
+    annotations: annotations([
+      { name: cause.label, system: null, required: true, verdict: cause.verdict, seconds: 0 },
+    ]),
     actions: [],
   };
 }
@@ -38,8 +42,15 @@ export function* causeParts(causes: Iterable<Cause>): Iterable<string> {
   for (const cause of causes) {
     const log = cause.log === null ? "" : ` [Whole log](${cause.log}).`;
     const others = cause.dependents.filter((name) => name !== cause.label);
-    const more = cause.total - (cause.dependents.length - others.length) - Math.min(others.length, 20);
-    const list = others.length === 0 ? "" : `With it: ${others.slice(0, 20).map((name) => code(name)).join(", ")}${more > 0 ? ` and ${more} more` : ""}.\n\n`;
+    const more =
+      cause.total - (cause.dependents.length - others.length) - Math.min(others.length, 20);
+    const list =
+      others.length === 0
+        ? ""
+        : `With it: ${others
+            .slice(0, 20)
+            .map((name) => code(name))
+            .join(", ")}${more > 0 ? ` and ${more} more` : ""}.\n\n`;
     yield `### ${code(cause.label)}\n\n${brief(cause.verdict)}.${log} ${advice(cause.verdict.kind)}\n\n${list}${detail(cause.verdict, 4_000)}\n`;
   }
 }

@@ -5,17 +5,27 @@
 
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\^_])/gu;
 /** Controls, and what turns the direction of text or hides in it. */
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+const INVISIBLE =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** Text without terminal sequences, controls and direction marks; lines and tabs stay. */
 export function plain(text: string): string {
-  return text.replace(/\r\n?/gu, "\n").replace(ESCAPES, "").replace(LONE_SURROGATE, "\ufffd").replace(INVISIBLE, "\ufffd");
+  return text
+    .replace(/\r\n?/gu, "\n")
+    .replace(ESCAPES, "")
+    .replace(LONE_SURROGATE, "\ufffd")
+    .replace(INVISIBLE, "\ufffd");
 }
 
 /** One line of plain text, at most `length` characters: for titles and names, which are no Markdown. */
 export function line(text: string, length = 200): string {
-  return cut(plain(text).replace(/[\n\t]+/gu, " ").trim(), length);
+  return cut(
+    plain(text)
+      .replace(/[\n\t]+/gu, " ")
+      .trim(),
+    length,
+  );
 }
 
 /**
@@ -33,7 +43,12 @@ export function code(text: string, length = 200): string {
 /** A fenced block of the text's last `length` characters (or first, with `head`). */
 export function block(text: string, length = 8_000, keep: "head" | "tail" = "tail"): string {
   const clean = plain(text).replace(/\n+$/u, "");
-  const kept = clean.length <= length ? clean : keep === "tail" ? `[… ${clean.length - length} characters cut]\n${clean.slice(-length)}` : `${clean.slice(0, length)}\n[… ${clean.length - length} characters cut]`;
+  const kept =
+    clean.length <= length
+      ? clean
+      : keep === "tail"
+        ? `[… ${clean.length - length} characters cut]\n${clean.slice(-length)}`
+        : `${clean.slice(0, length)}\n[… ${clean.length - length} characters cut]`;
   const fence = "`".repeat(Math.max(3, longestRun(kept, "`") + 1));
   return `${fence}text\n${kept.replace(LONE_SURROGATE, "\ufffd")}\n${fence}`;
 }

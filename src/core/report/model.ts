@@ -27,10 +27,23 @@ export type Summary = {
   url: string;
 };
 
-export type Listed = { name: string; system: string | null; required: boolean; verdict: Verdict | null; seconds: number };
+export type Listed = {
+  name: string;
+  system: string | null;
+  required: boolean;
+  verdict: Verdict | null;
+  seconds: number;
+};
 
 /** One root cause and what hangs on it. `dependents` may be fewer than `total`. */
-export type Cause = { label: string; drv: string | null; verdict: Verdict; dependents: string[]; total: number; log: string | null };
+export type Cause = {
+  label: string;
+  drv: string | null;
+  verdict: Verdict;
+  dependents: string[];
+  total: number;
+  log: string | null;
+};
 
 export type Annotation = {
   path: string;

@@ -6,7 +6,9 @@ import { brief } from "./verdict.ts";
 export function* table(attributes: Iterable<Listed>): Iterable<string> {
   let first = true;
   for (const { name, system, required, verdict, seconds } of attributes) {
-    const head = first ? "| attribute | system | required | verdict | time |\n|---|---|---|---|---|\n" : "";
+    const head = first
+      ? "| attribute | system | required | verdict | time |\n|---|---|---|---|---|\n"
+      : "";
     first = false;
     yield `${head}| ${code(name)} | ${system === null ? "" : code(system)} | ${required ? "yes" : "no"} | ${verdict === null ? "pending" : brief(verdict)} | ${time(seconds)} |\n`;
   }

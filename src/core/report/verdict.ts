@@ -18,9 +18,13 @@ export function brief(verdict: Verdict): string {
     case "silent":
       return `printed nothing for ${verdict.limitSeconds} s`;
     case "out-of-memory":
-      return verdict.limitBytes === null ? "out of memory" : `out of memory (limit ${Math.round(verdict.limitBytes / 2 ** 20)} MiB)`;
+      return verdict.limitBytes === null
+        ? "out of memory"
+        : `out of memory (limit ${Math.round(verdict.limitBytes / 2 ** 20)} MiB)`;
     case "evaluation-error":
-      return verdict.position ? `evaluation error at ${code(`${verdict.position.file}:${verdict.position.line}`)}` : "evaluation error";
+      return verdict.position
+        ? `evaluation error at ${code(`${verdict.position.file}:${verdict.position.line}`)}`
+        : "evaluation error";
     case "no-runner":
       return `no runner has ${verdict.missing.map((one) => code(one)).join(", ") || "what it needs"}`;
     case "not-covered":

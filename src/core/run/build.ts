@@ -14,7 +14,12 @@ export const SLICE_WAIT = 2_000;
 export type Recalled = { drv: string; verdict: Verdict; seconds: number; at: number };
 
 /** The Repo's answer for derivations in state `unknown`: judged where it may be, ready to build elsewhere. */
-export function recalled(slice: Slice, asked: readonly string[], known: readonly Recalled[], now: number): Changes {
+export function recalled(
+  slice: Slice,
+  asked: readonly string[],
+  known: readonly Recalled[],
+  now: number,
+): Changes {
   const draft = new Draft(slice);
   if (draft.run.stopped !== null) return draft.changes();
   const verdicts = new Map(known.map((one) => [one.drv, one]));
@@ -42,7 +47,11 @@ function remembered({ verdict, at }: Recalled, fresh: boolean, now: number): Ver
  */
 export function lease(slice: Slice, all: boolean): Changes {
   const draft = new Draft(slice);
-  if (draft.run.stopped !== null || (draft.run.phase !== "evaluating" && draft.run.phase !== "building")) return draft.changes();
+  if (
+    draft.run.stopped !== null ||
+    (draft.run.phase !== "evaluating" && draft.run.phase !== "building")
+  )
+    return draft.changes();
   const groups = new Map<string, DerivationRow[]>();
   for (const derivation of draft.derivations()) {
     if (derivation.state !== "ready") continue;
@@ -81,14 +90,26 @@ function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: 
 }
 
 /** A batch of results of an attempt that is current. Only derivations of the attempt's own job are taken. */
-export function results(slice: Slice, job: number, attempt: number, batch: readonly AttributeResult[]): Changes {
+export function results(
+  slice: Slice,
+  job: number,
+  attempt: number,
+  batch: readonly AttributeResult[],
+): Changes {
   const draft = new Draft(slice);
   if (draft.run.stopped !== null) return draft.changes();
   for (const result of batch) {
     const derivation = draft.derivation(result.drv);
     if (derivation === null || derivation.job !== job || derivation.state !== "leased") continue;
-    const log: AttributeRow["log"] = result.log === null ? null : { job, attempt, stream: result.log };
-    draft.judgeDerivation(derivation, result.verdict, result.seconds, log, reusable(result.verdict) !== null);
+    const log: AttributeRow["log"] =
+      result.log === null ? null : { job, attempt, stream: result.log };
+    draft.judgeDerivation(
+      derivation,
+      result.verdict,
+      result.seconds,
+      log,
+      reusable(result.verdict) !== null,
+    );
   }
   return draft.changes();
 }

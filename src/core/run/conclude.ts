@@ -7,7 +7,9 @@ export type Count = { kind: VerdictKind; required: boolean; count: number };
 /** The run's conclusion, of its counts. Not a success unless everything required has succeeded. */
 export function conclude(run: RunRow, counts: readonly Count[]): Conclusion {
   if (run.stopped !== null) return conclusion(run.stopped.kind, true);
-  const verdicts: { kind: VerdictKind; required: boolean }[] = counts.filter(({ count }) => count > 0);
+  const verdicts: { kind: VerdictKind; required: boolean }[] = counts.filter(
+    ({ count }) => count > 0,
+  );
   verdicts.push({ kind: run.evaluation?.kind ?? "not-covered", required: true });
   const worst = rollup(verdicts);
   if (worst === "success" && run.requiredSucceeded !== run.required) return "action_required";

@@ -18,13 +18,18 @@ export class Draft {
   readonly #derivations = new Map<string, DerivationRow>();
   readonly #byDrv = new Map<string, Set<string>>();
   readonly #counts = new Map<string, Delta>();
-  readonly #touched = { jobs: new Set<number>(), attributes: new Set<string>(), derivations: new Set<string>() };
+  readonly #touched = {
+    jobs: new Set<number>(),
+    attributes: new Set<string>(),
+    derivations: new Set<string>(),
+  };
 
   constructor(slice: Slice) {
     this.run = { ...slice.run };
     for (const job of slice.jobs) this.#jobs.set(job.number, { ...job });
     for (const attribute of slice.attributes) this.#index({ ...attribute });
-    for (const derivation of slice.derivations) this.#derivations.set(derivation.drv, { ...derivation });
+    for (const derivation of slice.derivations)
+      this.#derivations.set(derivation.drv, { ...derivation });
   }
 
   job(number: number): JobRow | null {
@@ -37,7 +42,16 @@ export class Draft {
   newJob(job: Pick<JobRow, "kind" | "system" | "features" | "retries">): JobRow {
     this.run.jobs += 1;
     this.run.openJobs += 1;
-    const row: JobRow = { ...job, number: this.run.jobs, state: "new", attempt: 0, runner: null, verdict: null, digest: null, cancel: null };
+    const row: JobRow = {
+      ...job,
+      number: this.run.jobs,
+      state: "new",
+      attempt: 0,
+      runner: null,
+      verdict: null,
+      digest: null,
+      cancel: null,
+    };
     this.#jobs.set(row.number, row);
     this.#touched.jobs.add(row.number);
     return row;
@@ -70,17 +84,31 @@ export class Draft {
     return this.#derivations.values();
   }
 
-  addAttribute(attribute: Omit<AttributeRow, "index" | "verdict" | "cause" | "seconds" | "log">): AttributeRow {
+  addAttribute(
+    attribute: Omit<AttributeRow, "index" | "verdict" | "cause" | "seconds" | "log">,
+  ): AttributeRow {
     this.run.attributes += 1;
     this.run.pending += 1;
     if (attribute.required) this.run.required += 1;
-    const row: AttributeRow = { ...attribute, index: this.run.attributes, verdict: null, cause: null, seconds: 0, log: null };
+    const row: AttributeRow = {
+      ...attribute,
+      index: this.run.attributes,
+      verdict: null,
+      cause: null,
+      seconds: 0,
+      log: null,
+    };
     this.#touch(this.#index(row));
     return row;
   }
 
   /** An attribute's verdict, once: the first one stays. */
-  judge(attribute: AttributeRow, verdict: Verdict, seconds: number, log: AttributeRow["log"]): void {
+  judge(
+    attribute: AttributeRow,
+    verdict: Verdict,
+    seconds: number,
+    log: AttributeRow["log"],
+  ): void {
     if (attribute.verdict !== null) return;
     attribute.verdict = verdict;
     attribute.cause = causeOf(attribute, verdict);
@@ -95,7 +123,8 @@ export class Draft {
 
   /** An error of an evaluation that was lost is taken back when the next one gets further. */
   reopen(attribute: AttributeRow, drv: string, required: boolean): void {
-    if (attribute.verdict?.kind !== "evaluation-error") throw new Error(`attribute ${attribute.name} has no evaluation error to take back`);
+    if (attribute.verdict?.kind !== "evaluation-error")
+      throw new Error(`attribute ${attribute.name} has no evaluation error to take back`);
     this.run.pending += 1;
     this.run.unreplayable -= 1;
     this.#count(attribute.verdict.kind, attribute.required, -1);
@@ -108,9 +137,18 @@ export class Draft {
     return this.#derivations.get(drv) ?? null;
   }
 
-  addDerivation(row: Pick<DerivationRow, "drv" | "name" | "system" | "features" | "selection" | "path">): void {
+  addDerivation(
+    row: Pick<DerivationRow, "drv" | "name" | "system" | "features" | "selection" | "path">,
+  ): void {
     this.run.openDerivations += 1;
-    this.#derivations.set(row.drv, { ...row, state: "unknown", job: null, verdict: null, seconds: 0, remember: false });
+    this.#derivations.set(row.drv, {
+      ...row,
+      state: "unknown",
+      job: null,
+      verdict: null,
+      seconds: 0,
+      remember: false,
+    });
     this.#touched.derivations.add(row.drv);
   }
 
@@ -122,7 +160,13 @@ export class Draft {
   }
 
   /** A derivation's verdict, once, and that of each attribute that is it. */
-  judgeDerivation(derivation: DerivationRow, verdict: Verdict, seconds: number, log: AttributeRow["log"], remember: boolean): void {
+  judgeDerivation(
+    derivation: DerivationRow,
+    verdict: Verdict,
+    seconds: number,
+    log: AttributeRow["log"],
+    remember: boolean,
+  ): void {
     if (derivation.state === "done") return;
     derivation.state = "done";
     derivation.verdict = verdict;
@@ -130,7 +174,8 @@ export class Draft {
     derivation.remember = remember;
     this.run.openDerivations -= 1;
     this.#touched.derivations.add(derivation.drv);
-    for (const attribute of this.attributesOf(derivation.drv)) this.judge(attribute, verdict, seconds, log);
+    for (const attribute of this.attributesOf(derivation.drv))
+      this.judge(attribute, verdict, seconds, log);
   }
 
   changes(): Changes {

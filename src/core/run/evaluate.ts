@@ -11,10 +11,19 @@ export const MAX_ATTRIBUTES = 50_000;
 export const MISSING = -1;
 
 /** What a batch needs: its attributes' and derivations' rows, and every attribute of these derivations. */
-export function attributesNeed(attributes: readonly Attribute[]): { keys: string[]; drvs: string[] } {
+export function attributesNeed(attributes: readonly Attribute[]): {
+  keys: string[];
+  drvs: string[];
+} {
   return {
     keys: attributes.map(({ selection, path }) => attributeKey(selection, path)),
-    drvs: [...new Set(attributes.flatMap(({ result }) => (result.kind === "derivation" ? [result.derivation.path] : [])))],
+    drvs: [
+      ...new Set(
+        attributes.flatMap(({ result }) =>
+          result.kind === "derivation" ? [result.derivation.path] : [],
+        ),
+      ),
+    ],
   };
 }
 
@@ -32,15 +41,34 @@ function take(draft: Draft, attribute: Attribute): void {
   const required = isRequired(draft.run, attribute);
   if (result.kind === "error") {
     if (known || overflow(draft)) return;
-    const row = draft.addAttribute({ selection, path, name: attributeName(path), system, drv: null, required });
-    draft.judge(row, { kind: "evaluation-error", message: result.message, position: result.position }, attribute.seconds ?? 0, null);
+    const row = draft.addAttribute({
+      selection,
+      path,
+      name: attributeName(path),
+      system,
+      drv: null,
+      required,
+    });
+    draft.judge(
+      row,
+      { kind: "evaluation-error", message: result.message, position: result.position },
+      attribute.seconds ?? 0,
+      null,
+    );
     return;
   }
   const { derivation } = result;
   let row: AttributeRow;
   if (known === null) {
     if (overflow(draft)) return;
-    row = draft.addAttribute({ selection, path, name: attributeName(path), system, drv: derivation.path, required });
+    row = draft.addAttribute({
+      selection,
+      path,
+      name: attributeName(path),
+      system,
+      drv: derivation.path,
+      required,
+    });
   } else if (known.drv === null && known.verdict?.kind === "evaluation-error") {
     draft.reopen(known, derivation.path, required);
     row = known;
@@ -51,13 +79,24 @@ function take(draft: Draft, attribute: Attribute): void {
   }
   const built = draft.derivation(derivation.path);
   if (built === null) {
-    draft.addDerivation({ drv: derivation.path, name: derivation.name, system: derivation.system, features: derivation.features, selection, path });
+    draft.addDerivation({
+      drv: derivation.path,
+      name: derivation.name,
+      system: derivation.system,
+      features: derivation.features,
+      selection,
+      path,
+    });
   } else if (built.verdict !== null) draft.judge(row, built.verdict, built.seconds, null);
 }
 
 function overflow(draft: Draft): boolean {
   if (draft.run.attributes < MAX_ATTRIBUTES) return false;
-  draft.run.evaluation ??= { kind: "evaluation-error", message: `The evaluation gives more than ${MAX_ATTRIBUTES} attributes: name fewer in the configuration.`, position: null };
+  draft.run.evaluation ??= {
+    kind: "evaluation-error",
+    message: `The evaluation gives more than ${MAX_ATTRIBUTES} attributes: name fewer in the configuration.`,
+    position: null,
+  };
   return true;
 }
 
@@ -67,7 +106,10 @@ function isRequired({ rules }: RunRow, { selection, path, system, result }: Attr
   const systems = rules.systems[selection];
   // A selection nobody asked for is a runner's mistake: it blocks rather than passes.
   if (systems === undefined || systems === null) return true;
-  const own = result.kind === "derivation" && result.derivation.system !== "builtin" ? result.derivation.system : system;
+  const own =
+    result.kind === "derivation" && result.derivation.system !== "builtin"
+      ? result.derivation.system
+      : system;
   return own === null || systems.includes(own);
 }
 
@@ -78,8 +120,23 @@ export function missing(slice: Slice, evaluated: Extract<ToRun, { kind: "evaluat
   for (const name of evaluated.missing) {
     const path = [name];
     if (draft.attribute(attributeKey(MISSING, path)) || overflow(draft)) continue;
-    const row = draft.addAttribute({ selection: MISSING, path, name, system: null, drv: null, required: true });
-    draft.judge(row, { kind: "not-covered", reason: "The configuration asks for it, and the evaluation does not have it." }, 0, null);
+    const row = draft.addAttribute({
+      selection: MISSING,
+      path,
+      name,
+      system: null,
+      drv: null,
+      required: true,
+    });
+    draft.judge(
+      row,
+      {
+        kind: "not-covered",
+        reason: "The configuration asks for it, and the evaluation does not have it.",
+      },
+      0,
+      null,
+    );
   }
   return draft.changes();
 }

@@ -11,4 +11,13 @@ export { decideMerge, MERGE_DEADLINE } from "./merge.ts";
 export type { MergeAnswer, MergeDecision } from "./merge.ts";
 export { mayReplay, replayed } from "./replay.ts";
 export type { Replayed } from "./replay.ts";
-export type { AttributeRow, Changes, DerivationRow, JobRow, Phase, Rules, RunRow, Slice } from "./rows.ts";
+export type {
+  AttributeRow,
+  Changes,
+  DerivationRow,
+  JobRow,
+  Phase,
+  Rules,
+  RunRow,
+  Slice,
+} from "./rows.ts";

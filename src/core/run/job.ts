@@ -45,7 +45,13 @@ export type Finish = { outcome: "applied" | "known" | "refused"; changes: Change
  * A job's final verdict, applied once. The slice has the job, the derivations it leases and their attributes. A verdict
  * of an attempt that another followed is refused, and so is a second, different one.
  */
-export function finish(slice: Slice, number: number, attempt: number, verdict: Verdict, digest: string): Finish {
+export function finish(
+  slice: Slice,
+  number: number,
+  attempt: number,
+  verdict: Verdict,
+  digest: string,
+): Finish {
   const draft = new Draft(slice);
   const job = draft.job(number);
   if (job === null) return { outcome: "refused", changes: draft.changes() };
@@ -68,7 +74,10 @@ export function noRunner(slice: Slice, number: number, missing: string[]): Chang
   const draft = new Draft(slice);
   const job = draft.job(number);
   if (job === null || job.state === "finished") return draft.changes();
-  const verdict: Verdict = { kind: "no-runner", missing: missing.slice(0, 64).map((one) => one.slice(0, 256)) };
+  const verdict: Verdict = {
+    kind: "no-runner",
+    missing: missing.slice(0, 64).map((one) => one.slice(0, 256)),
+  };
   draft.finishJob(job, verdict, null);
   if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, false);
   else finishBuild(draft, job, verdict, false);
@@ -76,20 +85,39 @@ export function noRunner(slice: Slice, number: number, missing: string[]): Chang
 }
 
 function finishEvaluation(draft: Draft, job: JobRow, verdict: Verdict, again: boolean): void {
-  if (again) draft.newJob({ kind: "evaluate", system: job.system, features: job.features, retries: job.retries + 1 });
+  if (again)
+    draft.newJob({
+      kind: "evaluate",
+      system: job.system,
+      features: job.features,
+      retries: job.retries + 1,
+    });
   else if (draft.run.phase === "evaluating") draft.run.evaluation ??= verdict;
 }
 
 function finishBuild(draft: Draft, job: JobRow, verdict: Verdict, again: boolean): void {
-  const left = [...draft.derivations()].filter(({ job: owner, state }) => owner === job.number && state === "leased");
+  const left = [...draft.derivations()].filter(
+    ({ job: owner, state }) => owner === job.number && state === "leased",
+  );
   if (left.length === 0) return;
   if (again) {
-    const next = draft.newJob({ kind: "build", system: job.system, features: job.features, retries: job.retries + 1 });
+    const next = draft.newJob({
+      kind: "build",
+      system: job.system,
+      features: job.features,
+      retries: job.retries + 1,
+    });
     for (const derivation of left) draft.move(derivation, "leased", next.number);
     return;
   }
   // A job that says it did everything and said nothing about these did not do them.
   const rest: Verdict =
-    verdict.kind === "succeeded" ? { kind: "infrastructure", message: "The runner finished the job without a result for this attribute.", logTail: "" } : verdict;
+    verdict.kind === "succeeded"
+      ? {
+          kind: "infrastructure",
+          message: "The runner finished the job without a result for this attribute.",
+          logTail: "",
+        }
+      : verdict;
   for (const derivation of left) draft.judgeDerivation(derivation, rest, 0, null, false);
 }

@@ -5,8 +5,21 @@ import type { Changes, Rules, RunRow, Slice } from "./rows.ts";
 
 export function newRun(fresh: boolean): RunRow {
   return {
-    phase: "preparing", pool: null, rules: { systems: [], set: ["*"] }, attributes: 0, pending: 0, required: 0, requiredSucceeded: 0, unreplayable: 0,
-    jobs: 0, openJobs: 0, openDerivations: 0, evaluation: null, stopped: null, evaluator: null, fresh,
+    phase: "preparing",
+    pool: null,
+    rules: { systems: [], set: ["*"] },
+    attributes: 0,
+    pending: 0,
+    required: 0,
+    requiredSucceeded: 0,
+    unreplayable: 0,
+    jobs: 0,
+    openJobs: 0,
+    openDerivations: 0,
+    evaluation: null,
+    stopped: null,
+    evaluator: null,
+    fresh,
   };
 }
 
@@ -31,15 +44,20 @@ export function admit(slice: Slice, admission: Admission): Changes {
   run.pool = admission.pool;
   run.rules = admission.rules;
   run.phase = "evaluating";
-  if (admission.kind === "evaluate") draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
+  if (admission.kind === "evaluate")
+    draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
   return draft.changes();
 }
 
 /** Cancelled or superseded: no new work; `sweep` gives the verdict to what has none, in slices of attributes. */
-export function stop(slice: Slice, verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): Changes {
+export function stop(
+  slice: Slice,
+  verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>,
+): Changes {
   const draft = new Draft(slice);
   const { run } = draft;
-  if (run.phase === "finished" || (run.stopped !== null && run.phase !== "waiting-approval")) return draft.changes();
+  if (run.phase === "finished" || (run.stopped !== null && run.phase !== "waiting-approval"))
+    return draft.changes();
   run.stopped = verdict;
   if (run.phase === "preparing" || run.phase === "waiting-approval") run.phase = "finished";
   for (const { number } of slice.jobs) {
@@ -57,7 +75,8 @@ export function sweep(slice: Slice): Changes {
   const draft = new Draft(slice);
   const { stopped } = draft.run;
   if (stopped === null) return draft.changes();
-  for (const derivation of draft.derivations()) draft.judgeDerivation(derivation, stopped, 0, null, false);
+  for (const derivation of draft.derivations())
+    draft.judgeDerivation(derivation, stopped, 0, null, false);
   for (const attribute of draft.attributes()) draft.judge(attribute, stopped, 0, null);
   return draft.changes();
 }
@@ -69,10 +88,13 @@ export function settle(slice: Slice): Changes {
   if (run.phase === "evaluating" && run.evaluation !== null) run.phase = "building";
   const open = run.pending > 0 || run.openJobs > 0 || run.openDerivations > 0;
   const over = run.evaluation !== null || run.stopped !== null;
-  if ((run.phase === "building" || run.phase === "evaluating") && over && !open) run.phase = "finished";
+  if ((run.phase === "building" || run.phase === "evaluating") && over && !open)
+    run.phase = "finished";
   return draft.changes();
 }
 
 function describe(verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): string {
-  return verdict.kind === "cancelled" ? `cancelled by ${verdict.by}` : `superseded by ${verdict.by}`;
+  return verdict.kind === "cancelled"
+    ? `cancelled by ${verdict.by}`
+    : `superseded by ${verdict.by}`;
 }

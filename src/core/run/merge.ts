@@ -13,7 +13,10 @@ export type MergeAnswer =
   /** No such pull request any more, or closed. */
   | { kind: "gone" };
 
-export type MergeDecision = { kind: "build"; sha: string } | { kind: "wait"; at: number } | { kind: "end"; verdict: Verdict };
+export type MergeDecision =
+  | { kind: "build"; sha: string }
+  | { kind: "wait"; at: number }
+  | { kind: "end"; verdict: Verdict };
 
 /**
  * What to do with GitHub's answer about a pull request's test merge.
@@ -21,17 +24,40 @@ export type MergeDecision = { kind: "build"; sha: string } | { kind: "wait"; at:
  * @param asked how often it has been asked before this answer
  * @param since when it was asked first, and `now` (ms)
  */
-export function decideMerge(answer: MergeAnswer, head: string, asked: number, since: number, now: number): MergeDecision {
+export function decideMerge(
+  answer: MergeAnswer,
+  head: string,
+  asked: number,
+  since: number,
+  now: number,
+): MergeDecision {
   if (answer.kind === "ready" && answer.head === head) return { kind: "build", sha: answer.sha };
-  if (answer.kind === "ready" && now - since < MERGE_DEADLINE) return { kind: "wait", at: now + wait(asked) };
-  if (answer.kind === "ready") return { kind: "end", verdict: { kind: "superseded", by: `the pull request's head ${answer.head}` } };
+  if (answer.kind === "ready" && now - since < MERGE_DEADLINE)
+    return { kind: "wait", at: now + wait(asked) };
+  if (answer.kind === "ready")
+    return {
+      kind: "end",
+      verdict: { kind: "superseded", by: `the pull request's head ${answer.head}` },
+    };
   if (answer.kind === "conflict") {
-    return { kind: "end", verdict: { kind: "conflict", message: "The head does not merge into its base without conflicts." } };
+    return {
+      kind: "end",
+      verdict: {
+        kind: "conflict",
+        message: "The head does not merge into its base without conflicts.",
+      },
+    };
   }
-  if (answer.kind === "gone") return { kind: "end", verdict: { kind: "cancelled", by: "the closing of the pull request" } };
-  const pause = answer.kind === "unavailable" ? Math.max(wait(asked), answer.retryAfter) : wait(asked);
+  if (answer.kind === "gone")
+    return { kind: "end", verdict: { kind: "cancelled", by: "the closing of the pull request" } };
+  const pause =
+    answer.kind === "unavailable" ? Math.max(wait(asked), answer.retryAfter) : wait(asked);
   // A rate limit may last longer than GitHub has to compute a merge; it is waited for.
-  if (now - since < MERGE_DEADLINE || (answer.kind === "unavailable" && now - since < 24 * MERGE_DEADLINE)) return { kind: "wait", at: now + pause };
+  if (
+    now - since < MERGE_DEADLINE ||
+    (answer.kind === "unavailable" && now - since < 24 * MERGE_DEADLINE)
+  )
+    return { kind: "wait", at: now + pause };
   const message =
     answer.kind === "unavailable"
       ? `GitHub could not be asked for the test merge: ${answer.reason}`.slice(0, 16_000)

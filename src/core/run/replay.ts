@@ -4,12 +4,28 @@ import { attributeKey, Draft } from "./draft.ts";
 import type { Changes, Slice } from "./rows.ts";
 
 /** An attribute of the run that judged the same tree before. */
-export type Replayed = { selection: number; path: string[]; name: string; system: string | null; drv: string | null; required: boolean; verdict: Verdict; seconds: number };
+export type Replayed = {
+  selection: number;
+  path: string[];
+  name: string;
+  system: string | null;
+  drv: string | null;
+  required: boolean;
+  verdict: Verdict;
+  seconds: number;
+};
 
 /** Whether the earlier run may stand for this one. */
-export function mayReplay(earlier: { conclusion: string | null; finishedAt: number | null }, fresh: boolean, now: number): boolean {
+export function mayReplay(
+  earlier: { conclusion: string | null; finishedAt: number | null },
+  fresh: boolean,
+  now: number,
+): boolean {
   if (fresh || earlier.finishedAt === null) return false;
-  return earlier.conclusion === "success" || (earlier.conclusion === "failure" && now - earlier.finishedAt <= FAILURE_TTL);
+  return (
+    earlier.conclusion === "success" ||
+    (earlier.conclusion === "failure" && now - earlier.finishedAt <= FAILURE_TTL)
+  );
 }
 
 /** A slice of the earlier run's attributes, in its order. `last` ends the evaluation, which was not made again. */
@@ -19,7 +35,12 @@ export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean
   for (const { verdict, seconds, ...attribute } of batch) {
     if (draft.attribute(attributeKey(attribute.selection, attribute.path))) continue;
     const row = draft.addAttribute(attribute);
-    draft.judge(row, verdict.kind === "succeeded" ? { kind: "succeeded", reused: true } : verdict, seconds, null);
+    draft.judge(
+      row,
+      verdict.kind === "succeeded" ? { kind: "succeeded", reused: true } : verdict,
+      seconds,
+      null,
+    );
   }
   if (last) draft.run.evaluation ??= { kind: "succeeded", reused: true };
   return draft.changes();

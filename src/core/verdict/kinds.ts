@@ -56,7 +56,13 @@ export function reusable(verdict: Verdict): { milliseconds: number } | null {
 
 /** Whether a whole judged tree that holds such a verdict may stand for the same tree again. */
 export function replayable(kind: VerdictKind): boolean {
-  return kind === "succeeded" || kind === "evaluated-only" || kind === "failed" || kind === "dependency-failed" || kind === "hash-mismatch";
+  return (
+    kind === "succeeded" ||
+    kind === "evaluated-only" ||
+    kind === "failed" ||
+    kind === "dependency-failed" ||
+    kind === "hash-mismatch"
+  );
 }
 
 /** Whether it is worth a second try, once, without anybody asking: the change was not judged. */
@@ -66,5 +72,8 @@ export function retried(kind: VerdictKind): boolean {
 
 /** Whether a verdict has a check run of its own, named after its root cause. */
 export function rooted(kind: VerdictKind): boolean {
-  return (ABOUT[kind] === "change" && kind !== "conflict" && kind !== "not-covered") || kind === "out-of-disk";
+  return (
+    (ABOUT[kind] === "change" && kind !== "conflict" && kind !== "not-covered") ||
+    kind === "out-of-disk"
+  );
 }

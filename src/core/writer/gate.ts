@@ -13,11 +13,19 @@ export function openGate(now: number): Gate {
 /** The bucket at `now`. */
 export function fill(gate: Gate, now: number): Gate {
   const gained = (Math.max(0, now - gate.filledAt) * CONTENT_PER_MINUTE) / 60_000;
-  return { ...gate, tokens: Math.min(CONTENT_PER_MINUTE, gate.tokens + gained), filledAt: Math.max(now, gate.filledAt) };
+  return {
+    ...gate,
+    tokens: Math.min(CONTENT_PER_MINUTE, gate.tokens + gained),
+    filledAt: Math.max(now, gate.filledAt),
+  };
 }
 
 /** What an answer says about limits. `retryAt`: GitHub wants silence until then. */
-export type LimitNews = { remaining: number | null; resetAt: number | null; retryAt: number | null };
+export type LimitNews = {
+  remaining: number | null;
+  resetAt: number | null;
+  retryAt: number | null;
+};
 
 export function learn(gate: Gate, news: LimitNews): Gate {
   return {
@@ -32,8 +40,13 @@ export function learn(gate: Gate, news: LimitNews): Gate {
 export function opensAt(gate: Gate, aggregate: boolean, content: boolean, now: number): number {
   let at = gate.pausedUntil;
   const floor = aggregate ? 0 : PRIMARY_RESERVE;
-  if (gate.remaining !== null && gate.remaining <= floor && gate.resetAt > now) at = Math.max(at, gate.resetAt);
+  if (gate.remaining !== null && gate.remaining <= floor && gate.resetAt > now)
+    at = Math.max(at, gate.resetAt);
   const needed = 1 + (aggregate ? 0 : CONTENT_RESERVE);
-  if (content && gate.tokens < needed) at = Math.max(at, gate.filledAt + Math.ceil(((needed - gate.tokens) * 60_000) / CONTENT_PER_MINUTE));
+  if (content && gate.tokens < needed)
+    at = Math.max(
+      at,
+      gate.filledAt + Math.ceil(((needed - gate.tokens) * 60_000) / CONTENT_PER_MINUTE),
+    );
   return at;
 }

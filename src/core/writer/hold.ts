@@ -13,6 +13,7 @@ export const YIELD_HOLD = 10_000;
 export function heldUntil(row: Row, rows: readonly Row[]): number {
   if (!row.terminal) return 0;
   if (row.yields) return row.wishedAt + YIELD_HOLD;
-  const waits = row.last && rows.some((other) => other.run === row.run && other !== row && behind(other));
+  const waits =
+    row.last && rows.some((other) => other.run === row.run && other !== row && behind(other));
   return waits ? row.wishedAt + LAST_HOLD : 0;
 }

@@ -22,7 +22,11 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
   const waiting = rows.filter((row) => row.state !== "sending" && behind(row));
   for (const row of waiting.toSorted(byUrgency)) {
     const kind = row.state === "unknown" ? "lookup" : row.checkRun === null ? "create" : "update";
-    const at = Math.max(row.dueAt, heldUntil(row, rows), opensAt(gate, row.aggregate, kind !== "lookup", now));
+    const at = Math.max(
+      row.dueAt,
+      heldUntil(row, rows),
+      opensAt(gate, row.aggregate, kind !== "lookup", now),
+    );
     if (at > now) {
       wakeAt = Math.min(wakeAt ?? at, at);
       continue;
@@ -39,5 +43,9 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
 
 /** Aggregates, then what is completed, then what waits longest. */
 function byUrgency(a: Row, b: Row): number {
-  return Number(b.aggregate) - Number(a.aggregate) || Number(b.terminal) - Number(a.terminal) || a.dueAt - b.dueAt;
+  return (
+    Number(b.aggregate) - Number(a.aggregate) ||
+    Number(b.terminal) - Number(a.terminal) ||
+    a.dueAt - b.dueAt
+  );
 }

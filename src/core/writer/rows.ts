@@ -34,7 +34,12 @@ export type Row = {
   dueAt: number;
 };
 
-export type Action = { resource: string; kind: "create" | "update" | "lookup"; version: number; annotated: number };
+export type Action = {
+  resource: string;
+  kind: "create" | "update" | "lookup";
+  version: number;
+  annotated: number;
+};
 
 /** What an action came to. */
 export type Outcome =

@@ -5,24 +5,73 @@ export const LOOKUPS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** Pause after a failure, doubled for each in a row, up to the last (ms). */
 const BACKOFF = { first: 1_000, most: 5 * 60_000 } as const;
 
-export type Wish = { resource: string; run: Row["run"]; place: string; last: boolean; yields: boolean; version: number; aggregate: boolean; terminal: boolean; annotations: number };
+export type Wish = {
+  resource: string;
+  run: Row["run"];
+  place: string;
+  last: boolean;
+  yields: boolean;
+  version: number;
+  aggregate: boolean;
+  terminal: boolean;
+  annotations: number;
+};
 
 /** The row for a new wish; null where it changes nothing: it is not newer, or would overtake a completed one. */
 export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
-  if (row === null) return { ...wanted, wishedAt: now, checkRun: null, shown: 0, annotated: 0, state: "idle", lookups: 0, failures: 0, dueAt: now };
-  if (row.state === "retired" || wanted.version <= row.version || (row.terminal && !wanted.terminal)) return null;
+  if (row === null)
+    return {
+      ...wanted,
+      wishedAt: now,
+      checkRun: null,
+      shown: 0,
+      annotated: 0,
+      state: "idle",
+      lookups: 0,
+      failures: 0,
+      dueAt: now,
+    };
+  if (
+    row.state === "retired" ||
+    wanted.version <= row.version ||
+    (row.terminal && !wanted.terminal)
+  )
+    return null;
   const { state } = row;
-  if (state === "parked") return { ...row, ...wanted, wishedAt: now, state: "idle", failures: 0, dueAt: now };
-  return { ...row, ...wanted, wishedAt: now, dueAt: state === "idle" && row.failures === 0 ? now : row.dueAt };
+  if (state === "parked")
+    return { ...row, ...wanted, wishedAt: now, state: "idle", failures: 0, dueAt: now };
+  return {
+    ...row,
+    ...wanted,
+    wishedAt: now,
+    dueAt: state === "idle" && row.failures === 0 ? now : row.dueAt,
+  };
 }
 
 /** The row after an action, of the row as it is by now (wishes may have come meanwhile). */
 export function settle(row: Row, action: Action, outcome: Outcome, now: number): Row {
   switch (outcome.kind) {
     case "shown":
-      return { ...row, state: "idle", checkRun: outcome.checkRun, shown: Math.max(row.shown, action.version), annotated: Math.max(row.annotated, outcome.annotated), lookups: 0, failures: 0, dueAt: now };
+      return {
+        ...row,
+        state: "idle",
+        checkRun: outcome.checkRun,
+        shown: Math.max(row.shown, action.version),
+        annotated: Math.max(row.annotated, outcome.annotated),
+        lookups: 0,
+        failures: 0,
+        dueAt: now,
+      };
     case "found":
-      return { ...row, state: "idle", checkRun: outcome.checkRun, annotated: Math.max(row.annotated, outcome.annotated), lookups: 0, failures: 0, dueAt: now };
+      return {
+        ...row,
+        state: "idle",
+        checkRun: outcome.checkRun,
+        annotated: Math.max(row.annotated, outcome.annotated),
+        lookups: 0,
+        failures: 0,
+        dueAt: now,
+      };
     case "absent": {
       const lookups = row.lookups + 1;
       const wait = LOOKUPS[lookups];
@@ -39,7 +88,12 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
     case "limited":
       return { ...row, state: action.kind === "lookup" ? "unknown" : "idle", dueAt: now };
     case "refused":
-      return { ...row, state: action.kind === "lookup" && row.checkRun === null ? "unknown" : "parked", failures: row.failures + 1, dueAt: now + backoff(row.failures + 1) };
+      return {
+        ...row,
+        state: action.kind === "lookup" && row.checkRun === null ? "unknown" : "parked",
+        failures: row.failures + 1,
+        dueAt: now + backoff(row.failures + 1),
+      };
   }
 }
 

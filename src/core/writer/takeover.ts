@@ -7,7 +7,16 @@ import type { Row } from "./rows.ts";
  */
 export function takeOver(heir: Row, older: Row): { heir: Row; older: Row } | null {
   const completed = older.terminal && older.shown >= older.version;
-  if (older.place !== heir.place || older.run === heir.run || completed || older.state === "retired") return null;
+  if (
+    older.place !== heir.place ||
+    older.run === heir.run ||
+    completed ||
+    older.state === "retired"
+  )
+    return null;
   if (older.state === "sending" || older.state === "unknown") return null;
-  return { heir: { ...heir, checkRun: older.checkRun, annotated: 0 }, older: { ...older, state: "retired", checkRun: null } };
+  return {
+    heir: { ...heir, checkRun: older.checkRun, annotated: 0 },
+    older: { ...older, state: "retired", checkRun: null },
+  };
 }

@@ -6,33 +6,95 @@ import { textOf } from "../../../src/bot/pages/text.ts";
 import type { AttributeView, RunView } from "../../../src/bot/objects/contracts.ts";
 
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`;
-let seen: { ok: true; value: { private: boolean; owner: string; name: string } } | { ok: false; missing: boolean };
+let seen:
+  | { ok: true; value: { private: boolean; owner: string; name: string } }
+  | { ok: false; missing: boolean };
 let made: string[];
-let log: { data: Uint8Array; next: number; closed: { size: number; sha256: string; dropped: number } | null } | null;
+let log: {
+  data: Uint8Array;
+  next: number;
+  closed: { size: number; sha256: string; dropped: number } | null;
+} | null;
 let environment: Environment;
 
 const view: RunView = {
   run: "42-1",
-  identity: { host: "github.com", account: { id: 1, login: "o" }, installation: 7, repository: { id: 42, owner: "o", name: "r", private: false, defaultBranch: "main", cloneUrl: "https://github.example/o/r" } },
-  reason: { kind: "push", ref: `refs/heads/${hostile}`, head: "1".repeat(40), before: null }, state: "building", createdAt: 0, finishedAt: null, head: "1".repeat(40), merge: null, tree: null,
-  pool: "trusted", conclusion: null, jobs: [{ job: "42-1.1", kind: "evaluate", attempt: 2, state: "running", runner: "r1", verdict: null }], counts: { succeeded: 1 }, notices: [hostile],
+  identity: {
+    host: "github.com",
+    account: { id: 1, login: "o" },
+    installation: 7,
+    repository: {
+      id: 42,
+      owner: "o",
+      name: "r",
+      private: false,
+      defaultBranch: "main",
+      cloneUrl: "https://github.example/o/r",
+    },
+  },
+  reason: { kind: "push", ref: `refs/heads/${hostile}`, head: "1".repeat(40), before: null },
+  state: "building",
+  createdAt: 0,
+  finishedAt: null,
+  head: "1".repeat(40),
+  merge: null,
+  tree: null,
+  pool: "trusted",
+  conclusion: null,
+  jobs: [
+    { job: "42-1.1", kind: "evaluate", attempt: 2, state: "running", runner: "r1", verdict: null },
+  ],
+  counts: { succeeded: 1 },
+  notices: [hostile],
 };
 const attributes: AttributeView[] = [
-  { index: 1, name: hostile, path: [hostile], selection: 0, system: "x86_64-linux", drv: null, required: true, verdict: { kind: "evaluation-error", message: hostile, position: { file: hostile, line: 1, column: null } }, seconds: 0, log: { job: "42-1.1", attempt: 1, stream: "job" } },
+  {
+    index: 1,
+    name: hostile,
+    path: [hostile],
+    selection: 0,
+    system: "x86_64-linux",
+    drv: null,
+    required: true,
+    verdict: {
+      kind: "evaluation-error",
+      message: hostile,
+      position: { file: hostile, line: 1, column: null },
+    },
+    seconds: 0,
+    log: { job: "42-1.1", attempt: 1, stream: "job" },
+  },
 ];
 
 beforeEach(() => {
   vi.restoreAllMocks();
   seen = { ok: true, value: { private: false, owner: "o", name: "r" } };
   made = [];
-  log = { data: new TextEncoder().encode(`${hostile}\n\u001b[31mred\u001b[0m\n`), next: 70, closed: null };
-  const space = (kind: string, object: unknown) => ({ getByName: (name: string) => (made.push(`${kind} ${name}`), object) });
+  log = {
+    data: new TextEncoder().encode(`${hostile}\n\u001b[31mred\u001b[0m\n`),
+    next: 70,
+    closed: null,
+  };
+  const space = (kind: string, object: unknown) => ({
+    getByName: (name: string) => (made.push(`${kind} ${name}`), object),
+  });
   environment = {
-    ...env, GITHUB_HOST: "github.com", DEMO_BANNER: undefined,
-    RUN: space("run", { view: () => Promise.resolve(view), attributes: () => Promise.resolve(attributes) }),
+    ...env,
+    GITHUB_HOST: "github.com",
+    DEMO_BANNER: undefined,
+    RUN: space("run", {
+      view: () => Promise.resolve(view),
+      attributes: () => Promise.resolve(attributes),
+    }),
     WRITER: space("writer", { visibility: () => Promise.resolve(seen) }),
     LOG: space("log", { read: () => Promise.resolve(log) }),
-    INDEX: { prepare: () => ({ bind: (id: string) => ({ first: () => Promise.resolve(id === "42-1" ? { private: 0 } : null) }) }) },
+    INDEX: {
+      prepare: () => ({
+        bind: (id: string) => ({
+          first: () => Promise.resolve(id === "42-1" ? { private: 0 } : null),
+        }),
+      }),
+    },
     // Stand-ins for bindings: only what pages call.
   } as unknown as Environment;
 });
@@ -50,13 +112,21 @@ describe("a run's page", () => {
     const policy = answer.headers.get("content-security-policy") ?? "";
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain("unsafe");
-    expect(Object.fromEntries(answer.headers)).toMatchObject({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store" });
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+    });
   });
 
   it("is the same 404 for what is unknown, private, or cannot be asked for", async () => {
     const unknown = await (await get("/runs/42-999")).text();
     expect(made).toEqual([]);
-    for (const change of [{ ok: true as const, value: { private: true, owner: "o", name: "r" } }, { ok: false as const, missing: true }, { ok: false as const, missing: false }]) {
+    for (const change of [
+      { ok: true as const, value: { private: true, owner: "o", name: "r" } },
+      { ok: false as const, missing: true },
+      { ok: false as const, missing: false },
+    ]) {
       seen = change;
       const answer = await get("/runs/42-1");
       expect(answer.status).toBe(404);
@@ -80,13 +150,27 @@ describe("a log's page", () => {
     const raw = await get("/runs/42-1/logs/42-1.1/1/job/raw?from=0");
     expect(raw.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     expect(raw.headers.get("x-snowcat-closed")).toBe("no");
-    log = { data: new Uint8Array(), next: 70, closed: { size: 70, sha256: "0".repeat(64), dropped: 0 } };
-    expect((await get("/runs/42-1/logs/42-1.1/1/job/raw?from=70")).headers.get("x-snowcat-closed")).toBe("yes");
-    expect(await (await get("/runs/42-1/logs/42-1.1/1/job?from=70")).text()).not.toContain("data-next");
+    log = {
+      data: new Uint8Array(),
+      next: 70,
+      closed: { size: 70, sha256: "0".repeat(64), dropped: 0 },
+    };
+    expect(
+      (await get("/runs/42-1/logs/42-1.1/1/job/raw?from=70")).headers.get("x-snowcat-closed"),
+    ).toBe("yes");
+    expect(await (await get("/runs/42-1/logs/42-1.1/1/job?from=70")).text()).not.toContain(
+      "data-next",
+    );
   });
 
   it("makes no object for an attempt that never was", async () => {
-    for (const path of ["/runs/42-1/logs/42-1.1/3/job", "/runs/42-1/logs/42-1.9/1/job", "/runs/42-1/logs/43-1.1/1/job", "/runs/42-1/logs/42-1.1/1/a%2fb", "/runs/42-1/logs/42-1.1/x/job"]) {
+    for (const path of [
+      "/runs/42-1/logs/42-1.1/3/job",
+      "/runs/42-1/logs/42-1.9/1/job",
+      "/runs/42-1/logs/43-1.1/1/job",
+      "/runs/42-1/logs/42-1.1/1/a%2fb",
+      "/runs/42-1/logs/42-1.1/x/job",
+    ]) {
       expect((await get(path)).status).toBe(404);
     }
     expect(made.filter((name) => name.startsWith("log"))).toEqual([]);

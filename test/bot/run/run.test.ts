@@ -1,24 +1,76 @@
 import { describe, expect, it } from "vitest";
-import { attribute, bench, BASE, broken, built, drv, evaluated, evaluating, HEAD, MERGE, type Neighbours, request, TREE } from "./harness.ts";
+import {
+  attribute,
+  bench,
+  BASE,
+  broken,
+  built,
+  drv,
+  evaluated,
+  evaluating,
+  HEAD,
+  MERGE,
+  type Neighbours,
+  request,
+  TREE,
+} from "./harness.ts";
 
 describe("from a pull request to its checks", () => {
   it("evaluates the test merge, builds, and reports on the head: three check runs, all green", () =>
     evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
-      expect(neighbours.queued).toMatchObject([{ job: "42-1.1", kind: "evaluate", pool: "trusted", installation: 7, needs: { system: null, features: [] }, work: { source: { ref: "refs/pull/5/merge", sha: MERGE, tree: TREE } } }]);
+      expect(neighbours.queued).toMatchObject([
+        {
+          job: "42-1.1",
+          kind: "evaluate",
+          pool: "trusted",
+          installation: 7,
+          needs: { system: null, features: [] },
+          work: { source: { ref: "refs/pull/5/merge", sha: MERGE, tree: TREE } },
+        },
+      ]);
       await run.offered("42-1.1", 1, "r1");
       await run.started("42-1.1", 1, "r1");
-      await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b"), attribute("alias", "x86_64-linux", drv("a")), attribute("other", "aarch64-linux")] });
+      await frame(1, {
+        kind: "attributes",
+        attributes: [
+          attribute("a"),
+          attribute("b"),
+          attribute("alias", "x86_64-linux", drv("a")),
+          attribute("other", "aarch64-linux"),
+        ],
+      });
       await frame(1, evaluated);
       expect(await finish(1)).toBe("applied");
       await pass();
-      expect(neighbours.queued[1]).toMatchObject({ job: "42-1.2", kind: "build", needs: { system: "x86_64-linux" }, prefer: "r1", work: { derivations: [{ drv: drv("a") }, { drv: drv("b") }] } });
+      expect(neighbours.queued[1]).toMatchObject({
+        job: "42-1.2",
+        kind: "build",
+        needs: { system: "x86_64-linux" },
+        prefer: "r1",
+        work: { derivations: [{ drv: drv("a") }, { drv: drv("b") }] },
+      });
       await frame(2, { kind: "results", results: [built("a"), built("b")] });
       expect(await finish(2)).toBe("applied");
       await pass();
       const checks = neighbours.checks();
-      expect(Object.keys(checks).toSorted()).toEqual(["snowcat", "snowcat / build", "snowcat / evaluation"]);
-      for (const check of Object.values(checks)) expect(check).toMatchObject({ head: HEAD, status: "completed", conclusion: "success", detailsUrl: "https://snowcat.example/runs/42-1" });
-      expect(await run.view()).toMatchObject({ state: "finished", conclusion: "success", counts: { succeeded: 3, "evaluated-only": 1 }, merge: MERGE });
+      expect(Object.keys(checks).toSorted()).toEqual([
+        "snowcat",
+        "snowcat / build",
+        "snowcat / evaluation",
+      ]);
+      for (const check of Object.values(checks))
+        expect(check).toMatchObject({
+          head: HEAD,
+          status: "completed",
+          conclusion: "success",
+          detailsUrl: "https://snowcat.example/runs/42-1",
+        });
+      expect(await run.view()).toMatchObject({
+        state: "finished",
+        conclusion: "success",
+        counts: { succeeded: 3, "evaluated-only": 1 },
+        merge: MERGE,
+      });
       expect(neighbours.over).toEqual(["success"]);
       expect(neighbours.remembered.map((one) => one.drv).toSorted()).toEqual([drv("a"), drv("b")]);
       expect(neighbours.trees).toMatchObject([{ run: "42-1" }]);
@@ -34,20 +86,49 @@ describe("from a pull request to its checks", () => {
 
   it("fails what fails, under its root cause, with the log's end; the rest passes", () =>
     evaluating({}, async ({ neighbours, pass, frame, finish }) => {
-      await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b"), attribute("c"), broken("d")] });
+      await frame(1, {
+        kind: "attributes",
+        attributes: [attribute("a"), attribute("b"), attribute("c"), broken("d")],
+      });
       await finish(1);
       await pass();
       const failed = { kind: "failed", drv: drv("b"), exitCode: 2, logTail: "boom" } as const;
-      await frame(2, { kind: "results", results: [built("a"), built("b", failed, "b.drv"), built("c", { kind: "dependency-failed", cause: drv("b"), verdict: "failed", logTail: "boom" })] });
+      await frame(2, {
+        kind: "results",
+        results: [
+          built("a"),
+          built("b", failed, "b.drv"),
+          built("c", {
+            kind: "dependency-failed",
+            cause: drv("b"),
+            verdict: "failed",
+            logTail: "boom",
+          }),
+        ],
+      });
       await finish(2);
       await pass();
       const checks = neighbours.checks();
-      expect(Object.keys(checks).toSorted()).toEqual(["snowcat", "snowcat / build", "snowcat / evaluation", "snowcat / packages.x86_64-linux.b", "snowcat / packages.x86_64-linux.d"]);
+      expect(Object.keys(checks).toSorted()).toEqual([
+        "snowcat",
+        "snowcat / build",
+        "snowcat / evaluation",
+        "snowcat / packages.x86_64-linux.b",
+        "snowcat / packages.x86_64-linux.d",
+      ]);
       for (const check of Object.values(checks)) expect(check.conclusion).toBe("failure");
-      expect(checks["snowcat / packages.x86_64-linux.b"]?.text).toContain("`packages.x86_64-linux.c`");
-      expect(checks["snowcat / packages.x86_64-linux.b"]?.summary).toContain("/runs/42-1/logs/42-1.2/1/b.drv");
-      expect(checks["snowcat / evaluation"]?.annotations).toMatchObject([{ path: "flake.nix", start_line: 3 }]);
-      expect(neighbours.remembered.map(({ drv: one, verdict }) => [one, verdict.kind])).toEqual(expect.arrayContaining([[drv("b"), "failed"]]));
+      expect(checks["snowcat / packages.x86_64-linux.b"]?.text).toContain(
+        "`packages.x86_64-linux.c`",
+      );
+      expect(checks["snowcat / packages.x86_64-linux.b"]?.summary).toContain(
+        "/runs/42-1/logs/42-1.2/1/b.drv",
+      );
+      expect(checks["snowcat / evaluation"]?.annotations).toMatchObject([
+        { path: "flake.nix", start_line: 3 },
+      ]);
+      expect(neighbours.remembered.map(({ drv: one, verdict }) => [one, verdict.kind])).toEqual(
+        expect.arrayContaining([[drv("b"), "failed"]]),
+      );
       expect(neighbours.remembered.map((one) => one.drv)).not.toContain(drv("c"));
       expect(neighbours.trees).toEqual([]);
     }));
@@ -57,12 +138,22 @@ describe("from a pull request to its checks", () => {
       await run.offered("42-1.1", 1, "r1");
       await frame(1, { kind: "attributes", attributes: [attribute("a")] }, { seq: 1 });
       await frame(1, { kind: "attributes", attributes: [attribute("zzz")] }, { seq: 1 });
-      expect((await run.attributes(0, 10)).map(({ name }) => name)).toEqual(["packages.x86_64-linux.a"]);
+      expect((await run.attributes(0, 10)).map(({ name }) => name)).toEqual([
+        "packages.x86_64-linux.a",
+      ]);
       await run.offered("42-1.1", 2, "r2");
-      const replies = await frame(1, { kind: "attributes", attributes: [attribute("b")] }, { seq: 2 });
+      const replies = await frame(
+        1,
+        { kind: "attributes", attributes: [attribute("b")] },
+        { seq: 2 },
+      );
       expect(replies.join("\n")).toContain('"kind":"stale"');
       expect(await run.attributes(0, 10)).toHaveLength(1);
-      const again = await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b")] }, { attempt: 2 });
+      const again = await frame(
+        1,
+        { kind: "attributes", attributes: [attribute("a"), attribute("b")] },
+        { attempt: 2 },
+      );
       expect(again.join("\n")).not.toContain("stale");
       expect(await run.attributes(0, 10)).toHaveLength(2);
     }));
@@ -78,58 +169,123 @@ describe("from a pull request to its checks", () => {
 describe("what stands before the first job", () => {
   it("waits for GitHub's merge, asks 1, 2, 4, 8, 15, 30 s apart, and gives up after five minutes", () =>
     bench(async ({ neighbours, run, pass }) => {
-      neighbours.pull = { ok: true, value: { state: "open", head: HEAD, base: BASE, merge: { kind: "pending" } } };
+      neighbours.pull = {
+        ok: true,
+        value: { state: "open", head: HEAD, base: BASE, merge: { kind: "pending" } },
+      };
       await run.start(request());
       await pass(20_000);
       expect(neighbours.calls.filter((call) => call === "pull")).toHaveLength(5);
       expect(neighbours.checks()["snowcat"]).toMatchObject({ status: "in_progress" });
       await pass(300_000);
-      expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "action_required", title: "Infrastructure failure" });
+      expect(neighbours.checks()["snowcat"]).toMatchObject({
+        conclusion: "action_required",
+        title: "Infrastructure failure",
+      });
       expect(neighbours.queued).toEqual([]);
     }));
 
   it("says a conflict at once", () =>
-    evaluating({}, async ({ neighbours, run }) => {
-      expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "action_required", title: "Merge conflict", head: HEAD });
-      expect((await run.view())?.state).toBe("finished");
-    }, (neighbours) => {
-      neighbours.pull = { ok: true, value: { state: "open", head: HEAD, base: BASE, merge: { kind: "conflict" } } };
-    }));
+    evaluating(
+      {},
+      async ({ neighbours, run }) => {
+        expect(neighbours.checks()["snowcat"]).toMatchObject({
+          conclusion: "action_required",
+          title: "Merge conflict",
+          head: HEAD,
+        });
+        expect((await run.view())?.state).toBe("finished");
+      },
+      (neighbours) => {
+        neighbours.pull = {
+          ok: true,
+          value: { state: "open", head: HEAD, base: BASE, merge: { kind: "conflict" } },
+        };
+      },
+    ));
 
   it("lets a fork wait for an approval that names its very commit", () =>
-    evaluating({ reason: { kind: "pull_request", number: 5, head: HEAD, headRef: "topic", base: BASE, baseRef: "main", fork: true, author: "eve" } }, async ({ neighbours, run, pass }) => {
-      const check = neighbours.checks()["snowcat"];
-      expect(check).toMatchObject({ conclusion: "action_required", title: "Needs approval", actions: [{ identifier: "ok-to-test" }] });
-      expect(check?.summary).toContain(`/ok-to-test ${HEAD}`);
-      expect(Object.keys(neighbours.checks())).toEqual(["snowcat"]);
-      expect(neighbours.queued).toEqual([]);
-      await run.supersede("42-2", false);
-      await pass();
-      expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "cancelled" });
-    }));
+    evaluating(
+      {
+        reason: {
+          kind: "pull_request",
+          number: 5,
+          head: HEAD,
+          headRef: "topic",
+          base: BASE,
+          baseRef: "main",
+          fork: true,
+          author: "eve",
+        },
+      },
+      async ({ neighbours, run, pass }) => {
+        const check = neighbours.checks()["snowcat"];
+        expect(check).toMatchObject({
+          conclusion: "action_required",
+          title: "Needs approval",
+          actions: [{ identifier: "ok-to-test" }],
+        });
+        expect(check?.summary).toContain(`/ok-to-test ${HEAD}`);
+        expect(Object.keys(neighbours.checks())).toEqual(["snowcat"]);
+        expect(neighbours.queued).toEqual([]);
+        await run.supersede("42-2", false);
+        await pass();
+        expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "cancelled" });
+      },
+    ));
 
   it("runs an approved fork in the untrusted pool, and nobody else's approval", async () => {
-    const reason = { kind: "pull_request", number: 5, head: HEAD, headRef: "topic", base: BASE, baseRef: "main", fork: true, author: "eve" } as const;
-    await evaluating({ reason, approved: HEAD }, async ({ neighbours }) => expect(neighbours.queued).toMatchObject([{ pool: "untrusted" }]));
-    await evaluating({ reason, approved: MERGE }, async ({ neighbours }) => expect(neighbours.queued).toEqual([]));
+    const reason = {
+      kind: "pull_request",
+      number: 5,
+      head: HEAD,
+      headRef: "topic",
+      base: BASE,
+      baseRef: "main",
+      fork: true,
+      author: "eve",
+    } as const;
+    await evaluating({ reason, approved: HEAD }, async ({ neighbours }) =>
+      expect(neighbours.queued).toMatchObject([{ pool: "untrusted" }]),
+    );
+    await evaluating({ reason, approved: MERGE }, async ({ neighbours }) =>
+      expect(neighbours.queued).toEqual([]),
+    );
   });
 
   it("marks a broken configuration on its own line, and runs nothing", () =>
-    evaluating({}, async ({ neighbours }) => {
-      expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "failure", annotations: [{ path: ".github/snowcat.yml", start_line: 2, annotation_level: "failure" }] });
-      expect(neighbours.queued).toEqual([]);
-    }, (neighbours) => {
-      neighbours.policy = "version: 1\nevaluete: []\n";
-    }));
+    evaluating(
+      {},
+      async ({ neighbours }) => {
+        expect(neighbours.checks()["snowcat"]).toMatchObject({
+          conclusion: "failure",
+          annotations: [
+            { path: ".github/snowcat.yml", start_line: 2, annotation_level: "failure" },
+          ],
+        });
+        expect(neighbours.queued).toEqual([]);
+      },
+      (neighbours) => {
+        neighbours.policy = "version: 1\nevaluete: []\n";
+      },
+    ));
 
   it("does not let a pull request loosen what is required", () =>
-    evaluating({}, async ({ run, frame }) => {
-      await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b", "aarch64-linux")] });
-      expect((await run.attributes(0, 10)).map(({ required }) => required)).toEqual([true, true]);
-    }, (neighbours) => {
-      neighbours.policy = "evaluate: [{ flake: ., systems: [x86_64-linux, aarch64-linux] }]\n";
-      neighbours.proposed = "evaluate: [{ flake: ., systems: [x86_64-linux] }]\nsets: { pull_request: [nothing] }\n";
-    }));
+    evaluating(
+      {},
+      async ({ run, frame }) => {
+        await frame(1, {
+          kind: "attributes",
+          attributes: [attribute("a"), attribute("b", "aarch64-linux")],
+        });
+        expect((await run.attributes(0, 10)).map(({ required }) => required)).toEqual([true, true]);
+      },
+      (neighbours) => {
+        neighbours.policy = "evaluate: [{ flake: ., systems: [x86_64-linux, aarch64-linux] }]\n";
+        neighbours.proposed =
+          "evaluate: [{ flake: ., systems: [x86_64-linux] }]\nsets: { pull_request: [nothing] }\n";
+      },
+    ));
 
   it("tries again when a neighbour is away", () =>
     bench(async ({ neighbours, run, pass }) => {
@@ -148,31 +304,59 @@ describe("what is not done again", () => {
   it("replays a judged tree without a job", async () => {
     let earlier: Neighbours["earlier"] = null;
     await evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
-      await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b", "aarch64-linux")] });
+      await frame(1, {
+        kind: "attributes",
+        attributes: [attribute("a"), attribute("b", "aarch64-linux")],
+      });
       await finish(1);
       await pass();
       await frame(2, { kind: "results", results: [built("a")] });
       await finish(2);
       await pass();
       const view = await run.view();
-      if (view !== null) earlier = { view: { ...view, run: "42-77" }, attributes: await run.attributes(0, 10) };
+      if (view !== null)
+        earlier = { view: { ...view, run: "42-77" }, attributes: await run.attributes(0, 10) };
       expect(neighbours.queued).toHaveLength(2);
     });
-    const remember = (neighbours: Neighbours) => Object.assign(neighbours, { tree: { key: "", run: "42-77", at: 0 }, earlier });
-    await evaluating({}, async (second) => {
+    const remember = (neighbours: Neighbours) =>
+      Object.assign(neighbours, { tree: { key: "", run: "42-77", at: 0 }, earlier });
+    await evaluating(
+      {},
+      async (second) => {
         expect(second.neighbours.queued).toEqual([]);
         expect(await second.run.view()).toMatchObject({ conclusion: "success", state: "finished" });
-        expect(await second.run.attributes(0, 10)).toMatchObject([{ path: ["packages", "x86_64-linux", "a"], verdict: { kind: "succeeded", reused: true } }, { verdict: { kind: "evaluated-only" } }]);
+        expect(await second.run.attributes(0, 10)).toMatchObject([
+          { path: ["packages", "x86_64-linux", "a"], verdict: { kind: "succeeded", reused: true } },
+          { verdict: { kind: "evaluated-only" } },
+        ]);
         expect(second.neighbours.checks()["snowcat"]?.summary).toContain("`42-77`");
         expect(second.neighbours.trees).toEqual([]);
-    }, remember);
-    await evaluating({ fresh: true }, async (third) => expect(third.neighbours.queued).toHaveLength(1), remember);
+      },
+      remember,
+    );
+    await evaluating(
+      { fresh: true },
+      async (third) => expect(third.neighbours.queued).toHaveLength(1),
+      remember,
+    );
   });
 
   it("builds nothing that is known in the pool; a person's re-run tries failures again", async () => {
     const known = [
-      { drv: drv("a"), verdict: { kind: "succeeded", reused: false } as const, run: "42-9", at: 999_000, seconds: 5 },
-      { drv: drv("b"), verdict: { kind: "failed", drv: drv("b"), exitCode: 1, logTail: "" } as const, run: "42-9", at: 999_000, seconds: 5 },
+      {
+        drv: drv("a"),
+        verdict: { kind: "succeeded", reused: false } as const,
+        run: "42-9",
+        at: 999_000,
+        seconds: 5,
+      },
+      {
+        drv: drv("b"),
+        verdict: { kind: "failed", drv: drv("b"), exitCode: 1, logTail: "" } as const,
+        run: "42-9",
+        at: 999_000,
+        seconds: 5,
+      },
     ];
     for (const fresh of [false, true]) {
       await evaluating({ fresh }, async ({ neighbours, pass, frame, finish }) => {
@@ -180,7 +364,13 @@ describe("what is not done again", () => {
         await frame(1, { kind: "attributes", attributes: [attribute("a"), attribute("b")] });
         await finish(1);
         await pass();
-        expect(neighbours.queued.slice(1).map(({ work }) => (work.kind === "build" ? work.derivations.map((one) => one.drv) : []))).toEqual(fresh ? [[drv("b")]] : []);
+        expect(
+          neighbours.queued
+            .slice(1)
+            .map(({ work }) =>
+              work.kind === "build" ? work.derivations.map((one) => one.drv) : [],
+            ),
+        ).toEqual(fresh ? [[drv("b")]] : []);
         if (!fresh) expect(neighbours.checks()["snowcat"]?.conclusion).toBe("failure");
       });
     }
@@ -189,16 +379,21 @@ describe("what is not done again", () => {
 
 describe("what goes wrong", () => {
   it("names what no runner has, and blocks the merge", () =>
-    evaluating({}, async ({ neighbours, pass, frame, finish }) => {
-      neighbours.missing = ({ needs }) => (needs.system === "aarch64-linux" ? ["system aarch64-linux"] : null);
-      await frame(1, { kind: "attributes", attributes: [attribute("a", "aarch64-linux")] });
-      await finish(1);
-      await pass();
-      expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "action_required" });
-      expect(neighbours.checks()["snowcat / build"]?.text).toContain("`system aarch64-linux`");
-    }, (neighbours) => {
-      neighbours.policy = "evaluate: [{ flake: ., systems: [aarch64-linux] }]\n";
-    }));
+    evaluating(
+      {},
+      async ({ neighbours, pass, frame, finish }) => {
+        neighbours.missing = ({ needs }) =>
+          needs.system === "aarch64-linux" ? ["system aarch64-linux"] : null;
+        await frame(1, { kind: "attributes", attributes: [attribute("a", "aarch64-linux")] });
+        await finish(1);
+        await pass();
+        expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "action_required" });
+        expect(neighbours.checks()["snowcat / build"]?.text).toContain("`system aarch64-linux`");
+      },
+      (neighbours) => {
+        neighbours.policy = "evaluate: [{ flake: ., systems: [aarch64-linux] }]\n";
+      },
+    ));
 
   it("tries once more what the infrastructure failed, then says so", () =>
     evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
@@ -209,10 +404,17 @@ describe("what goes wrong", () => {
       const lost = { kind: "infrastructure", message: "the runner vanished", logTail: "" } as const;
       await finish(2, lost);
       await pass();
-      expect(neighbours.queued[2]).toMatchObject({ job: "42-1.3", work: { derivations: [{ drv: drv("b") }] } });
+      expect(neighbours.queued[2]).toMatchObject({
+        job: "42-1.3",
+        work: { derivations: [{ drv: drv("b") }] },
+      });
       await finish(3, lost);
       await pass(10_000);
-      expect(await run.view()).toMatchObject({ state: "finished", conclusion: "action_required", counts: { succeeded: 1, infrastructure: 1 } });
+      expect(await run.view()).toMatchObject({
+        state: "finished",
+        conclusion: "action_required",
+        counts: { succeeded: 1, infrastructure: 1 },
+      });
       expect(neighbours.trees).toEqual([]);
     }));
 
@@ -222,8 +424,13 @@ describe("what goes wrong", () => {
       await run.supersede("42-2", false);
       await pass();
       expect(neighbours.cancelled).toEqual(["42-1.1"]);
-      expect(await run.view()).toMatchObject({ state: "finished", conclusion: "cancelled", counts: { superseded: 2 } });
-      for (const check of Object.values(neighbours.checks())) expect(check).toMatchObject({ status: "completed", conclusion: "cancelled" });
+      expect(await run.view()).toMatchObject({
+        state: "finished",
+        conclusion: "cancelled",
+        counts: { superseded: 2 },
+      });
+      for (const check of Object.values(neighbours.checks()))
+        expect(check).toMatchObject({ status: "completed", conclusion: "cancelled" });
       expect(await finish(1)).toBe("known");
       await pass(60_000);
       expect(await run.view()).toMatchObject({ conclusion: "cancelled" });
@@ -242,12 +449,31 @@ describe("what goes wrong", () => {
     evaluating({}, async ({ neighbours, pass, frame, finish }) => {
       const names = Array.from({ length: 450 }, (_, n) => `p${n}`);
       for (let at = 0; at < 450; at += 150) {
-        await frame(1, { kind: "attributes", attributes: names.slice(at, at + 150).map((name, n) => attribute(name, "x86_64-linux", `/nix/store/${String(at + n).padStart(32, "0")}-${name}.drv`)) });
+        await frame(1, {
+          kind: "attributes",
+          attributes: names
+            .slice(at, at + 150)
+            .map((name, n) =>
+              attribute(
+                name,
+                "x86_64-linux",
+                `/nix/store/${String(at + n).padStart(32, "0")}-${name}.drv`,
+              ),
+            ),
+        });
         await pass();
       }
-      expect(neighbours.queued.slice(1).map(({ work }) => (work.kind === "build" ? work.derivations.length : 0))).toEqual([200, 200]);
+      expect(
+        neighbours.queued
+          .slice(1)
+          .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
+      ).toEqual([200, 200]);
       await finish(1);
       await pass();
-      expect(neighbours.queued.slice(1).map(({ work }) => (work.kind === "build" ? work.derivations.length : 0))).toEqual([200, 200, 50]);
+      expect(
+        neighbours.queued
+          .slice(1)
+          .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
+      ).toEqual([200, 200, 50]);
     }));
 });

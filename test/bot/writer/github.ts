@@ -1,9 +1,22 @@
 import { vi } from "vitest";
 
 /** How one request is mistreated. `lost`: carried out, and the answer never comes. */
-export type Fault = { kind: "lost" } | { kind: "limit"; retryAfter: number } | { kind: "status"; status: number } | { kind: "unauthorized" };
+export type Fault =
+  | { kind: "lost" }
+  | { kind: "limit"; retryAfter: number }
+  | { kind: "status"; status: number }
+  | { kind: "unauthorized" };
 
-type CheckRun = { id: number; name: string; external_id: string; head_sha: string; status: string; conclusion: string | null; annotations: unknown[]; output: { title: string; summary: string } };
+type CheckRun = {
+  id: number;
+  name: string;
+  external_id: string;
+  head_sha: string;
+  status: string;
+  conclusion: string | null;
+  annotations: unknown[];
+  output: { title: string; summary: string };
+};
 
 /**
  * GitHub's check runs, as far as the Writer uses them, on `fetch`. Strict: what it does not know is a failed test.
@@ -22,7 +35,11 @@ export class FakeGitHub {
   #asked = 0;
 
   install(): void {
-    vi.spyOn(globalThis, "fetch").mockImplementation((input, init) => Promise.resolve().then(() => this.#answer(new URL(input instanceof Request ? input.url : String(input)), init)));
+    vi.spyOn(globalThis, "fetch").mockImplementation((input, init) =>
+      Promise.resolve().then(() =>
+        this.#answer(new URL(input instanceof Request ? input.url : String(input)), init),
+      ),
+    );
   }
 
   #answer(url: URL, init: RequestInit | undefined): Response {
@@ -31,7 +48,10 @@ export class FakeGitHub {
     this.requests.push(line);
     const at = this.faults.findIndex(({ on }) => line.startsWith(on));
     const fault = at >= 0 ? this.faults.splice(at, 1)[0]?.fault : undefined;
-    if (fault?.kind === "limit") return json({ message: "You have exceeded a secondary rate limit" }, 429, { "retry-after": String(fault.retryAfter) });
+    if (fault?.kind === "limit")
+      return json({ message: "You have exceeded a secondary rate limit" }, 429, {
+        "retry-after": String(fault.retryAfter),
+      });
     if (fault?.kind === "status") return json({ message: "no" }, fault.status);
     if (fault?.kind === "unauthorized") return json({ message: "Bad credentials" }, 401);
     const answer = this.#carryOut(method, url, init);
@@ -42,49 +62,93 @@ export class FakeGitHub {
   #carryOut(method: string, url: URL, init: RequestInit | undefined): Response {
     // One repository under the two names that tests give it.
     const path = url.pathname.replace("/repos/o/r42/", "/repos/o/r/");
-    const body = typeof init?.body === "string" ? (JSON.parse(init.body) as Record<string, never>) : {};
+    const body =
+      typeof init?.body === "string" ? (JSON.parse(init.body) as Record<string, never>) : {};
     const auth = new Headers(init?.headers).get("authorization") ?? "";
     if (method === "POST" && /^\/app\/installations\/\d+\/access_tokens$/u.test(path)) {
       if (!/^bearer eyJ/iu.test(auth)) return json({ message: "no" }, 401);
       this.minted += 1;
       this.token = `ghs_${this.minted}`;
-      return json({ token: this.token, expires_at: new Date(Date.now() + 3_600_000).toISOString() }, 201);
+      return json(
+        { token: this.token, expires_at: new Date(Date.now() + 3_600_000).toISOString() },
+        201,
+      );
     }
     if (auth !== `token ${this.token}`) return json({ message: "Bad credentials" }, 401);
     if (method === "POST" && path === "/repos/o/r/check-runs") return this.#create(body);
     const one = /^\/repos\/o\/r\/check-runs\/(\d+)$/u.exec(path);
     const run = one && this.checks.find(({ id }) => id === Number(one[1]));
     if (run && method === "PATCH") return this.#update(run, body);
-    if (run && method === "GET") return json({ ...run, output: { ...run.output, annotations_count: run.annotations.length } });
+    if (run && method === "GET")
+      return json({ ...run, output: { ...run.output, annotations_count: run.annotations.length } });
     if (method === "GET" && /^\/repos\/o\/r\/commits\/[0-9a-f]{40}\/check-runs$/u.test(path)) {
       this.#asked += 1;
-      const shown = this.#asked > this.lag ? this.checks.filter(({ name }) => name === url.searchParams.get("check_name")) : [];
-      return json({ total_count: shown.length, check_runs: shown.map((check) => ({ ...check, output: { ...check.output, annotations_count: check.annotations.length } })) });
+      const shown =
+        this.#asked > this.lag
+          ? this.checks.filter(({ name }) => name === url.searchParams.get("check_name"))
+          : [];
+      return json({
+        total_count: shown.length,
+        check_runs: shown.map((check) => ({
+          ...check,
+          output: { ...check.output, annotations_count: check.annotations.length },
+        })),
+      });
     }
     const commit = /^\/repos\/o\/r\/git\/commits\/([0-9a-f]{40})$/u.exec(path);
-    if (method === "GET" && commit) return json({ sha: commit[1], tree: { sha: "4".repeat(40) }, parents: [] });
-    if (method === "GET" && /^\/repos\/o\/r\/commits\/[^/]+$/u.test(path)) return json({ sha: "1".repeat(40) });
-    if (method === "GET" && path === "/repos/o/r/contents/.github/snowcat.yml") return json({ message: "Not Found" }, 404);
-    if (method === "GET" && path === "/repositories/42") return json({ id: 42, name: "r", owner: { login: "o" }, private: false });
+    if (method === "GET" && commit)
+      return json({ sha: commit[1], tree: { sha: "4".repeat(40) }, parents: [] });
+    if (method === "GET" && /^\/repos\/o\/r\/commits\/[^/]+$/u.test(path))
+      return json({ sha: "1".repeat(40) });
+    if (method === "GET" && path === "/repos/o/r/contents/.github/snowcat.yml")
+      return json({ message: "Not Found" }, 404);
+    if (method === "GET" && path === "/repositories/42")
+      return json({ id: 42, name: "r", owner: { login: "o" }, private: false });
     this.unexpected.push(`${method} ${path}`);
     return json({ message: "Not Found" }, 404);
   }
 
   #create(body: Record<string, never>): Response {
-    const check: CheckRun = { id: this.checks.length + 1, name: "", external_id: "", head_sha: "", status: "queued", conclusion: null, annotations: [], output: { title: "", summary: "" } };
+    const check: CheckRun = {
+      id: this.checks.length + 1,
+      name: "",
+      external_id: "",
+      head_sha: "",
+      status: "queued",
+      conclusion: null,
+      annotations: [],
+      output: { title: "", summary: "" },
+    };
     this.checks.push(check);
     return this.#update(check, body, 201);
   }
 
   #update(check: CheckRun, body: Record<string, never>, status = 200): Response {
-    const { output, ...rest } = body as { output?: { title: string; summary: string; annotations?: unknown[] } };
-    if ((output?.annotations?.length ?? 0) > 50) return json({ message: "too many annotations" }, 422);
-    Object.assign(check, rest, output ? { output: { title: output.title, summary: output.summary } } : {});
+    const { output, ...rest } = body as {
+      output?: { title: string; summary: string; annotations?: unknown[] };
+    };
+    if ((output?.annotations?.length ?? 0) > 50)
+      return json({ message: "too many annotations" }, 422);
+    Object.assign(
+      check,
+      rest,
+      output ? { output: { title: output.title, summary: output.summary } } : {},
+    );
     check.annotations.push(...(output?.annotations ?? []));
-    return json({ ...check, output: { ...check.output, annotations_count: check.annotations.length } }, status, { "x-ratelimit-remaining": "4000", "x-ratelimit-reset": String(Math.floor(Date.now() / 1_000) + 3_600) });
+    return json(
+      { ...check, output: { ...check.output, annotations_count: check.annotations.length } },
+      status,
+      {
+        "x-ratelimit-remaining": "4000",
+        "x-ratelimit-reset": String(Math.floor(Date.now() / 1_000) + 3_600),
+      },
+    );
   }
 }
 
 function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json; charset=utf-8", ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/json; charset=utf-8", ...headers },
+  });
 }

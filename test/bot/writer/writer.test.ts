@@ -1,4 +1,9 @@
-import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import {
+  env,
+  evictDurableObject,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { DesiredCheck } from "../../../src/bot/objects/contracts.ts";
 import type { Writer } from "../../../src/bot/objects/writer/writer.ts";
@@ -27,7 +32,8 @@ async function setClock(): Promise<void> {
   });
 }
 
-const OPEN = "SELECT count(*) AS open FROM effect WHERE state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations))";
+const OPEN =
+  "SELECT count(*) AS open FROM effect WHERE state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations))";
 
 /** Runs alarms, each at its time by the object's clock, until GitHub shows everything or never will. */
 async function drain(): Promise<void> {
@@ -49,8 +55,24 @@ async function drain(): Promise<void> {
 function check(version: number, rest: Partial<DesiredCheck> = {}): DesiredCheck {
   const name = rest.name ?? "snowcat";
   return {
-    resource: `check:42-1:${name}`, run: "42-1", yields: false, version, repository: { id: 42, owner: "o", name: "r" }, name, head: HEAD, detailsUrl: "https://snowcat.example/runs/42-1",
-    status: "in_progress", conclusion: null, title: `version ${version}`, summary: "…", text: null, annotations: [], actions: [], startedAt: 0, completedAt: null, ...rest,
+    resource: `check:42-1:${name}`,
+    run: "42-1",
+    yields: false,
+    version,
+    repository: { id: 42, owner: "o", name: "r" },
+    name,
+    head: HEAD,
+    detailsUrl: "https://snowcat.example/runs/42-1",
+    status: "in_progress",
+    conclusion: null,
+    title: `version ${version}`,
+    summary: "…",
+    text: null,
+    annotations: [],
+    actions: [],
+    startedAt: 0,
+    completedAt: null,
+    ...rest,
   };
 }
 
@@ -62,7 +84,14 @@ describe("what GitHub is made to show", () => {
     await drain();
     await stub.desire([check(2), check(3, done)]);
     await drain();
-    expect(github.checks).toMatchObject([{ external_id: "check:42-1:snowcat", status: "completed", conclusion: "success", output: { title: "version 3" } }]);
+    expect(github.checks).toMatchObject([
+      {
+        external_id: "check:42-1:snowcat",
+        status: "completed",
+        conclusion: "success",
+        output: { title: "version 3" },
+      },
+    ]);
     expect(github.requests.filter((line) => line.startsWith("POST /repos"))).toHaveLength(1);
     expect(github.unexpected).toEqual([]);
   });
@@ -81,7 +110,9 @@ describe("what GitHub is made to show", () => {
     await drain();
     expect(github.checks).toHaveLength(1);
     expect(github.checks).toMatchObject([{ conclusion: "success" }]);
-    expect(github.requests.filter((line) => line.endsWith("/check-runs") && line.startsWith("GET"))).toHaveLength(4);
+    expect(
+      github.requests.filter((line) => line.endsWith("/check-runs") && line.startsWith("GET")),
+    ).toHaveLength(4);
   });
 
   it("creates again what a lookup never finds", async () => {
@@ -93,7 +124,14 @@ describe("what GitHub is made to show", () => {
   });
 
   it("sends 120 annotations in three requests, each once, though an answer is lost", async () => {
-    const annotations = Array.from({ length: 120 }, (_, n) => ({ path: "flake.nix", start_line: n + 1, end_line: n + 1, annotation_level: "failure" as const, message: "m", title: "t" }));
+    const annotations = Array.from({ length: 120 }, (_, n) => ({
+      path: "flake.nix",
+      start_line: n + 1,
+      end_line: n + 1,
+      annotation_level: "failure" as const,
+      message: "m",
+      title: "t",
+    }));
     github.faults.push({ on: "PATCH", fault: { kind: "lost" } });
     await stub.desire([check(1, { ...done, conclusion: "failure", annotations })]);
     await drain();
@@ -114,7 +152,10 @@ describe("what GitHub is made to show", () => {
     expect(alarm).toBe(paused + 90_000);
     expect(github.requests).toHaveLength(before);
     await drain();
-    expect(github.checks.map(({ name }) => name).toSorted()).toEqual(["snowcat", "snowcat / build"]);
+    expect(github.checks.map(({ name }) => name).toSorted()).toEqual([
+      "snowcat",
+      "snowcat / build",
+    ]);
   });
 
   it("mints one token for many requests, and another after a 401", async () => {
@@ -145,7 +186,16 @@ describe("what GitHub is made to show", () => {
       state.storage.sql.exec("UPDATE effect SET state = 'sending'");
       return state.storage.deleteAlarm();
     });
-    github.checks.push({ id: 1, name: "snowcat", external_id: "check:42-1:snowcat", head_sha: HEAD, status: "in_progress", conclusion: null, annotations: [], output: { title: "", summary: "" } });
+    github.checks.push({
+      id: 1,
+      name: "snowcat",
+      external_id: "check:42-1:snowcat",
+      head_sha: HEAD,
+      status: "in_progress",
+      conclusion: null,
+      annotations: [],
+      output: { title: "", summary: "" },
+    });
     await evictDurableObject(stub);
     await setClock();
     await stub.wake();
@@ -167,10 +217,16 @@ describe("what GitHub is made to show", () => {
 describe("what is read", () => {
   it("answers what is not there apart from what cannot be known now", async () => {
     github.unexpected.length = 0;
-    expect(await stub.commit({ owner: "o", name: "gone" }, HEAD)).toEqual({ ok: false, missing: true });
+    expect(await stub.commit({ owner: "o", name: "gone" }, HEAD)).toEqual({
+      ok: false,
+      missing: true,
+    });
     github.faults.push({ on: "GET /repositories", fault: { kind: "status", status: 503 } });
     expect(await stub.visibility(42)).toMatchObject({ ok: false, missing: false });
     now += 3_000;
-    expect(await stub.visibility(42)).toEqual({ ok: true, value: { private: false, owner: "o", name: "r" } });
+    expect(await stub.visibility(42)).toEqual({
+      ok: true,
+      value: { private: false, owner: "o", name: "r" },
+    });
   });
 });

@@ -1,25 +1,94 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildCheck, causeCheck, causeName, evaluationCheck, overallCheck, type Cause, type CheckBody, type Listed, type Summary } from "../../../src/core/report/index.ts";
+import {
+  buildCheck,
+  causeCheck,
+  causeName,
+  evaluationCheck,
+  overallCheck,
+  type Cause,
+  type CheckBody,
+  type Listed,
+  type Summary,
+} from "../../../src/core/report/index.ts";
 import { block, code, line } from "../../../src/core/report/escape.ts";
 import { bytes, FIELD_BYTES } from "../../../src/core/report/bounded.ts";
 
 const url = "https://snowcat.example/runs/42-1";
 const drv = (name: string) => `/nix/store/${"0".repeat(32)}-${name}.drv`;
 const summary: Summary = {
-  phase: "finished", head: "1".repeat(40), built: "2".repeat(40), base: "3".repeat(40), pool: "trusted", requiredSystems: ["x86_64-linux"],
-  evaluation: { kind: "succeeded", reused: false }, stopped: null, conclusion: "failure", attributes: 4, pending: 0, replayOf: null,
-  counts: [{ kind: "succeeded", required: true, count: 1 }, { kind: "failed", required: true, count: 1 }, { kind: "dependency-failed", required: true, count: 1 }, { kind: "evaluation-error", required: true, count: 1 }],
-  evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4 }, notices: ["trace: @everyone <b>hello</b>"], approval: null, url,
+  phase: "finished",
+  head: "1".repeat(40),
+  built: "2".repeat(40),
+  base: "3".repeat(40),
+  pool: "trusted",
+  requiredSystems: ["x86_64-linux"],
+  evaluation: { kind: "succeeded", reused: false },
+  stopped: null,
+  conclusion: "failure",
+  attributes: 4,
+  pending: 0,
+  replayOf: null,
+  counts: [
+    { kind: "succeeded", required: true, count: 1 },
+    { kind: "failed", required: true, count: 1 },
+    { kind: "dependency-failed", required: true, count: 1 },
+    { kind: "evaluation-error", required: true, count: 1 },
+  ],
+  evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4 },
+  notices: ["trace: @everyone <b>hello</b>"],
+  approval: null,
+  url,
 };
-const failed = { kind: "failed", drv: drv("app-1.0"), exitCode: 2, logTail: "building\n```\n@admin see <img src=x> https://evil.example\n\u001b[31merror\u001b[0m: no" } as const;
+const failed = {
+  kind: "failed",
+  drv: drv("app-1.0"),
+  exitCode: 2,
+  logTail:
+    "building\n```\n@admin see <img src=x> https://evil.example\n\u001b[31merror\u001b[0m: no",
+} as const;
 const listed: Listed[] = [
-  { name: "packages.x86_64-linux.app", system: "x86_64-linux", required: true, verdict: failed, seconds: 65.2 },
-  { name: "checks.x86_64-linux.app", system: "x86_64-linux", required: true, verdict: { kind: "dependency-failed", cause: drv("app-1.0"), verdict: "failed", logTail: "" }, seconds: 0 },
-  { name: 'packages.x86_64-linux."a|b`c"', system: "x86_64-linux", required: true, verdict: { kind: "evaluation-error", message: "attribute 'x' missing\n```\n# not a heading", position: { file: "pkgs/a.nix", line: 7, column: 3 } }, seconds: 0 },
-  { name: "packages.x86_64-linux.lib", system: "x86_64-linux", required: true, verdict: { kind: "succeeded", reused: false }, seconds: 3.14 },
+  {
+    name: "packages.x86_64-linux.app",
+    system: "x86_64-linux",
+    required: true,
+    verdict: failed,
+    seconds: 65.2,
+  },
+  {
+    name: "checks.x86_64-linux.app",
+    system: "x86_64-linux",
+    required: true,
+    verdict: { kind: "dependency-failed", cause: drv("app-1.0"), verdict: "failed", logTail: "" },
+    seconds: 0,
+  },
+  {
+    name: 'packages.x86_64-linux."a|b`c"',
+    system: "x86_64-linux",
+    required: true,
+    verdict: {
+      kind: "evaluation-error",
+      message: "attribute 'x' missing\n```\n# not a heading",
+      position: { file: "pkgs/a.nix", line: 7, column: 3 },
+    },
+    seconds: 0,
+  },
+  {
+    name: "packages.x86_64-linux.lib",
+    system: "x86_64-linux",
+    required: true,
+    verdict: { kind: "succeeded", reused: false },
+    seconds: 3.14,
+  },
 ];
-const cause: Cause = { label: "packages.x86_64-linux.app", drv: drv("app-1.0"), verdict: failed, dependents: ["packages.x86_64-linux.app", "checks.x86_64-linux.app"], total: 2, log: `${url}/logs/42-1.2/1/app` };
+const cause: Cause = {
+  label: "packages.x86_64-linux.app",
+  drv: drv("app-1.0"),
+  verdict: failed,
+  dependents: ["packages.x86_64-linux.app", "checks.x86_64-linux.app"],
+  total: 2,
+  log: `${url}/logs/42-1.2/1/app`,
+};
 
 function golden(check: CheckBody): string {
   return `${check.status} ${check.conclusion ?? ""}: ${check.title}\n\n== summary\n${check.summary}\n== text\n${check.text ?? ""}\n== annotations\n${JSON.stringify(check.annotations, null, 1)}\n== actions\n${JSON.stringify(check.actions)}\n`;
@@ -28,20 +97,107 @@ function golden(check: CheckBody): string {
 describe("golden files", () => {
   it.each([
     ["overall-failure", () => overallCheck(summary, listed, [cause])],
-    ["evaluation-error", () => evaluationCheck(summary, listed.filter(({ verdict }) => verdict?.kind === "evaluation-error"), 1)],
-    ["build-failure", () => buildCheck(summary, listed.filter(({ verdict }) => verdict?.kind !== "evaluation-error"), [cause])],
+    [
+      "evaluation-error",
+      () =>
+        evaluationCheck(
+          summary,
+          listed.filter(({ verdict }) => verdict?.kind === "evaluation-error"),
+          1,
+        ),
+    ],
+    [
+      "build-failure",
+      () =>
+        buildCheck(
+          summary,
+          listed.filter(({ verdict }) => verdict?.kind !== "evaluation-error"),
+          [cause],
+        ),
+    ],
     ["cause", () => causeCheck(cause, url)],
-    ["needs-approval", () => overallCheck({ ...summary, phase: "waiting-approval", pool: null, evaluation: null, conclusion: null, counts: [], attributes: 0, evaluator: null, notices: [], stopped: { kind: "needs-approval", reason: "The head is in another repository." }, approval: `/ok-to-test ${summary.head}` }, [], [])],
-    ["conflict", () => overallCheck({ ...summary, built: null, pool: null, evaluation: null, conclusion: "action_required", counts: [], attributes: 0, evaluator: null, notices: [], stopped: { kind: "conflict", message: "The head does not merge." } }, [], [])],
-    ["progress", () => overallCheck({ ...summary, phase: "building", conclusion: null, pending: 3, counts: [{ kind: "succeeded", required: true, count: 1 }] }, [], [])],
-    ["replayed", () => overallCheck({ ...summary, conclusion: "success", counts: [{ kind: "succeeded", required: true, count: 4 }], replayOf: "42-0", evaluator: null, notices: [] }, [], [])],
+    [
+      "needs-approval",
+      () =>
+        overallCheck(
+          {
+            ...summary,
+            phase: "waiting-approval",
+            pool: null,
+            evaluation: null,
+            conclusion: null,
+            counts: [],
+            attributes: 0,
+            evaluator: null,
+            notices: [],
+            stopped: { kind: "needs-approval", reason: "The head is in another repository." },
+            approval: `/ok-to-test ${summary.head}`,
+          },
+          [],
+          [],
+        ),
+    ],
+    [
+      "conflict",
+      () =>
+        overallCheck(
+          {
+            ...summary,
+            built: null,
+            pool: null,
+            evaluation: null,
+            conclusion: "action_required",
+            counts: [],
+            attributes: 0,
+            evaluator: null,
+            notices: [],
+            stopped: { kind: "conflict", message: "The head does not merge." },
+          },
+          [],
+          [],
+        ),
+    ],
+    [
+      "progress",
+      () =>
+        overallCheck(
+          {
+            ...summary,
+            phase: "building",
+            conclusion: null,
+            pending: 3,
+            counts: [{ kind: "succeeded", required: true, count: 1 }],
+          },
+          [],
+          [],
+        ),
+    ],
+    [
+      "replayed",
+      () =>
+        overallCheck(
+          {
+            ...summary,
+            conclusion: "success",
+            counts: [{ kind: "succeeded", required: true, count: 4 }],
+            replayOf: "42-0",
+            evaluator: null,
+            notices: [],
+          },
+          [],
+          [],
+        ),
+    ],
   ])("%s", async (name, render) => {
     await expect(golden(render())).toMatchFileSnapshot(`golden/${name}.md`);
   });
 });
 
 describe("text of attackers", () => {
-  const hostile = fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[`|\\\n<@ #~\-a]{0,40}$/u));
+  const hostile = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.stringMatching(/^[`|\\\n<@ #~\-a]{0,40}$/u),
+  );
   it("stays within its code span, on one line, in its cell", () => {
     fc.assert(
       fc.property(hostile, (text) => {
@@ -70,17 +226,40 @@ describe("text of attackers", () => {
   it("takes no name of an aggregate, nor one that is taken", () => {
     expect(causeName("build", "abc", new Set())).toBe("snowcat / build (abc)");
     expect(causeName("evaluation\n", "abc", new Set())).toBe("snowcat / evaluation (abc)");
-    expect(causeName("x", "abc", new Set(["snowcat / x", "snowcat / x (abc)"]))).toBe("snowcat / x (abc) 2");
+    expect(causeName("x", "abc", new Set(["snowcat / x", "snowcat / x (abc)"]))).toBe(
+      "snowcat / x (abc) 2",
+    );
     expect(line("a\u202eb\u0000")).toBe("a\ufffdb\ufffd");
   });
 });
 
 describe("bounds", () => {
   it("keeps every field below GitHub's limit and says what was cut", () => {
-    const many: Listed[] = Array.from({ length: 700 }, (_, n) => ({ name: `packages.x86_64-linux.${"ü".repeat(150)}${n}`, system: "x86_64-linux", required: true, verdict: { ...failed, logTail: "`".repeat(16_000) }, seconds: 1 }));
-    const causes: Cause[] = many.slice(0, 40).map((one) => ({ ...cause, label: one.name, verdict: { ...failed, logTail: "`".repeat(16_000) } }));
-    const big = { ...summary, attributes: 10_000, notices: Array.from({ length: 100 }, () => "é".repeat(4_000)) };
-    for (const check of [overallCheck(big, many, causes), buildCheck(big, many, causes), evaluationCheck(big, many, 10_000), causeCheck({ ...cause, dependents: many.map(({ name }) => name), total: 9_000 }, url)]) {
+    const many: Listed[] = Array.from({ length: 700 }, (_, n) => ({
+      name: `packages.x86_64-linux.${"ü".repeat(150)}${n}`,
+      system: "x86_64-linux",
+      required: true,
+      verdict: { ...failed, logTail: "`".repeat(16_000) },
+      seconds: 1,
+    }));
+    const causes: Cause[] = many
+      .slice(0, 40)
+      .map((one) => ({
+        ...cause,
+        label: one.name,
+        verdict: { ...failed, logTail: "`".repeat(16_000) },
+      }));
+    const big = {
+      ...summary,
+      attributes: 10_000,
+      notices: Array.from({ length: 100 }, () => "é".repeat(4_000)),
+    };
+    for (const check of [
+      overallCheck(big, many, causes),
+      buildCheck(big, many, causes),
+      evaluationCheck(big, many, 10_000),
+      causeCheck({ ...cause, dependents: many.map(({ name }) => name), total: 9_000 }, url),
+    ]) {
       expect(bytes(check.text ?? "")).toBeLessThanOrEqual(FIELD_BYTES);
       expect(bytes(check.summary)).toBeLessThanOrEqual(FIELD_BYTES);
       expect(check.text).toMatch(/more (?:entries|attributes)/u);

@@ -1,4 +1,12 @@
-import type { AttributeRow, Changes, Count, DerivationRow, JobRow, RunRow, Slice } from "../../../src/core/run/index.ts";
+import type {
+  AttributeRow,
+  Changes,
+  Count,
+  DerivationRow,
+  JobRow,
+  RunRow,
+  Slice,
+} from "../../../src/core/run/index.ts";
 import { attributeKey, newRun } from "../../../src/core/run/index.ts";
 
 /** The Run's tables in memory: what core changes is written, slices are cut as the shell cuts them. */
@@ -14,13 +22,18 @@ export class Model {
   }
 
   all(): Slice {
-    return this.slice({ jobs: [...this.jobs.values()], attributes: [...this.attributes.values()], derivations: [...this.derivations.values()] });
+    return this.slice({
+      jobs: [...this.jobs.values()],
+      attributes: [...this.attributes.values()],
+      derivations: [...this.derivations.values()],
+    });
   }
 
   save(changes: Changes): void {
     this.run = changes.run;
     for (const job of changes.jobs) this.jobs.set(job.number, job);
-    for (const row of changes.attributes) this.attributes.set(attributeKey(row.selection, row.path), row);
+    for (const row of changes.attributes)
+      this.attributes.set(attributeKey(row.selection, row.path), row);
     for (const row of changes.derivations) this.derivations.set(row.drv, row);
     for (const { kind, required, by } of changes.counts) {
       const key = `${kind}:${required}`;

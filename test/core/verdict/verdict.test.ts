@@ -32,7 +32,10 @@ describe("verdict × required → conclusion", () => {
   });
 
   it("lets nothing pass that is required and did not succeed", () => {
-    for (const one of KINDS) expect(["success", "neutral", "skipped"].includes(conclusion(one, true))).toBe(one === "succeeded");
+    for (const one of KINDS)
+      expect(["success", "neutral", "skipped"].includes(conclusion(one, true))).toBe(
+        one === "succeeded",
+      );
   });
 });
 
@@ -41,7 +44,9 @@ describe("many verdicts together", () => {
     fc.assert(
       fc.property(fc.array(fc.record({ kind, required: fc.boolean() })), (verdicts) => {
         const together = rollup(verdicts);
-        expect(together === "success").toBe(verdicts.every((one) => !one.required || one.kind === "succeeded"));
+        expect(together === "success").toBe(
+          verdicts.every((one) => !one.required || one.kind === "succeeded"),
+        );
         expect(together).not.toBe("neutral");
       }),
     );
@@ -59,9 +64,13 @@ describe("many verdicts together", () => {
 describe("what may be reused", () => {
   const drv = `/nix/store/${"0".repeat(32)}-a.drv`;
   it("is a failure only when the builder itself exited, and not for ever", () => {
-    expect(reusable({ kind: "failed", drv, exitCode: 1, logTail: "" })?.milliseconds).toBe(6 * 3_600_000);
+    expect(reusable({ kind: "failed", drv, exitCode: 1, logTail: "" })?.milliseconds).toBe(
+      6 * 3_600_000,
+    );
     expect(reusable({ kind: "failed", drv, exitCode: null, logTail: "" })).toBeNull();
     expect(reusable({ kind: "infrastructure", message: "", logTail: "" })).toBeNull();
-    expect(reusable({ kind: "dependency-failed", cause: drv, verdict: "failed", logTail: "" })).toBeNull();
+    expect(
+      reusable({ kind: "dependency-failed", cause: drv, verdict: "failed", logTail: "" }),
+    ).toBeNull();
   });
 });

@@ -1,30 +1,62 @@
 import { describe, expect, it } from "vitest";
-import { behind, LAST_HOLD, openGate, plan, type Row, settle, takeOver, wish, YIELD_HOLD } from "../../../src/core/writer/index.ts";
+import {
+  behind,
+  LAST_HOLD,
+  openGate,
+  plan,
+  type Row,
+  settle,
+  takeOver,
+  wish,
+  YIELD_HOLD,
+} from "../../../src/core/writer/index.ts";
 
 const wanted = (name: string, rest: Partial<Row> = {}) => ({
-  resource: `check:1-1:${name}`, run: "1-1", place: `head ${name}`, last: name === "snowcat", yields: false, version: 1, aggregate: true, terminal: true,
-  annotations: 0, ...rest,
+  resource: `check:1-1:${name}`,
+  run: "1-1",
+  place: `head ${name}`,
+  last: name === "snowcat",
+  yields: false,
+  version: 1,
+  aggregate: true,
+  terminal: true,
+  annotations: 0,
+  ...rest,
 });
 const row = (name: string, rest: Partial<Row> = {}): Row => {
   const made = wish(null, wanted(name, rest), 0);
   if (made === null) throw new Error("a first wish always counts");
   return { ...made, ...rest };
 };
-const sent = (rows: Row[], now: number) => plan(rows, now, openGate(now)).actions.map(({ resource }) => resource);
+const sent = (rows: Row[], now: number) =>
+  plan(rows, now, openGate(now)).actions.map(({ resource }) => resource);
 
 describe("the overall check", () => {
   it("is completed after every other check of its run", () => {
     const overall = row("snowcat");
     const build = row("build");
     expect(sent([overall, build], 0)).toEqual([build.resource]);
-    const shown = settle(build, { resource: build.resource, kind: "create", version: 1, annotated: 0 }, { kind: "shown", checkRun: 7, annotated: 0 }, 0);
+    const shown = settle(
+      build,
+      { resource: build.resource, kind: "create", version: 1, annotated: 0 },
+      { kind: "shown", checkRun: 7, annotated: 0 },
+      0,
+    );
     expect(behind(shown)).toBe(false);
     expect(sent([overall, shown], 0)).toEqual([overall.resource]);
   });
 
   it("waits for no other run, and not for ever", () => {
     const overall = row("snowcat");
-    expect(sent([overall, row("build", { resource: "check:1-2:build", run: "1-2", state: "unknown", dueAt: 1e9 })], 0)).toEqual([overall.resource]);
+    expect(
+      sent(
+        [
+          overall,
+          row("build", { resource: "check:1-2:build", run: "1-2", state: "unknown", dueAt: 1e9 }),
+        ],
+        0,
+      ),
+    ).toEqual([overall.resource]);
     const stuck = row("build", { state: "unknown", dueAt: 1e9 });
     expect(sent([overall, stuck], LAST_HOLD - 1)).toEqual([]);
     expect(plan([overall, stuck], 0, openGate(0)).wakeAt).toBe(LAST_HOLD);
@@ -44,7 +76,9 @@ describe("a run that gives way to another of the same commit", () => {
   it("leaves its open check run to the successor, and says nothing more", () => {
     const taken = takeOver(heir, open);
     expect(taken?.heir).toMatchObject({ resource: "check:1-2:snowcat", checkRun: 7, shown: 0 });
-    expect(taken && plan([taken.heir, taken.older], 0, openGate(0)).actions).toMatchObject([{ resource: "check:1-2:snowcat", kind: "update" }]);
+    expect(taken && plan([taken.heir, taken.older], 0, openGate(0)).actions).toMatchObject([
+      { resource: "check:1-2:snowcat", kind: "update" },
+    ]);
     expect(taken && wish(taken.older, wanted("snowcat", { version: 9 }), 0)).toBeNull();
   });
 

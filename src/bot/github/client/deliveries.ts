@@ -1,7 +1,13 @@
 import type { Octokit } from "@octokit/rest";
 import * as z from "zod";
 
-const Delivery = z.object({ id: z.int(), guid: z.string(), delivered_at: z.iso.datetime({ offset: true }), status_code: z.int(), redelivery: z.boolean() });
+const Delivery = z.object({
+  id: z.int(),
+  guid: z.string(),
+  delivered_at: z.iso.datetime({ offset: true }),
+  status_code: z.int(),
+  redelivery: z.boolean(),
+});
 
 /** Pages of 100 that one sweep reads. */
 const PAGES = 20;
@@ -15,7 +21,10 @@ export async function failed(app: Octokit, since: number): Promise<number[]> {
   const latest = new Map<string, number>();
   let cursor: string | undefined;
   for (let page = 0; page < PAGES; page += 1) {
-    const answer = await app.rest.apps.listWebhookDeliveries({ per_page: 100, ...(cursor === undefined ? {} : { cursor }) });
+    const answer = await app.rest.apps.listWebhookDeliveries({
+      per_page: 100,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     const deliveries = z.array(Delivery).parse(answer.data);
     for (const { id, guid, delivered_at: at, status_code: status } of deliveries) {
       if (Date.parse(at) < since) continue;
@@ -24,7 +33,8 @@ export async function failed(app: Octokit, since: number): Promise<number[]> {
     }
     const oldest = deliveries.at(-1);
     cursor = /[?&]cursor=([^&>]+)[^>]*>; rel="next"/u.exec(String(answer.headers.link ?? ""))?.[1];
-    if (cursor === undefined || oldest === undefined || Date.parse(oldest.delivered_at) < since) break;
+    if (cursor === undefined || oldest === undefined || Date.parse(oldest.delivered_at) < since)
+      break;
     cursor = decodeURIComponent(cursor);
   }
   return [...latest].flatMap(([guid, id]) => (succeeded.has(guid) ? [] : [id]));

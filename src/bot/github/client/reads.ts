@@ -13,8 +13,14 @@ const Pull = z.object({
   base: z.object({ sha: Sha }),
 });
 
-export async function pull(octokit: Octokit, { owner, name }: Name, number: number): Promise<PullState> {
-  const read = Pull.parse((await octokit.rest.pulls.get({ owner, repo: name, pull_number: number })).data);
+export async function pull(
+  octokit: Octokit,
+  { owner, name }: Name,
+  number: number,
+): Promise<PullState> {
+  const read = Pull.parse(
+    (await octokit.rest.pulls.get({ owner, repo: name, pull_number: number })).data,
+  );
   return { state: read.state, head: read.head.sha, base: read.base.sha, merge: mergeOf(read) };
 }
 
@@ -26,18 +32,44 @@ function mergeOf({ mergeable, merge_commit_sha: sha }: z.infer<typeof Pull>): Pu
 
 const Commit = z.object({ tree: z.object({ sha: Sha }), parents: z.array(z.object({ sha: Sha })) });
 
-export async function commit(octokit: Octokit, { owner, name }: Name, sha: string): Promise<{ tree: string; parents: string[] }> {
-  const read = Commit.parse((await octokit.rest.git.getCommit({ owner, repo: name, commit_sha: sha })).data);
+export async function commit(
+  octokit: Octokit,
+  { owner, name }: Name,
+  sha: string,
+): Promise<{ tree: string; parents: string[] }> {
+  const read = Commit.parse(
+    (await octokit.rest.git.getCommit({ owner, repo: name, commit_sha: sha })).data,
+  );
   return { tree: read.tree.sha, parents: read.parents.map((parent) => parent.sha) };
 }
 
-const File = z.object({ type: z.literal("file"), encoding: z.literal("base64"), content: z.string() });
+const File = z.object({
+  type: z.literal("file"),
+  encoding: z.literal("base64"),
+  content: z.string(),
+});
 const Head = z.object({ sha: Sha });
 
 /** The commit is resolved first, so that text and commit belong together. */
-export async function file(octokit: Octokit, { owner, name }: Name, path: string, ref: string): Promise<{ text: string; commit: string }> {
-  const head = Head.parse((await octokit.rest.repos.getCommit({ owner, repo: name, ref, per_page: 1 })).data);
-  const read = File.parse((await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", { owner, repo: name, path, ref: head.sha })).data);
+export async function file(
+  octokit: Octokit,
+  { owner, name }: Name,
+  path: string,
+  ref: string,
+): Promise<{ text: string; commit: string }> {
+  const head = Head.parse(
+    (await octokit.rest.repos.getCommit({ owner, repo: name, ref, per_page: 1 })).data,
+  );
+  const read = File.parse(
+    (
+      await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
+        owner,
+        repo: name,
+        path,
+        ref: head.sha,
+      })
+    ).data,
+  );
   const bytes = Uint8Array.from(atob(read.content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
   return { text: new TextDecoder().decode(bytes), commit: head.sha };
 }
@@ -45,16 +77,45 @@ export async function file(octokit: Octokit, { owner, name }: Name, path: string
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */
 const Permission = z.object({ role_name: z.string().optional(), permission: z.string() });
 
-export async function role(octokit: Octokit, { owner, name }: Name, login: string): Promise<string> {
-  const read = Permission.parse((await octokit.rest.repos.getCollaboratorPermissionLevel({ owner, repo: name, username: login })).data);
+export async function role(
+  octokit: Octokit,
+  { owner, name }: Name,
+  login: string,
+): Promise<string> {
+  const read = Permission.parse(
+    (
+      await octokit.rest.repos.getCollaboratorPermissionLevel({
+        owner,
+        repo: name,
+        username: login,
+      })
+    ).data,
+  );
   return read.role_name ?? read.permission;
 }
 
-const Repository = z.object({ id: z.int(), name: z.string(), owner: z.object({ login: z.string() }), private: z.boolean(), visibility: z.string().optional() });
+const Repository = z.object({
+  id: z.int(),
+  name: z.string(),
+  owner: z.object({ login: z.string() }),
+  private: z.boolean(),
+  visibility: z.string().optional(),
+});
 
 /** By id: a name may have passed to another repository. Anything but public counts as private. */
-export async function visibility(octokit: Octokit, repository: number): Promise<{ private: boolean; owner: string; name: string }> {
-  const read = Repository.parse((await octokit.request("GET /repositories/{repository_id}", { repository_id: repository })).data);
-  if (read.id !== repository) throw new TypeError(`asked for repository ${repository}, got ${read.id}`);
-  return { private: read.private || (read.visibility !== undefined && read.visibility !== "public"), owner: read.owner.login, name: read.name };
+export async function visibility(
+  octokit: Octokit,
+  repository: number,
+): Promise<{ private: boolean; owner: string; name: string }> {
+  const read = Repository.parse(
+    (await octokit.request("GET /repositories/{repository_id}", { repository_id: repository }))
+      .data,
+  );
+  if (read.id !== repository)
+    throw new TypeError(`asked for repository ${repository}, got ${read.id}`);
+  return {
+    private: read.private || (read.visibility !== undefined && read.visibility !== "public"),
+    owner: read.owner.login,
+    name: read.name,
+  };
 }

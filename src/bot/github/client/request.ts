@@ -12,7 +12,10 @@ const HOPS = 3;
 /** Where an answer sends us, if it is the same API: the token goes nowhere else. */
 function moved(answer: Response, from: URL, method: string): URL | null {
   const location = answer.headers.get("location");
-  const repeats = answer.status === 307 || answer.status === 308 || ((answer.status === 301 || answer.status === 302) && method === "GET");
+  const repeats =
+    answer.status === 307 ||
+    answer.status === 308 ||
+    ((answer.status === 301 || answer.status === 302) && method === "GET");
   if (location === null || !repeats || !URL.canParse(location, from)) return null;
   const to = new URL(location, from);
   return to.origin === from.origin ? to : null;
@@ -37,7 +40,8 @@ export function client({ apiUrl, token, now, made }: ClientOptions): Octokit {
     let url = new URL(input instanceof Request ? input.url : String(input));
     for (let hops = 0; ; hops += 1) {
       const started = now();
-      const done = (status: number | null) => made({ method, path: url.pathname, status, milliseconds: now() - started });
+      const done = (status: number | null) =>
+        made({ method, path: url.pathname, status, milliseconds: now() - started });
       try {
         const answer = await fetch(url, { ...init, redirect: "manual", signal });
         done(answer.status);

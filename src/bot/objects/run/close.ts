@@ -35,15 +35,19 @@ const SLICE = 500;
 export async function archive(context: Context): Promise<number | null> {
   const { store, env } = context;
   const { id } = header(context);
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const rows = attributesOf(store, after, SLICE);
     if (rows.length > 0) {
       const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-      await env.BLOBS.put(`runs/${id}/attributes-${after}.ndjson`, text, { httpMetadata: { contentType: "application/x-ndjson" } });
+      await env.BLOBS.put(`runs/${id}/attributes-${after}.ndjson`, text, {
+        httpMetadata: { contentType: "application/x-ndjson" },
+      });
     }
     after = rows.at(-1)?.index ?? after;
     if (rows.length < SLICE) break;
   }
-  await env.BLOBS.put(`runs/${id}/run.json`, JSON.stringify(viewOf(store)), { httpMetadata: { contentType: "application/json" } });
+  await env.BLOBS.put(`runs/${id}/run.json`, JSON.stringify(viewOf(store)), {
+    httpMetadata: { contentType: "application/json" },
+  });
   return null;
 }

@@ -1,7 +1,12 @@
 import type { Changes } from "../../../core/run/index.ts";
 import { conclude, settle } from "../../../core/run/index.ts";
 import type { Environment } from "../../environment.ts";
-import { type FleetContract, objectName, type RepoContract, type WriterContract } from "../contracts.ts";
+import {
+  type FleetContract,
+  objectName,
+  type RepoContract,
+  type WriterContract,
+} from "../contracts.ts";
 import type { Header } from "./rows.ts";
 import type { Store } from "./store.ts";
 import type { Tasks } from "./tasks.ts";
@@ -55,14 +60,27 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     if (changes.jobs.some(({ state }) => state === "new")) tasks.at("enqueue", now);
     if (changes.jobs.some(({ cancel }) => cancel !== null)) tasks.at("cancel", now);
     if (changes.derivations.some(({ state }) => state === "unknown")) tasks.at("recall", now);
-    if (changes.derivations.some(({ state }) => state === "ready") || before.evaluation === null && settled.run.evaluation !== null) tasks.at("lease", now);
+    if (
+      changes.derivations.some(({ state }) => state === "ready") ||
+      (before.evaluation === null && settled.run.evaluation !== null)
+    )
+      tasks.at("lease", now);
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
-    if (stopped !== null && phase !== "finished" && (settled.run.pending > 0 || settled.run.openDerivations > 0)) tasks.at("sweep", now);
+    if (
+      stopped !== null &&
+      phase !== "finished" &&
+      (settled.run.pending > 0 || settled.run.openDerivations > 0)
+    )
+      tasks.at("sweep", now);
     const moved = before.phase !== phase;
-    if (moved && phase === "finished") store.set({ finished_at: now, conclusion: conclude(settled.run, store.counts()) });
+    if (moved && phase === "finished")
+      store.set({ finished_at: now, conclusion: conclude(settled.run, store.counts()) });
     if (moved && (phase === "finished" || phase === "waiting-approval")) {
       tasks.at("report", now);
-      for (const task of phase === "finished" ? (["tell", "tree", "index", "archive"] as const) : (["index"] as const)) tasks.at(task, now);
+      for (const task of phase === "finished"
+        ? (["tell", "tree", "index", "archive"] as const)
+        : (["index"] as const))
+        tasks.at(task, now);
     } else if (moved || changes.counts.length > 0 || changes.attributes.length > 0) {
       const reported = store.header()?.reportedAt ?? 0;
       tasks.at("report", Math.max(now, reported + REPORT_EVERY));

@@ -1,4 +1,11 @@
-import { attributes, attributesNeed, missing, offered, results, stale } from "../../../core/run/index.ts";
+import {
+  attributes,
+  attributesNeed,
+  missing,
+  offered,
+  results,
+  stale,
+} from "../../../core/run/index.ts";
 import type { ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context } from "./context.ts";
@@ -23,18 +30,45 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
   const number = jobNumber(claims.job);
   // The attempt was handed out, whether or not the Fleet's word of it has come.
   if ((store.job(number)?.attempt ?? 0) < claims.attempt) {
-    commit(context, () => offered(store.slice({ jobs: store.jobs("number = ?", number) }), number, claims.attempt, claims.runner));
+    commit(context, () =>
+      offered(
+        store.slice({ jobs: store.jobs("number = ?", number) }),
+        number,
+        claims.attempt,
+        claims.runner,
+      ),
+    );
   }
   switch (body.kind) {
     case "attributes": {
       const { keys, drvs } = attributesNeed(body.attributes);
-      const known = new Map([...store.attributesByKey(keys), ...store.attributesByDrv(drvs)].map((row) => [row.index, row]));
-      commit(context, () => attributes(store.slice({ attributes: [...known.values()], derivations: store.derivationsByDrv(drvs) }), body.attributes));
+      const known = new Map(
+        [...store.attributesByKey(keys), ...store.attributesByDrv(drvs)].map((row) => [
+          row.index,
+          row,
+        ]),
+      );
+      commit(context, () =>
+        attributes(
+          store.slice({
+            attributes: [...known.values()],
+            derivations: store.derivationsByDrv(drvs),
+          }),
+          body.attributes,
+        ),
+      );
       return;
     }
     case "results": {
       const drvs = [...new Set(body.results.map(({ drv }) => drv))];
-      commit(context, () => results(store.slice(store.withAttributes(store.derivationsByDrv(drvs))), number, claims.attempt, body.results));
+      commit(context, () =>
+        results(
+          store.slice(store.withAttributes(store.derivationsByDrv(drvs))),
+          number,
+          claims.attempt,
+          body.results,
+        ),
+      );
       return;
     }
     case "evaluated": {
@@ -42,7 +76,11 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
         context,
         () => missing(store.slice({ attributes: store.attributes("selection = -1") }), body),
         () => {
-          store.set({ evaluator_name: body.evaluator, evaluator_degraded: body.degraded, evaluator_seconds: body.seconds });
+          store.set({
+            evaluator_name: body.evaluator,
+            evaluator_degraded: body.degraded,
+            evaluator_seconds: body.seconds,
+          });
           for (const warning of body.warnings) store.notice(warning);
         },
       );

@@ -9,15 +9,33 @@ export async function enqueue(context: Context): Promise<number | null> {
   for (const job of context.store.jobs("state = 'new'")) {
     const work = workOf(context, run, job);
     const { pool, evaluator } = context.store.run();
-    if (pool === null || run.policy === null) throw new Error(`run ${run.id} has a job and was never admitted`);
+    if (pool === null || run.policy === null)
+      throw new Error(`run ${run.id} has a job and was never admitted`);
     const answer = await fleet(context, run).enqueue(run.identity.account.id, {
-      job: `${run.id}.${job.number}`, run: run.id, kind: job.kind, installation: run.identity.installation, repository: run.identity.repository, pool, policy: run.policy,
-      needs: { system: job.system, features: job.features }, prefer: job.kind === "build" ? evaluator : null, work, queuedAt: context.now(),
+      job: `${run.id}.${job.number}`,
+      run: run.id,
+      kind: job.kind,
+      installation: run.identity.installation,
+      repository: run.identity.repository,
+      pool,
+      policy: run.policy,
+      needs: { system: job.system, features: job.features },
+      prefer: job.kind === "build" ? evaluator : null,
+      work,
+      queuedAt: context.now(),
     });
     const { store } = context;
     commit(context, () => {
-      if (answer.outcome !== "no-runner") return queued(store.slice({ jobs: store.jobs("number = ?", job.number) }), job.number);
-      return noRunner(store.slice({ jobs: store.jobs("number = ?", job.number), ...leasedBy(context, job.number) }), job.number, answer.missing);
+      if (answer.outcome !== "no-runner")
+        return queued(store.slice({ jobs: store.jobs("number = ?", job.number) }), job.number);
+      return noRunner(
+        store.slice({
+          jobs: store.jobs("number = ?", job.number),
+          ...leasedBy(context, job.number),
+        }),
+        job.number,
+        answer.missing,
+      );
     });
   }
   return null;
@@ -34,7 +52,10 @@ export async function cancel(context: Context): Promise<number | null> {
 }
 
 /** Derivations that a job leases, and their attributes. */
-export function leasedBy({ store }: Context, job: number): ReturnType<Context["store"]["withAttributes"]> {
+export function leasedBy(
+  { store }: Context,
+  job: number,
+): ReturnType<Context["store"]["withAttributes"]> {
   return store.withAttributes(store.derivations("job = ? AND state = 'leased'", job));
 }
 

@@ -3,7 +3,13 @@ import { merge } from "../../../core/config/merge.ts";
 import { type ConfigurationError, readConfiguration } from "../../../core/config/read.ts";
 import { resolve, type Resolved } from "../../../core/config/resolve.ts";
 import { CONFIGURATION_FILE, type Configuration } from "../../../core/config/schema.ts";
-import { admit, decideMerge, mayReplay, type MergeAnswer, type Rules } from "../../../core/run/index.ts";
+import {
+  admit,
+  decideMerge,
+  mayReplay,
+  type MergeAnswer,
+  type Rules,
+} from "../../../core/run/index.ts";
 import { decide, type Trust } from "../../../core/trust/decide.ts";
 import { mayWrite } from "../../../core/trust/role.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
@@ -59,27 +65,55 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   // GitHub may still show the merge of an earlier head: its parents tell.
   if (isMerge && !commitRead.parents.includes(run.head)) {
     const decision = decideMerge({ kind: "pending" }, run.head, run.asked, since, context.now());
-    return decision.kind === "end" ? refuse(context, decision.verdict) : decision.kind === "wait" ? decision.at : null;
+    return decision.kind === "end"
+      ? refuse(context, decision.verdict)
+      : decision.kind === "wait"
+        ? decision.at
+        : null;
   }
-  context.store.set({ built: merged.sha, base: isMerge ? (commitRead.parents.find((parent) => parent !== run.head) ?? null) : null });
+  context.store.set({
+    built: merged.sha,
+    base: isMerge ? (commitRead.parents.find((parent) => parent !== run.head) ?? null) : null,
+  });
 
-  const policySource = need(await repo(context, run).policy(run.identity), "default branch's configuration");
+  const policySource = need(
+    await repo(context, run).policy(run.identity),
+    "default branch's configuration",
+  );
   const base = readConfiguration(policySource.text);
   if (!base.ok) return faulty(context, base.errors);
   const { policy } = resolve(base.configuration, []);
   const senderRole = await roleOf(run, github);
   const trust = decide({
-    reason: run.reason, defaultBranch: run.identity.repository.defaultBranch, senderType: run.sender.type, senderRole, approvedSha: run.approved, policy,
+    reason: run.reason,
+    defaultBranch: run.identity.repository.defaultBranch,
+    senderType: run.sender.type,
+    senderRole,
+    approvedSha: run.approved,
+    policy,
   });
   if (trust.kind !== "pool") return unadmitted(context, trust);
 
-  const proposed = await proposedBy(run, trust, mayWrite(senderRole, policy.writers), merged.sha, github);
+  const proposed = await proposedBy(
+    run,
+    trust,
+    mayWrite(senderRole, policy.writers),
+    merged.sha,
+    github,
+  );
   if (!proposed.ok) return faulty(context, proposed.errors);
-  const configuration = proposed.configuration === null ? base.configuration : merge(base.configuration, proposed.configuration);
+  const configuration =
+    proposed.configuration === null
+      ? base.configuration
+      : merge(base.configuration, proposed.configuration);
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
   const resolved = resolve(configuration, classes);
   const source: Source = {
-    cloneUrl: run.identity.repository.cloneUrl, ref: refOf(run, isMerge), sha: merged.sha, tree: commitRead.tree, revision: resolved.revision,
+    cloneUrl: run.identity.repository.cloneUrl,
+    ref: refOf(run, isMerge),
+    sha: merged.sha,
+    tree: commitRead.tree,
+    revision: resolved.revision,
   };
   const key = await treeKey(run, trust.pool, source, resolved);
   const earlier = run.fresh || resolved.revision ? null : await judged(context, run, key);
@@ -87,11 +121,20 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const digest = await sha256(policySource.text ?? "");
   commit(
     context,
-    () => admit(context.store.slice(), { kind: earlier === null ? "evaluate" : "replay", pool: trust.pool, rules: rulesOf(resolved, run) }),
+    () =>
+      admit(context.store.slice(), {
+        kind: earlier === null ? "evaluate" : "replay",
+        pool: trust.pool,
+        rules: rulesOf(resolved, run),
+      }),
     () => {
       context.store.set({
-        source: JSON.stringify(source), selections: JSON.stringify(resolved.selections), limits: JSON.stringify(resolved.limits),
-        policy: digest, tree_key: resolved.revision ? null : key, replay_of: earlier,
+        source: JSON.stringify(source),
+        selections: JSON.stringify(resolved.selections),
+        limits: JSON.stringify(resolved.limits),
+        policy: digest,
+        tree_key: resolved.revision ? null : key,
+        replay_of: earlier,
       });
       if (earlier !== null) context.tasks.at("replay", context.now());
     },
@@ -100,7 +143,12 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
 }
 
 /** For a pull request, the commit that GitHub makes to try the merge; else the head itself. */
-async function testMerge(context: Context, run: Header, github: WriterContract, since: number): Promise<ReturnType<typeof decideMerge>> {
+async function testMerge(
+  context: Context,
+  run: Header,
+  github: WriterContract,
+  since: number,
+): Promise<ReturnType<typeof decideMerge>> {
   if (run.reason.kind !== "pull_request") return { kind: "build", sha: run.head };
   const { owner, name } = run.identity.repository;
   const answer = await github.pull({ owner, name }, run.reason.number);
@@ -108,7 +156,10 @@ async function testMerge(context: Context, run: Header, github: WriterContract, 
 }
 
 function mergeAnswer(answer: Awaited<ReturnType<WriterContract["pull"]>>): MergeAnswer {
-  if (!answer.ok) return answer.missing ? { kind: "gone" } : { kind: "unavailable", retryAfter: answer.retryAfter, reason: answer.reason };
+  if (!answer.ok)
+    return answer.missing
+      ? { kind: "gone" }
+      : { kind: "unavailable", retryAfter: answer.retryAfter, reason: answer.reason };
   const { merge: state, head, state: open } = answer.value;
   if (open === "closed") return { kind: "gone" };
   return state.kind === "ready" ? { kind: "ready", sha: state.sha, head } : { kind: state.kind };
@@ -124,9 +175,16 @@ async function roleOf(run: Header, github: WriterContract): Promise<string | nul
 
 /** What a pull request by somebody with write adds to its own run; of others nothing is read. */
 async function proposedBy(
-  run: Header, trust: Extract<Trust, { kind: "pool" }>, writes: boolean, sha: string, github: WriterContract,
-): Promise<{ ok: true; configuration: Configuration | null } | { ok: false; errors: ConfigurationError[] }> {
-  if (run.reason.kind !== "pull_request" || trust.origin !== "writer" || !writes) return { ok: true, configuration: null };
+  run: Header,
+  trust: Extract<Trust, { kind: "pool" }>,
+  writes: boolean,
+  sha: string,
+  github: WriterContract,
+): Promise<
+  { ok: true; configuration: Configuration | null } | { ok: false; errors: ConfigurationError[] }
+> {
+  if (run.reason.kind !== "pull_request" || trust.origin !== "writer" || !writes)
+    return { ok: true, configuration: null };
   const { owner, name } = run.identity.repository;
   const file = await github.file({ owner, name }, CONFIGURATION_FILE, sha);
   if (!file.ok && file.missing) return { ok: true, configuration: null };
@@ -135,44 +193,74 @@ async function proposedBy(
 
 function rulesOf(resolved: Resolved, run: Header): Rules {
   return {
-    systems: resolved.selections.map((selection, index) => (selection.kind === "file" ? null : (resolved.required[index] ?? []))),
+    systems: resolved.selections.map((selection, index) =>
+      selection.kind === "file" ? null : (resolved.required[index] ?? []),
+    ),
     set: resolved.sets[run.reason.kind],
   };
 }
 
-async function treeKey(run: Header, pool: Pool, source: Source, resolved: Resolved): Promise<string> {
+async function treeKey(
+  run: Header,
+  pool: Pool,
+  source: Source,
+  resolved: Resolved,
+): Promise<string> {
   const selection = await digestSelection(resolved, run.reason.kind, sha256);
-  return sha256(canonical(["tree", run.identity.host, run.identity.repository.id, pool, source.tree, selection, EVALUATOR_GENERATION]));
+  return sha256(
+    canonical([
+      "tree",
+      run.identity.host,
+      run.identity.repository.id,
+      pool,
+      source.tree,
+      selection,
+      EVALUATOR_GENERATION,
+    ]),
+  );
 }
 
 /** The run that judged the same tree under the same rules, if it may stand for this one. */
 async function judged(context: Context, run: Header, key: string): Promise<string | null> {
   const memory = await repo(context, run).recallTree(key);
   if (memory === null || memory.run === run.id) return null;
-  const earlier = await context.env.RUN.getByName(objectName.run(run.identity.host, memory.run)).view();
+  const earlier = await context.env.RUN.getByName(
+    objectName.run(run.identity.host, memory.run),
+  ).view();
   return earlier !== null && mayReplay(earlier, run.fresh, context.now()) ? memory.run : null;
 }
 
 function refOf(run: Header, isMerge: boolean): string {
   const { reason } = run;
-  if (reason.kind === "pull_request") return `refs/pull/${reason.number}/${isMerge ? "merge" : "head"}`;
+  if (reason.kind === "pull_request")
+    return `refs/pull/${reason.number}/${isMerge ? "merge" : "head"}`;
   const ref = reason.kind === "push" ? reason.ref : reason.headRef;
   return ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
 }
 
 function unadmitted(context: Context, trust: Exclude<Trust, { kind: "pool" }>): null {
   const approval = trust.kind === "needs-approval" ? trust.command : null;
-  return refuse(context, { kind: "needs-approval", reason: trust.reason }, () => context.store.set({ approval }));
+  return refuse(context, { kind: "needs-approval", reason: trust.reason }, () =>
+    context.store.set({ approval }),
+  );
 }
 
 /** A configuration that cannot be read is the change's (or the default branch's) fault, on its own lines. */
 function faulty(context: Context, errors: ConfigurationError[]): null {
   const [first] = errors;
-  const message = errors.map((error) => `${error.file}:${error.line}:${error.column}: ${error.message}`).join("\n").slice(0, 16_000);
+  const message = errors
+    .map((error) => `${error.file}:${error.line}:${error.column}: ${error.message}`)
+    .join("\n")
+    .slice(0, 16_000);
   const position = first ? { file: first.file, line: first.line, column: first.column } : null;
   return refuse(context, { kind: "evaluation-error", message, position }, () => {
     for (const error of errors) {
-      context.store.sql.exec("INSERT INTO fault (file, line, message) VALUES (?, ?, ?)", error.file, error.line, error.message.slice(0, 4_096));
+      context.store.sql.exec(
+        "INSERT INTO fault (file, line, message) VALUES (?, ?, ?)",
+        error.file,
+        error.line,
+        error.message.slice(0, 4_096),
+      );
     }
   });
 }

@@ -1,4 +1,17 @@
-import { type Annotation, BUILD, buildCheck, CAUSE_CAP, causeCheck, causeName, type CheckBody, EVALUATION, evaluationCheck, inTree, OVERALL, overallCheck } from "../../../core/report/index.ts";
+import {
+  type Annotation,
+  BUILD,
+  buildCheck,
+  CAUSE_CAP,
+  causeCheck,
+  causeName,
+  type CheckBody,
+  EVALUATION,
+  evaluationCheck,
+  inTree,
+  OVERALL,
+  overallCheck,
+} from "../../../core/report/index.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
 import { sha256 } from "./digest.ts";
@@ -13,15 +26,30 @@ export async function report(context: Context): Promise<number | null> {
   const wanted: { desired: DesiredCheck; digest: string; cause: string | null }[] = [];
   for (const { name, cause, body } of checks(context)) {
     const digest = await sha256(JSON.stringify(body));
-    const [shown] = store.sql.exec<{ version: number; digest: string }>("SELECT version, digest FROM shown WHERE name = ?", name).toArray();
+    const [shown] = store.sql
+      .exec<{ version: number; digest: string }>(
+        "SELECT version, digest FROM shown WHERE name = ?",
+        name,
+      )
+      .toArray();
     if (shown?.digest === digest) continue;
-    wanted.push({ desired: desire(header(context), name, (shown?.version ?? 0) + 1, body, context), digest, cause });
+    wanted.push({
+      desired: desire(header(context), name, (shown?.version ?? 0) + 1, body, context),
+      digest,
+      cause,
+    });
   }
   if (wanted.length === 0) return null;
   await writer(context, run).desire(wanted.map(({ desired }) => desired));
   context.storage.transactionSync(() => {
     for (const { desired, digest, cause } of wanted) {
-      store.sql.exec("INSERT OR REPLACE INTO shown (name, cause, version, digest) VALUES (?, ?, ?, ?)", desired.name, cause, desired.version, digest);
+      store.sql.exec(
+        "INSERT OR REPLACE INTO shown (name, cause, version, digest) VALUES (?, ?, ?, ?)",
+        desired.name,
+        cause,
+        desired.version,
+        digest,
+      );
     }
   });
   return null;
@@ -33,25 +61,73 @@ function checks(context: Context): Named[] {
   const { store } = context;
   const summary = summaryOf(context);
   const causes = causesOf(context, CAUSE_CAP);
-  const faults = store.sql.exec<{ file: string; line: number; message: string }>("SELECT file, line, message FROM fault ORDER BY id").toArray();
+  const faults = store.sql
+    .exec<{ file: string; line: number; message: string }>(
+      "SELECT file, line, message FROM fault ORDER BY id",
+    )
+    .toArray();
   const found: Named[] = [
-    { name: OVERALL, cause: null, body: overallCheck(summary, listed(context, "1 ORDER BY rank, id", LISTED), causes, faults.filter(({ file }) => inTree(file)).map(annotation)) },
+    {
+      name: OVERALL,
+      cause: null,
+      body: overallCheck(
+        summary,
+        listed(context, "1 ORDER BY rank, id", LISTED),
+        causes,
+        faults.filter(({ file }) => inTree(file)).map(annotation),
+      ),
+    },
   ];
   // Before there is anything to evaluate, and where there never will be, the overall check says it all.
   if (summary.pool === null) return found;
-  const errors = store.counts().filter(({ kind }) => kind === "evaluation-error" || kind === "not-covered").reduce((sum, { count }) => sum + count, 0);
+  const errors = store
+    .counts()
+    .filter(({ kind }) => kind === "evaluation-error" || kind === "not-covered")
+    .reduce((sum, { count }) => sum + count, 0);
   found.push(
-    { name: EVALUATION, cause: null, body: evaluationCheck(summary, listed(context, "kind IN ('evaluation-error', 'not-covered') ORDER BY required DESC, id", 200), errors) },
-    { name: BUILD, cause: null, body: buildCheck(summary, listed(context, "drv IS NOT NULL AND (kind IS NULL OR kind <> 'evaluated-only') ORDER BY rank, id", LISTED), causes.filter(({ drv }) => drv !== null)) },
+    {
+      name: EVALUATION,
+      cause: null,
+      body: evaluationCheck(
+        summary,
+        listed(
+          context,
+          "kind IN ('evaluation-error', 'not-covered') ORDER BY required DESC, id",
+          200,
+        ),
+        errors,
+      ),
+    },
+    {
+      name: BUILD,
+      cause: null,
+      body: buildCheck(
+        summary,
+        listed(
+          context,
+          "drv IS NOT NULL AND (kind IS NULL OR kind <> 'evaluated-only') ORDER BY rank, id",
+          LISTED,
+        ),
+        causes.filter(({ drv }) => drv !== null),
+      ),
+    },
   );
-  for (const { cause, name } of names(context, causes)) found.push({ name, cause: cause.key, body: causeCheck(cause, summary.url) });
+  for (const { cause, name } of names(context, causes))
+    found.push({ name, cause: cause.key, body: causeCheck(cause, summary.url) });
   return found;
 }
 
 /** A cause keeps the name under which it was shown first. */
-function names({ store }: Context, causes: readonly KeyedCause[]): { cause: KeyedCause; name: string }[] {
-  const shown = store.sql.exec<{ name: string; cause: string | null }>("SELECT name, cause FROM shown").toArray();
-  const byCause = new Map(shown.flatMap(({ name, cause }) => (cause === null ? [] : [[cause, name] as const])));
+function names(
+  { store }: Context,
+  causes: readonly KeyedCause[],
+): { cause: KeyedCause; name: string }[] {
+  const shown = store.sql
+    .exec<{ name: string; cause: string | null }>("SELECT name, cause FROM shown")
+    .toArray();
+  const byCause = new Map(
+    shown.flatMap(({ name, cause }) => (cause === null ? [] : [[cause, name] as const])),
+  );
   const taken = new Set(shown.map(({ name }) => name));
   return causes.map((cause) => {
     const name = byCause.get(cause.key) ?? causeName(cause.label, cause.id, taken);
@@ -60,15 +136,45 @@ function names({ store }: Context, causes: readonly KeyedCause[]): { cause: Keye
   });
 }
 
-function desire(run: Header, name: string, version: number, body: CheckBody, { env }: Context): DesiredCheck {
+function desire(
+  run: Header,
+  name: string,
+  version: number,
+  body: CheckBody,
+  { env }: Context,
+): DesiredCheck {
   const { id, owner, name: repository } = run.identity.repository;
   return {
-    resource: `check:${run.id}:${name}`, run: run.id, yields: run.yields, version, repository: { id, owner, name: repository }, name, head: run.head,
-    detailsUrl: `${env.PUBLIC_URL.replace(/\/+$/u, "")}/runs/${run.id}`, ...body,
-    startedAt: run.createdAt, completedAt: body.status === "completed" ? (run.finishedAt ?? run.reportedAt ?? run.createdAt) : null,
+    resource: `check:${run.id}:${name}`,
+    run: run.id,
+    yields: run.yields,
+    version,
+    repository: { id, owner, name: repository },
+    name,
+    head: run.head,
+    detailsUrl: `${env.PUBLIC_URL.replace(/\/+$/u, "")}/runs/${run.id}`,
+    ...body,
+    startedAt: run.createdAt,
+    completedAt:
+      body.status === "completed" ? (run.finishedAt ?? run.reportedAt ?? run.createdAt) : null,
   };
 }
 
-function annotation({ file, line, message }: { file: string; line: number; message: string }): Annotation {
-  return { path: file, start_line: line, end_line: line, annotation_level: "failure", message, title: "Configuration" };
+function annotation({
+  file,
+  line,
+  message,
+}: {
+  file: string;
+  line: number;
+  message: string;
+}): Annotation {
+  return {
+    path: file,
+    start_line: line,
+    end_line: line,
+    annotation_level: "failure",
+    message,
+    title: "Configuration",
+  };
 }

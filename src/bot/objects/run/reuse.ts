@@ -1,4 +1,12 @@
-import { attributeKey, lease, recalled, replayed, type Replayed, SLICE_WAIT, sweep } from "../../../core/run/index.ts";
+import {
+  attributeKey,
+  lease,
+  recalled,
+  replayed,
+  type Replayed,
+  SLICE_WAIT,
+  sweep,
+} from "../../../core/run/index.ts";
 import { objectName } from "../contracts.ts";
 import { commit, type Context, header, repo } from "./context.ts";
 
@@ -15,24 +23,45 @@ export async function recall(context: Context): Promise<number | null> {
   const { pool, stopped } = store.run();
   // The sweep takes what a stopped run has left.
   if (stopped !== null) return null;
-  const asked = store.derivations(`state = 'unknown' ORDER BY since LIMIT ${RECALL}`).map(({ drv }) => drv);
+  const asked = store
+    .derivations(`state = 'unknown' ORDER BY since LIMIT ${RECALL}`)
+    .map(({ drv }) => drv);
   if (asked.length === 0 || pool === null) return null;
   const known = await repo(context, run).recall(pool, asked);
-  commit(context, () => recalled(store.slice(store.withAttributes(store.derivationsByDrv(asked))), asked, known, context.now()));
-  return store.run().stopped === null && store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'") ? context.now() : null;
+  commit(context, () =>
+    recalled(
+      store.slice(store.withAttributes(store.derivationsByDrv(asked))),
+      asked,
+      known,
+      context.now(),
+    ),
+  );
+  return store.run().stopped === null &&
+    store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'")
+    ? context.now()
+    : null;
 }
 
 /** Puts what is ready into jobs: full ones at once, the rest when the evaluation is over or has kept it waiting. */
 export function leaseReady(context: Context): Promise<number | null> {
   const { store } = context;
   const ready = store.derivations("state = 'ready' ORDER BY since, rowid");
-  const [oldest] = store.sql.exec<{ since: number | null }>("SELECT min(since) AS since FROM derivation WHERE state = 'ready'").toArray();
-  if (ready.length === 0 || oldest?.since == null || store.run().stopped !== null) return Promise.resolve(null);
+  const [oldest] = store.sql
+    .exec<{ since: number | null }>(
+      "SELECT min(since) AS since FROM derivation WHERE state = 'ready'",
+    )
+    .toArray();
+  if (ready.length === 0 || oldest?.since == null || store.run().stopped !== null)
+    return Promise.resolve(null);
   const run = store.run();
   const unknown = store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'");
   const all = (run.evaluation !== null && !unknown) || context.now() - oldest.since >= SLICE_WAIT;
   commit(context, () => lease(store.slice({ derivations: ready }), all));
-  const [left] = store.sql.exec<{ since: number | null }>("SELECT min(since) AS since FROM derivation WHERE state = 'ready'").toArray();
+  const [left] = store.sql
+    .exec<{ since: number | null }>(
+      "SELECT min(since) AS since FROM derivation WHERE state = 'ready'",
+    )
+    .toArray();
   return Promise.resolve(left?.since == null ? null : left.since + SLICE_WAIT);
 }
 
@@ -44,9 +73,15 @@ export async function remember(context: Context): Promise<number | null> {
   const rows = store.derivations(`remember = 1 LIMIT ${REMEMBER}`);
   if (rows.length === 0 || pool === null) return null;
   const at = context.now();
-  await repo(context, run).remember(pool, rows.flatMap(({ drv, verdict, seconds }) => (verdict === null ? [] : [{ drv, verdict, run: run.id, at, seconds }])));
+  await repo(context, run).remember(
+    pool,
+    rows.flatMap(({ drv, verdict, seconds }) =>
+      verdict === null ? [] : [{ drv, verdict, run: run.id, at, seconds }],
+    ),
+  );
   context.storage.transactionSync(() => {
-    for (const { drv } of rows) store.sql.exec("UPDATE derivation SET remember = 0 WHERE drv = ?", drv);
+    for (const { drv } of rows)
+      store.sql.exec("UPDATE derivation SET remember = 0 WHERE drv = ?", drv);
   });
   return rows.length === REMEMBER ? context.now() : null;
 }
@@ -55,17 +90,28 @@ export async function remember(context: Context): Promise<number | null> {
 export async function replay(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
-  if (run.replayOf === null || store.run().phase !== "evaluating" || store.run().stopped !== null) return null;
+  if (run.replayOf === null || store.run().phase !== "evaluating" || store.run().stopped !== null)
+    return null;
   const earlier = context.env.RUN.getByName(objectName.run(run.identity.host, run.replayOf));
   const rows = await earlier.attributes(run.replayed, REPLAY);
-  const batch = rows.flatMap(({ verdict, path, selection, name, system, drv, required, seconds }): Replayed[] =>
-    verdict === null ? [] : [{ selection, path, name, system, drv, required, verdict, seconds }],
+  const batch = rows.flatMap(
+    ({ verdict, path, selection, name, system, drv, required, seconds }): Replayed[] =>
+      verdict === null ? [] : [{ selection, path, name, system, drv, required, verdict, seconds }],
   );
   const last = rows.length < REPLAY;
   const at = rows.at(-1)?.index ?? run.replayed;
   commit(
     context,
-    () => replayed(store.slice({ attributes: store.attributesByKey(batch.map(({ selection, path }) => attributeKey(selection, path))) }), batch, last),
+    () =>
+      replayed(
+        store.slice({
+          attributes: store.attributesByKey(
+            batch.map(({ selection, path }) => attributeKey(selection, path)),
+          ),
+        }),
+        batch,
+        last,
+      ),
     () => store.set({ replayed: at }),
   );
   return last ? null : context.now();

@@ -78,7 +78,14 @@ export function headerOf(row: Stored): Header {
     replayOf: text(row["replay_of"]),
     replayed: number(row["replayed"]) ?? 0,
     approval: text(row["approval"]),
-    evaluator: evaluator === null ? null : { name: evaluator, degraded: text(row["evaluator_degraded"]), seconds: number(row["evaluator_seconds"]) ?? 0 },
+    evaluator:
+      evaluator === null
+        ? null
+        : {
+            name: evaluator,
+            degraded: text(row["evaluator_degraded"]),
+            seconds: number(row["evaluator_seconds"]) ?? 0,
+          },
     yields: row["yields"] === 1,
     conclusion: text(row["conclusion"]),
     finishedAt: number(row["finished_at"]),

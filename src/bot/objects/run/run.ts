@@ -2,7 +2,14 @@ import { DurableObject } from "cloudflare:workers";
 import { finish, offered, started, stop } from "../../../core/run/index.ts";
 import { type ToRun, RunFrame } from "../../../protocol/data.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
-import { type AttemptClaims, Channel, claimsOf, closeSocket, dataReply, openSocket } from "../../channel/index.ts";
+import {
+  type AttemptClaims,
+  Channel,
+  claimsOf,
+  closeSocket,
+  dataReply,
+  openSocket,
+} from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
 import type { AttributeView, RunContract, RunRequest, RunView } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
@@ -25,7 +32,19 @@ const PAGE = 1_000;
 const SHIFT = 500;
 
 const WORK: Record<Task, (context: Context) => Promise<number | null>> = {
-  prepare, replay, sweep: sweepOpen, cancel, enqueue, recall, lease: leaseReady, report, remember, tree: rememberTree, tell, index, archive,
+  prepare,
+  replay,
+  sweep: sweepOpen,
+  cancel,
+  enqueue,
+  recall,
+  lease: leaseReady,
+  report,
+  remember,
+  tree: rememberTree,
+  tell,
+  index,
+  archive,
 };
 
 /** One run: what should be done, and the final verdict of each job. A shell: loads rows, asks core, writes rows. */
@@ -39,18 +58,27 @@ export class Run extends DurableObject<Environment> implements RunContract {
     super(ctx, env);
     migrate(ctx.storage, STEPS);
     this.#channel = new Channel(ctx.storage, RunFrame, dataReply);
-    this.#context = { env, storage: ctx.storage, store: new Store(ctx.storage.sql), tasks: new Tasks(ctx.storage.sql), now: () => this.clock() };
+    this.#context = {
+      env,
+      storage: ctx.storage,
+      store: new Store(ctx.storage.sql),
+      tasks: new Tasks(ctx.storage.sql),
+      now: () => this.clock(),
+    };
   }
 
   async start(request: RunRequest): Promise<void> {
     const { store, tasks } = this.#context;
     const { host, repository } = request.identity;
     if (host !== this.env.GITHUB_HOST || !request.run.startsWith(`${repository.id}-`)) {
-      throw new Error(`run ${request.run} does not belong to repository ${repository.id} of ${host}`);
+      throw new Error(
+        `run ${request.run} does not belong to repository ${repository.id} of ${host}`,
+      );
     }
     const known = store.header();
     if (known !== null) {
-      if (known.id !== request.run) throw new Error(`this object is run ${known.id}, not ${request.run}`);
+      if (known.id !== request.run)
+        throw new Error(`this object is run ${known.id}, not ${request.run}`);
       return;
     }
     this.ctx.storage.transactionSync(() => {
@@ -71,13 +99,21 @@ export class Run extends DurableObject<Environment> implements RunContract {
     await this.#job(job, (number, slice) => started(slice, number, attempt, runner));
   }
 
-  async finished(job: string, attempt: number, verdict: Verdict, digest: string): Promise<{ applied: "applied" | "known" | "refused" }> {
+  async finished(
+    job: string,
+    attempt: number,
+    verdict: Verdict,
+    digest: string,
+  ): Promise<{ applied: "applied" | "known" | "refused" }> {
     const { store } = this.#context;
     const number = this.#own(job);
     if (number === null) return { applied: "refused" };
     let applied: "applied" | "known" | "refused" = "refused";
     commit(this.#context, () => {
-      const slice = store.slice({ jobs: store.jobs("number = ?", number), ...leasedBy(this.#context, number) });
+      const slice = store.slice({
+        jobs: store.jobs("number = ?", number),
+        ...leasedBy(this.#context, number),
+      });
       const done = finish(slice, number, attempt, verdict, digest);
       applied = done.outcome;
       return done.changes;
@@ -112,8 +148,14 @@ export class Run extends DurableObject<Environment> implements RunContract {
   override async fetch(request: Request): Promise<Response> {
     const claims = claimsOf(request);
     const run = this.#context.store.header();
-    const own = run !== null && claims.host === run.identity.host && claims.account === run.identity.account.id && claims.repository === run.identity.repository.id && claims.run === run.id;
-    if (!own || this.#own(claims.job) === null) return new Response("not this run's attempt", { status: 403 });
+    const own =
+      run !== null &&
+      claims.host === run.identity.host &&
+      claims.account === run.identity.account.id &&
+      claims.repository === run.identity.repository.id &&
+      claims.run === run.id;
+    if (!own || this.#own(claims.job) === null)
+      return new Response("not this run's attempt", { status: 403 });
     const { response, socket } = openSocket(this.ctx, { claims });
     this.#channel.opened(socket, streamOf(claims));
     return response;
@@ -124,8 +166,11 @@ export class Run extends DurableObject<Environment> implements RunContract {
     const { claims } = socket.deserializeAttachment() as { claims: AttemptClaims };
     this.#channel.receive(socket, streamOf(claims), message, {
       allow: ({ body, job, attempt }) => {
-        const foreign = (job !== null && job !== claims.job) || (attempt !== null && attempt !== claims.attempt);
-        const reason = foreign ? "the frame names another attempt than its channel" : refused(this.#context, claims, body);
+        const foreign =
+          (job !== null && job !== claims.job) || (attempt !== null && attempt !== claims.attempt);
+        const reason = foreign
+          ? "the frame names another attempt than its channel"
+          : refused(this.#context, claims, body);
         return reason === null ? null : { stale: reason };
       },
       commit: ({ body }) => take(this.#context, claims, body),
@@ -147,25 +192,41 @@ export class Run extends DurableObject<Environment> implements RunContract {
         tasks.done(taken, await WORK[taken.task](this.#context));
       } catch (error) {
         const run = this.#context.store.header()?.id;
-        console.error(JSON.stringify({ event: "run-task-failed", run, task: taken.task, tries: taken.tries + 1, error: error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error) }));
+        console.error(
+          JSON.stringify({
+            event: "run-task-failed",
+            run,
+            task: taken.task,
+            tries: taken.tries + 1,
+            error:
+              error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error),
+          }),
+        );
         tasks.failed(taken, this.clock());
       }
     }
     await this.#arm();
   }
 
-  async #job(job: string, step: (number: number, slice: Parameters<typeof offered>[0]) => ReturnType<typeof offered>): Promise<void> {
+  async #job(
+    job: string,
+    step: (number: number, slice: Parameters<typeof offered>[0]) => ReturnType<typeof offered>,
+  ): Promise<void> {
     const { store } = this.#context;
     const number = this.#own(job);
     if (number === null) throw new Error(`job ${job} is not of this run`);
-    commit(this.#context, () => step(number, store.slice({ jobs: store.jobs("number = ?", number) })));
+    commit(this.#context, () =>
+      step(number, store.slice({ jobs: store.jobs("number = ?", number) })),
+    );
     await this.#arm();
   }
 
   async #stop(verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): Promise<void> {
     const { store } = this.#context;
     if (store.header() === null) return;
-    commit(this.#context, () => stop(store.slice({ jobs: store.jobs("state <> 'finished'") }), verdict));
+    commit(this.#context, () =>
+      stop(store.slice({ jobs: store.jobs("state <> 'finished'") }), verdict),
+    );
     await this.#arm();
   }
 
@@ -177,7 +238,8 @@ export class Run extends DurableObject<Environment> implements RunContract {
   async #arm(): Promise<void> {
     const next = this.#context.tasks.next();
     const armed = await this.ctx.storage.getAlarm();
-    if (next !== null && (armed === null || next < armed)) await this.ctx.storage.setAlarm(Math.max(next, Date.now()));
+    if (next !== null && (armed === null || next < armed))
+      await this.ctx.storage.setAlarm(Math.max(next, Date.now()));
   }
 }
 

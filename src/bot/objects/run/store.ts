@@ -1,6 +1,24 @@
-import { attributeKey, type AttributeRow, type Changes, type Count, type DerivationRow, type JobRow, newRun, type RunRow, type Slice } from "../../../core/run/index.ts";
+import {
+  attributeKey,
+  type AttributeRow,
+  type Changes,
+  type Count,
+  type DerivationRow,
+  type JobRow,
+  newRun,
+  type RunRow,
+  type Slice,
+} from "../../../core/run/index.ts";
 import type { RunRequest } from "../contracts.ts";
-import { attributeOf, derivationOf, type Header, headerOf, jobOf, runOf, type Stored } from "./rows.ts";
+import {
+  attributeOf,
+  derivationOf,
+  type Header,
+  headerOf,
+  jobOf,
+  runOf,
+  type Stored,
+} from "./rows.ts";
 
 /** Values in one statement; SQLite in an object binds at most 100. */
 const BIND = 90;
@@ -29,15 +47,27 @@ export class Store {
     this.sql.exec(
       `INSERT INTO run (one, id, identity, reason, sender, approved, fresh, head, requested_at, created_at, phase, rules, attributes, pending, required,
          required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)`,
-      request.run, JSON.stringify(request.identity), JSON.stringify(request.reason), JSON.stringify(request.sender), request.approved,
-      request.fresh ? 1 : 0, request.reason.head, request.requestedAt, now, run.phase, JSON.stringify(run.rules),
+      request.run,
+      JSON.stringify(request.identity),
+      JSON.stringify(request.reason),
+      JSON.stringify(request.sender),
+      request.approved,
+      request.fresh ? 1 : 0,
+      request.reason.head,
+      request.requestedAt,
+      now,
+      run.phase,
+      JSON.stringify(run.rules),
     );
   }
 
   /** Sets columns of the run that are not core's. Column names are ours. */
   set(columns: Record<string, SqlStorageValue>): void {
     const names = Object.keys(columns);
-    this.sql.exec(`UPDATE run SET ${names.map((name) => `${name} = ?`).join(", ")}`, ...Object.values(columns));
+    this.sql.exec(
+      `UPDATE run SET ${names.map((name) => `${name} = ?`).join(", ")}`,
+      ...Object.values(columns),
+    );
   }
 
   slice(part: Partial<Omit<Slice, "run">> = {}): Slice {
@@ -90,42 +120,97 @@ export class Store {
   }
 
   notice(text: string): void {
-    this.sql.exec("INSERT INTO notice (text) SELECT ? WHERE (SELECT count(*) FROM notice) < 100", text.slice(0, 4_096));
+    this.sql.exec(
+      "INSERT INTO notice (text) SELECT ? WHERE (SELECT count(*) FROM notice) < 100",
+      text.slice(0, 4_096),
+    );
   }
 
   notices(): string[] {
-    return this.sql.exec<{ text: string }>("SELECT text FROM notice ORDER BY id").toArray().map(({ text }) => text);
+    return this.sql
+      .exec<{ text: string }>("SELECT text FROM notice ORDER BY id")
+      .toArray()
+      .map(({ text }) => text);
   }
 
   save({ run, counts, jobs, attributes, derivations }: Changes, now: number): void {
     this.sql.exec(
       `UPDATE run SET phase = ?, pool = ?, rules = ?, attributes = ?, pending = ?, required = ?, required_succeeded = ?, unreplayable = ?,
          jobs = ?, open_jobs = ?, open_derivations = ?, evaluation = ?, stopped = ?, evaluator = ?`,
-      run.phase, run.pool, JSON.stringify(run.rules), run.attributes, run.pending, run.required, run.requiredSucceeded, run.unreplayable,
-      run.jobs, run.openJobs, run.openDerivations, maybe(run.evaluation), maybe(run.stopped), run.evaluator,
+      run.phase,
+      run.pool,
+      JSON.stringify(run.rules),
+      run.attributes,
+      run.pending,
+      run.required,
+      run.requiredSucceeded,
+      run.unreplayable,
+      run.jobs,
+      run.openJobs,
+      run.openDerivations,
+      maybe(run.evaluation),
+      maybe(run.stopped),
+      run.evaluator,
     );
     for (const { kind, required, by } of counts) {
-      this.sql.exec("INSERT INTO count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count", kind, required ? 1 : 0, by);
+      this.sql.exec(
+        "INSERT INTO count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        kind,
+        required ? 1 : 0,
+        by,
+      );
     }
     for (const job of jobs) {
       this.sql.exec(
         "INSERT OR REPLACE INTO job (number, kind, state, system, features, attempt, runner, verdict, digest, retries, cancel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        job.number, job.kind, job.state, job.system, JSON.stringify(job.features), job.attempt, job.runner, maybe(job.verdict), job.digest, job.retries, job.cancel,
+        job.number,
+        job.kind,
+        job.state,
+        job.system,
+        JSON.stringify(job.features),
+        job.attempt,
+        job.runner,
+        maybe(job.verdict),
+        job.digest,
+        job.retries,
+        job.cancel,
       );
     }
     for (const row of attributes) {
       this.sql.exec(
         "INSERT OR REPLACE INTO attribute (id, key, selection, path, name, system, drv, required, kind, verdict, cause, seconds, log, rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        row.index, attributeKey(row.selection, row.path), row.selection, JSON.stringify(row.path), row.name, row.system, row.drv, row.required ? 1 : 0,
-        row.verdict?.kind ?? null, maybe(row.verdict), row.cause, row.seconds, maybe(row.log), rank(row),
+        row.index,
+        attributeKey(row.selection, row.path),
+        row.selection,
+        JSON.stringify(row.path),
+        row.name,
+        row.system,
+        row.drv,
+        row.required ? 1 : 0,
+        row.verdict?.kind ?? null,
+        maybe(row.verdict),
+        row.cause,
+        row.seconds,
+        maybe(row.log),
+        rank(row),
       );
     }
     for (const row of derivations) {
       this.sql.exec(
         `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember`,
-        row.drv, row.name, row.system, JSON.stringify(row.features), row.state, row.job, row.selection, JSON.stringify(row.path), maybe(row.verdict),
-        row.seconds, row.remember ? 1 : 0, now,
+        row.drv,
+        row.name,
+        row.system,
+        JSON.stringify(row.features),
+        row.state,
+        row.job,
+        row.selection,
+        JSON.stringify(row.path),
+        maybe(row.verdict),
+        row.seconds,
+        row.remember ? 1 : 0,
+        now,
       );
     }
   }

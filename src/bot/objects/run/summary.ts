@@ -21,11 +21,25 @@ export function summaryOf(context: Context): Summary {
   const run = header(context);
   const state = store.run();
   return {
-    phase: state.phase, head: run.head, built: run.built, base: run.base, pool: state.pool,
-    requiredSystems: [...new Set(state.rules.systems.flatMap((systems) => systems ?? []))].toSorted(),
-    evaluation: state.evaluation, stopped: state.stopped, conclusion: state.phase === "finished" ? concluded(context) : null,
-    counts: store.counts(), attributes: state.attributes, pending: state.pending, replayOf: run.replayOf, evaluator: run.evaluator,
-    notices: store.notices(), approval: run.approval, url: pageOf(env.PUBLIC_URL, run.id),
+    phase: state.phase,
+    head: run.head,
+    built: run.built,
+    base: run.base,
+    pool: state.pool,
+    requiredSystems: [
+      ...new Set(state.rules.systems.flatMap((systems) => systems ?? [])),
+    ].toSorted(),
+    evaluation: state.evaluation,
+    stopped: state.stopped,
+    conclusion: state.phase === "finished" ? concluded(context) : null,
+    counts: store.counts(),
+    attributes: state.attributes,
+    pending: state.pending,
+    replayOf: run.replayOf,
+    evaluator: run.evaluator,
+    notices: store.notices(),
+    approval: run.approval,
+    url: pageOf(env.PUBLIC_URL, run.id),
   };
 }
 
@@ -41,27 +55,56 @@ export function causesOf(context: Context, limit: number): KeyedCause[] {
   const run = header(context);
   const groups = store.sql
     .exec<{ cause: string; total: number }>(
-      "SELECT cause, count(*) AS total FROM attribute WHERE cause IS NOT NULL AND required = 1 GROUP BY cause ORDER BY min(id) LIMIT ?", limit,
+      "SELECT cause, count(*) AS total FROM attribute WHERE cause IS NOT NULL AND required = 1 GROUP BY cause ORDER BY min(id) LIMIT ?",
+      limit,
     )
     .toArray();
   return groups.flatMap(({ cause, total }) => {
-    const rows = store.attributes("cause = ? AND required = 1 ORDER BY id LIMIT ?", cause, DEPENDENTS);
-    const own = rows.find(({ drv }) => drv === cause) ?? store.attributes("drv = ? AND required = 1 AND cause = drv ORDER BY id LIMIT 1", cause)[0];
+    const rows = store.attributes(
+      "cause = ? AND required = 1 ORDER BY id LIMIT ?",
+      cause,
+      DEPENDENTS,
+    );
+    const own =
+      rows.find(({ drv }) => drv === cause) ??
+      store.attributes("drv = ? AND required = 1 AND cause = drv ORDER BY id LIMIT 1", cause)[0];
     const [first] = rows;
     if (first === undefined) return [];
-    return [{ key: cause, total, dependents: rows.map(({ name }) => name), ...described(own ?? first, own !== undefined, cause, run.id, env.PUBLIC_URL) }];
+    return [
+      {
+        key: cause,
+        total,
+        dependents: rows.map(({ name }) => name),
+        ...described(own ?? first, own !== undefined, cause, run.id, env.PUBLIC_URL),
+      },
+    ];
   });
 }
 
 /** The cause itself, as the attribute that is it, or one that hangs on it, tells. */
-function described(row: AttributeRow, isCause: boolean, cause: string, run: string, url: string): Pick<KeyedCause, "id" | "label" | "drv" | "verdict" | "log"> {
+function described(
+  row: AttributeRow,
+  isCause: boolean,
+  cause: string,
+  run: string,
+  url: string,
+): Pick<KeyedCause, "id" | "label" | "drv" | "verdict" | "log"> {
   const { verdict, drv, log } = row;
   if (verdict === null) throw new Error(`attribute ${row.name} has a cause and no verdict`);
-  const link = log === null ? null : `${pageOf(url, run)}/logs/${run}.${log.job}/${log.attempt}/${encodeURIComponent(log.stream)}`;
+  const link =
+    log === null
+      ? null
+      : `${pageOf(url, run)}/logs/${run}.${log.job}/${log.attempt}/${encodeURIComponent(log.stream)}`;
   if (isCause || verdict.kind !== "dependency-failed") {
     return { id: drv === null ? cause : hashOf(drv), label: row.name, drv, verdict, log: link };
   }
-  return { id: hashOf(cause), label: base(cause).replace(/\.drv$/u, ""), drv: cause, verdict, log: link };
+  return {
+    id: hashOf(cause),
+    label: base(cause).replace(/\.drv$/u, ""),
+    drv: cause,
+    verdict,
+    log: link,
+  };
 }
 
 function hashOf(storePath: string): string {

@@ -1,5 +1,18 @@
 /** What a Run has to do by itself. Rows say what is left of each; a task only says when to look. */
-export type Task = "prepare" | "replay" | "sweep" | "cancel" | "enqueue" | "recall" | "lease" | "report" | "remember" | "tree" | "tell" | "index" | "archive";
+export type Task =
+  | "prepare"
+  | "replay"
+  | "sweep"
+  | "cancel"
+  | "enqueue"
+  | "recall"
+  | "lease"
+  | "report"
+  | "remember"
+  | "tree"
+  | "tell"
+  | "index"
+  | "archive";
 
 /** Pause before a failed task is tried again (ms): doubled for each failure, up to the last. */
 const RETRY = { first: 1_000, most: 5 * 60_000 } as const;
@@ -18,11 +31,20 @@ export class Tasks {
 
   /** Not later than `at`. A task that failed keeps its pause: its neighbours' news do not shorten it. */
   at(task: Task, at: number): void {
-    this.#sql.exec("INSERT INTO task (name, due) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET due = min(due, excluded.due) WHERE tries = 0", task, at);
+    this.#sql.exec(
+      "INSERT INTO task (name, due) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET due = min(due, excluded.due) WHERE tries = 0",
+      task,
+      at,
+    );
   }
 
   take(now: number): Taken | null {
-    const [row] = this.#sql.exec<{ name: string; tries: number }>("SELECT name, tries FROM task WHERE due <= ? ORDER BY due, rowid LIMIT 1", now).toArray();
+    const [row] = this.#sql
+      .exec<{ name: string; tries: number }>(
+        "SELECT name, tries FROM task WHERE due <= ? ORDER BY due, rowid LIMIT 1",
+        now,
+      )
+      .toArray();
     if (!row) return null;
     const lease = now + TAKEN;
     this.#sql.exec("UPDATE task SET due = ?, tries = 0 WHERE name = ?", lease, row.name);
@@ -32,16 +54,30 @@ export class Tasks {
   /** A task asked for while it ran stays due. */
   done({ task, lease }: Taken, next: number | null): void {
     if (next === null) this.#sql.exec("DELETE FROM task WHERE name = ? AND due = ?", task, lease);
-    else this.#sql.exec("UPDATE task SET due = min(iif(due = ?, ?, due), ?) WHERE name = ?", lease, next, next, task);
+    else
+      this.#sql.exec(
+        "UPDATE task SET due = min(iif(due = ?, ?, due), ?) WHERE name = ?",
+        lease,
+        next,
+        next,
+        task,
+      );
   }
 
   failed({ task, tries }: Taken, now: number): void {
     const pause = Math.min(RETRY.most, RETRY.first * 2 ** Math.min(tries, 20));
-    this.#sql.exec("UPDATE task SET due = ?, tries = ? WHERE name = ?", now + pause, tries + 1, task);
+    this.#sql.exec(
+      "UPDATE task SET due = ?, tries = ? WHERE name = ?",
+      now + pause,
+      tries + 1,
+      task,
+    );
   }
 
   next(): number | null {
-    const [row] = this.#sql.exec<{ due: number | null }>("SELECT min(due) AS due FROM task").toArray();
+    const [row] = this.#sql
+      .exec<{ due: number | null }>("SELECT min(due) AS due FROM task")
+      .toArray();
     return row?.due ?? null;
   }
 }

@@ -10,9 +10,20 @@ export function viewOf(store: Store): RunView | null {
   const counts: Record<string, number> = {};
   for (const { kind, count } of store.counts()) counts[kind] = (counts[kind] ?? 0) + count;
   return {
-    run: run.id, identity: run.identity, reason: run.reason, state: phase, createdAt: run.createdAt, finishedAt: run.finishedAt,
-    head: run.head, merge: run.built === run.head ? null : run.built, tree: run.source?.tree ?? null, pool, conclusion: run.conclusion,
-    jobs: store.jobs("1").map((job) => jobView(run.id, job)), counts, notices: store.notices(),
+    run: run.id,
+    identity: run.identity,
+    reason: run.reason,
+    state: phase,
+    createdAt: run.createdAt,
+    finishedAt: run.finishedAt,
+    head: run.head,
+    merge: run.built === run.head ? null : run.built,
+    tree: run.source?.tree ?? null,
+    pool,
+    conclusion: run.conclusion,
+    jobs: store.jobs("1").map((job) => jobView(run.id, job)),
+    counts,
+    notices: store.notices(),
   };
 }
 
@@ -23,10 +34,28 @@ export function attributesOf(store: Store, after: number, limit: number): Attrib
 }
 
 function jobView(run: string, { number, kind, attempt, state, runner, verdict }: JobRow): JobView {
-  return { job: `${run}.${number}`, kind, attempt, state: state === "new" ? "queued" : state, runner, verdict };
+  return {
+    job: `${run}.${number}`,
+    kind,
+    attempt,
+    state: state === "new" ? "queued" : state,
+    runner,
+    verdict,
+  };
 }
 
 function attributeView(run: string, row: AttributeRow): AttributeView {
   const { index, name, path, selection, system, drv, required, verdict, seconds, log } = row;
-  return { index, name, path, selection, system, drv, required, verdict, seconds, log: log && { job: `${run}.${log.job}`, attempt: log.attempt, stream: log.stream } };
+  return {
+    index,
+    name,
+    path,
+    selection,
+    system,
+    drv,
+    required,
+    verdict,
+    seconds,
+    log: log && { job: `${run}.${log.job}`, attempt: log.attempt, stream: log.stream },
+  };
 }

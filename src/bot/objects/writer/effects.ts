@@ -1,4 +1,11 @@
-import { type Gate, openGate, recover, type Row, takeOver, wish } from "../../../core/writer/index.ts";
+import {
+  type Gate,
+  openGate,
+  recover,
+  type Row,
+  takeOver,
+  wish,
+} from "../../../core/writer/index.ts";
 import { isAggregate, OVERALL } from "../../../core/report/index.ts";
 import type { DesiredCheck } from "../contracts.ts";
 
@@ -7,11 +14,28 @@ const KEPT = 7 * 24 * 60 * 60_000;
 /** Rows one plan looks at: more than can be sent before the next. */
 const PLANNED = 500;
 
-const OPEN = "(state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations)))";
+const OPEN =
+  "(state IN ('sending', 'unknown') OR (state = 'idle' AND (shown < version OR annotated < annotations)))";
 
 type Stored = {
-  resource: string; run: string; place: string; last: number; yields: number; wished_at: number; aggregate: number; version: number; terminal: number; annotations: number; check_run: number | null; shown: number;
-  annotated: number; state: string; lookups: number; failures: number; due_at: number; body: string;
+  resource: string;
+  run: string;
+  place: string;
+  last: number;
+  yields: number;
+  wished_at: number;
+  aggregate: number;
+  version: number;
+  terminal: number;
+  annotations: number;
+  check_run: number | null;
+  shown: number;
+  annotated: number;
+  state: string;
+  lookups: number;
+  failures: number;
+  due_at: number;
+  body: string;
 };
 
 /** Desired and observed check runs of an installation, and what it may still send. */
@@ -23,12 +47,16 @@ export class Effects {
   }
 
   get(resource: string): Row | null {
-    const [row] = this.#sql.exec<Stored>("SELECT * FROM effect WHERE resource = ?", resource).toArray();
+    const [row] = this.#sql
+      .exec<Stored>("SELECT * FROM effect WHERE resource = ?", resource)
+      .toArray();
     return row ? rowOf(row) : null;
   }
 
   body(resource: string): DesiredCheck {
-    const [row] = this.#sql.exec<{ body: string }>("SELECT body FROM effect WHERE resource = ?", resource).toArray();
+    const [row] = this.#sql
+      .exec<{ body: string }>("SELECT body FROM effect WHERE resource = ?", resource)
+      .toArray();
     if (!row) throw new Error(`no body for ${resource}`);
     // Written by `desire` of this release or an earlier one.
     return JSON.parse(row.body) as DesiredCheck;
@@ -36,7 +64,13 @@ export class Effects {
 
   /** Aggregates and what is completed come first, so that a long queue does not hide them from the plan. */
   open(): Row[] {
-    return this.#sql.exec<Stored>(`SELECT * FROM effect WHERE ${OPEN} ORDER BY state = 'sending' DESC, aggregate DESC, terminal DESC, due_at LIMIT ?`, PLANNED).toArray().map(rowOf);
+    return this.#sql
+      .exec<Stored>(
+        `SELECT * FROM effect WHERE ${OPEN} ORDER BY state = 'sending' DESC, aggregate DESC, terminal DESC, due_at LIMIT ?`,
+        PLANNED,
+      )
+      .toArray()
+      .map(rowOf);
   }
 
   desire(check: DesiredCheck, now: number): boolean {
@@ -44,8 +78,15 @@ export class Effects {
     const terminal = check.status === "completed";
     const place = JSON.stringify([check.repository.id, check.head, check.name]);
     const wanted = {
-      resource: check.resource, run: check.run, place, last: check.name === OVERALL, yields: check.yields, version: check.version,
-      aggregate: isAggregate(check.name), terminal, annotations: check.annotations.length,
+      resource: check.resource,
+      run: check.run,
+      place,
+      last: check.name === OVERALL,
+      yields: check.yields,
+      version: check.version,
+      aggregate: isAggregate(check.name),
+      terminal,
+      annotations: check.annotations.length,
     };
     const wished = wish(known, wanted, now);
     if (wished === null) return false;
@@ -55,15 +96,37 @@ export class Effects {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (resource) DO UPDATE SET yields = excluded.yields, wished_at = excluded.wished_at, version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
          state = excluded.state, failures = excluded.failures, due_at = excluded.due_at, body = excluded.body, changed_at = excluded.changed_at`,
-      row.resource, row.run, row.place, row.last ? 1 : 0, row.yields ? 1 : 0, row.wishedAt, row.aggregate ? 1 : 0, row.version, row.terminal ? 1 : 0, row.annotations, row.checkRun, row.shown, row.annotated, row.state,
-      row.lookups, row.failures, row.dueAt, JSON.stringify(check), now,
+      row.resource,
+      row.run,
+      row.place,
+      row.last ? 1 : 0,
+      row.yields ? 1 : 0,
+      row.wishedAt,
+      row.aggregate ? 1 : 0,
+      row.version,
+      row.terminal ? 1 : 0,
+      row.annotations,
+      row.checkRun,
+      row.shown,
+      row.annotated,
+      row.state,
+      row.lookups,
+      row.failures,
+      row.dueAt,
+      JSON.stringify(check),
+      now,
     );
     return true;
   }
 
   /** The check run that an earlier run of the same commit left open becomes the new one's. */
   #inherit(heir: Row): Row {
-    const [newest] = this.#sql.exec<Stored>("SELECT * FROM effect WHERE place = ? AND state <> 'retired' ORDER BY changed_at DESC LIMIT 1", heir.place).toArray();
+    const [newest] = this.#sql
+      .exec<Stored>(
+        "SELECT * FROM effect WHERE place = ? AND state <> 'retired' ORDER BY changed_at DESC LIMIT 1",
+        heir.place,
+      )
+      .toArray();
     const taken = newest ? takeOver(heir, rowOf(newest)) : null;
     if (taken === null) return heir;
     this.save(taken.older, `taken over by ${heir.run}`);
@@ -74,28 +137,56 @@ export class Effects {
   save(row: Row, problem: string | null): void {
     this.#sql.exec(
       "UPDATE effect SET check_run = ?, shown = ?, annotated = ?, state = ?, lookups = ?, failures = ?, due_at = ?, problem = ? WHERE resource = ?",
-      row.checkRun, row.shown, row.annotated, row.state, row.lookups, row.failures, row.dueAt, problem, row.resource,
+      row.checkRun,
+      row.shown,
+      row.annotated,
+      row.state,
+      row.lookups,
+      row.failures,
+      row.dueAt,
+      problem,
+      row.resource,
     );
   }
 
   /** Requests that were on their way when the object died. */
   recover(now: number): void {
     const rows = this.#sql.exec<Stored>("SELECT * FROM effect WHERE state = 'sending'").toArray();
-    for (const row of rows) this.save(recover(rowOf(row), now), "the object was restarted while the request was on its way");
+    for (const row of rows)
+      this.save(
+        recover(rowOf(row), now),
+        "the object was restarted while the request was on its way",
+      );
   }
 
   gate(now: number): Gate {
     const [row] = this.#sql
-      .exec<{ paused_until: number; remaining: number | null; reset_at: number; tokens: number; filled_at: number }>("SELECT * FROM gate")
+      .exec<{
+        paused_until: number;
+        remaining: number | null;
+        reset_at: number;
+        tokens: number;
+        filled_at: number;
+      }>("SELECT * FROM gate")
       .toArray();
     if (!row) return openGate(now);
-    return { pausedUntil: row.paused_until, remaining: row.remaining, resetAt: row.reset_at, tokens: row.tokens, filledAt: row.filled_at };
+    return {
+      pausedUntil: row.paused_until,
+      remaining: row.remaining,
+      resetAt: row.reset_at,
+      tokens: row.tokens,
+      filledAt: row.filled_at,
+    };
   }
 
   saveGate(gate: Gate): void {
     this.#sql.exec(
       "INSERT OR REPLACE INTO gate (one, paused_until, remaining, reset_at, tokens, filled_at) VALUES (1, ?, ?, ?, ?, ?)",
-      gate.pausedUntil, gate.remaining, gate.resetAt, gate.tokens, gate.filledAt,
+      gate.pausedUntil,
+      gate.remaining,
+      gate.resetAt,
+      gate.tokens,
+      gate.filledAt,
     );
   }
 
@@ -104,20 +195,41 @@ export class Effects {
   }
 
   token(): { token: string; expiresAt: number } | null {
-    const [row] = this.#sql.exec<{ token: string; expires_at: number }>("SELECT token, expires_at FROM token").toArray();
+    const [row] = this.#sql
+      .exec<{ token: string; expires_at: number }>("SELECT token, expires_at FROM token")
+      .toArray();
     return row ? { token: row.token, expiresAt: row.expires_at } : null;
   }
 
   saveToken(token: { token: string; expiresAt: number } | null): void {
     if (token === null) this.#sql.exec("DELETE FROM token");
-    else this.#sql.exec("INSERT OR REPLACE INTO token (one, token, expires_at) VALUES (1, ?, ?)", token.token, token.expiresAt);
+    else
+      this.#sql.exec(
+        "INSERT OR REPLACE INTO token (one, token, expires_at) VALUES (1, ?, ?)",
+        token.token,
+        token.expiresAt,
+      );
   }
 }
 
 function rowOf(row: Stored): Row {
   return {
-    resource: row.resource, run: row.run, place: row.place, last: row.last === 1, yields: row.yields === 1, wishedAt: row.wished_at, aggregate: row.aggregate === 1, version: row.version, terminal: row.terminal === 1, annotations: row.annotations,
-    checkRun: row.check_run, shown: row.shown, annotated: row.annotated, state: row.state as Row["state"], lookups: row.lookups,
-    failures: row.failures, dueAt: row.due_at,
+    resource: row.resource,
+    run: row.run,
+    place: row.place,
+    last: row.last === 1,
+    yields: row.yields === 1,
+    wishedAt: row.wished_at,
+    aggregate: row.aggregate === 1,
+    version: row.version,
+    terminal: row.terminal === 1,
+    annotations: row.annotations,
+    checkRun: row.check_run,
+    shown: row.shown,
+    annotated: row.annotated,
+    state: row.state as Row["state"],
+    lookups: row.lookups,
+    failures: row.failures,
+    dueAt: row.due_at,
   };
 }

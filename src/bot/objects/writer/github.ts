@@ -1,7 +1,15 @@
 import type { Octokit } from "@octokit/rest";
 import { learn } from "../../../core/writer/index.ts";
 import type { Environment } from "../../environment.ts";
-import { client, type Failure, failure, limits, type Made, mint, type Token } from "../../github/client/index.ts";
+import {
+  client,
+  type Failure,
+  failure,
+  limits,
+  type Made,
+  mint,
+  type Token,
+} from "../../github/client/index.ts";
 import { appToken } from "../../github/key.ts";
 import type { Effects } from "./effects.ts";
 
@@ -20,7 +28,13 @@ export class GitHub {
   #token: Token | null = null;
   #minting: Promise<Token> | null = null;
 
-  constructor(env: Environment, effects: Effects, now: () => number, installation: number, made: (request: Made) => void) {
+  constructor(
+    env: Environment,
+    effects: Effects,
+    now: () => number,
+    installation: number,
+    made: (request: Made) => void,
+  ) {
     this.#env = env;
     this.#effects = effects;
     this.#now = now;
@@ -53,7 +67,10 @@ export class GitHub {
 
   /** Speaks for the App itself. */
   async asApp<T>(request: (octokit: Octokit) => Promise<T>): Promise<T> {
-    const token = await appToken({ id: this.#env.GITHUB_APP_ID, pem: this.#env.GITHUB_APP_PRIVATE_KEY }, this.#now());
+    const token = await appToken(
+      { id: this.#env.GITHUB_APP_ID, pem: this.#env.GITHUB_APP_PRIVATE_KEY },
+      this.#now(),
+    );
     return request(this.#client(token));
   }
 
@@ -82,9 +99,11 @@ export class GitHub {
     this.#token ??= this.#effects.token();
     if (this.#token !== null && this.#token.expiresAt - MARGIN > this.#now()) return this.#token;
     // Requests that start together wait for one token.
-    this.#minting ??= this.asApp((octokit) => mint(octokit, this.#installation, null)).finally(() => {
-      this.#minting = null;
-    });
+    this.#minting ??= this.asApp((octokit) => mint(octokit, this.#installation, null)).finally(
+      () => {
+        this.#minting = null;
+      },
+    );
     this.#token = await this.#minting;
     this.#effects.saveToken(this.#token);
     return this.#token;

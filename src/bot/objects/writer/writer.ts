@@ -2,7 +2,15 @@ import type { Octokit } from "@octokit/rest";
 import { DurableObject } from "cloudflare:workers";
 import { type Action, plan, settle } from "../../../core/writer/index.ts";
 import type { Environment } from "../../environment.ts";
-import { commit, failed, file, pull, redeliver, role, visibility } from "../../github/client/index.ts";
+import {
+  commit,
+  failed,
+  file,
+  pull,
+  redeliver,
+  role,
+  visibility,
+} from "../../github/client/index.ts";
 import type { DesiredCheck, PullState, Read, WriterContract } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
 import { Effects } from "./effects.ts";
@@ -26,7 +34,10 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   readonly #flying = new Set<Promise<void>>();
   /** Resolved when a wish comes while the alarm waits for answers: other resources need not wait for them. */
   #news: PromiseWithResolvers<void> | null = null;
-  readonly #seen = new Map<number, { at: number; answer: Promise<Read<{ private: boolean; owner: string; name: string }>> }>();
+  readonly #seen = new Map<
+    number,
+    { at: number; answer: Promise<Read<{ private: boolean; owner: string; name: string }>> }
+  >();
   /** The clock, ms. Tests set another. */
   clock: () => number = () => Date.now();
 
@@ -37,7 +48,8 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     const now = () => this.clock();
     this.#effects.recover(now());
     this.#github = new GitHub(env, this.#effects, now, installationOf(ctx, env), (request) => {
-      if (request.status === null || request.status >= 400) console.warn(JSON.stringify({ event: "github-request", object: ctx.id.name, ...request }));
+      if (request.status === null || request.status >= 400)
+        console.warn(JSON.stringify({ event: "github-request", object: ctx.id.name, ...request }));
     });
   }
 
@@ -63,7 +75,11 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return this.#read((octokit) => commit(octokit, { owner, name }, sha));
   }
 
-  file({ owner, name }: Name, path: string, ref: string): Promise<Read<{ text: string; commit: string }>> {
+  file(
+    { owner, name }: Name,
+    path: string,
+    ref: string,
+  ): Promise<Read<{ text: string; commit: string }>> {
     return this.#read((octokit) => file(octokit, { owner, name }, path, ref));
   }
 
@@ -103,7 +119,9 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     for (;;) {
       const actions = this.clock() < until ? this.#start() : [];
       for (const action of actions) {
-        const flight: Promise<void> = this.#carryOut(action).finally(() => this.#flying.delete(flight));
+        const flight: Promise<void> = this.#carryOut(action).finally(() =>
+          this.#flying.delete(flight),
+        );
         this.#flying.add(flight);
       }
       if (this.#flying.size === 0) break;
@@ -132,8 +150,19 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   async #carryOut(action: Action): Promise<void> {
     const before = this.#effects.get(action.resource);
     if (before === null) return;
-    const sent = await send(this.#github, action, before.checkRun, this.#effects.body(action.resource)).catch((error: unknown) => {
-      console.error(JSON.stringify({ event: "writer-action-failed", action, error: error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error) }));
+    const sent = await send(
+      this.#github,
+      action,
+      before.checkRun,
+      this.#effects.body(action.resource),
+    ).catch((error: unknown) => {
+      console.error(
+        JSON.stringify({
+          event: "writer-action-failed",
+          action,
+          error: error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error),
+        }),
+      );
       return { outcome: { kind: "unknown" } as const, problem: String(error) };
     });
     // Wishes may have come meanwhile: the row is read again, and only what this request has shown is written.
@@ -141,13 +170,26 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     if (row === null) return;
     this.#effects.save(settle(row, action, sent.outcome, this.clock()), sent.problem);
     if (sent.outcome.kind === "refused") {
-      console.error(JSON.stringify({ event: "check-refused", resource: action.resource, action: action.kind, problem: sent.problem }));
+      console.error(
+        JSON.stringify({
+          event: "check-refused",
+          resource: action.resource,
+          action: action.kind,
+          problem: sent.problem,
+        }),
+      );
     }
   }
 
   async #read<T>(request: (octokit: Octokit) => Promise<T>): Promise<Read<T>> {
     const pause = this.#github.pausedUntil - this.clock();
-    if (pause > 0) return { ok: false, missing: false, retryAfter: pause, reason: "GitHub asked this installation to wait" };
+    if (pause > 0)
+      return {
+        ok: false,
+        missing: false,
+        retryAfter: pause,
+        reason: "GitHub asked this installation to wait",
+      };
     const answer = await this.#github.ask(request);
     if (answer.ok) return answer;
     const { failure } = answer;
@@ -155,11 +197,26 @@ export class Writer extends DurableObject<Environment> implements WriterContract
       case "missing":
         return { ok: false, missing: true };
       case "limited":
-        return { ok: false, missing: false, retryAfter: Math.max(READ_RETRY, this.#github.pausedUntil - this.clock()), reason: failure.reason };
+        return {
+          ok: false,
+          missing: false,
+          retryAfter: Math.max(READ_RETRY, this.#github.pausedUntil - this.clock()),
+          reason: failure.reason,
+        };
       case "unauthorized":
-        return { ok: false, missing: false, retryAfter: 60_000, reason: "GitHub does not take the App's token" };
+        return {
+          ok: false,
+          missing: false,
+          retryAfter: 60_000,
+          reason: "GitHub does not take the App's token",
+        };
       case "refused":
-        return { ok: false, missing: false, retryAfter: 60_000, reason: `${failure.status}: ${failure.reason}` };
+        return {
+          ok: false,
+          missing: false,
+          retryAfter: 60_000,
+          reason: `${failure.status}: ${failure.reason}`,
+        };
       case "unknown":
         return { ok: false, missing: false, retryAfter: READ_RETRY, reason: failure.reason };
     }
@@ -171,7 +228,8 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     const { actions, wakeAt } = plan(this.#effects.open(), now, this.#effects.gate(now));
     const next = actions.length > 0 ? now : wakeAt;
     const armed = await this.ctx.storage.getAlarm();
-    if (next !== null && (armed === null || next < armed)) await this.ctx.storage.setAlarm(Math.max(next, Date.now()));
+    if (next !== null && (armed === null || next < armed))
+      await this.ctx.storage.setAlarm(Math.max(next, Date.now()));
   }
 }
 
@@ -184,8 +242,11 @@ function installationOf(ctx: DurableObjectState, env: Environment): number {
   const [known] = sql.exec<{ installation: number }>("SELECT installation FROM identity").toArray();
   if (known) return known.installation;
   const prefix = `${env.GITHUB_HOST}/installation/`;
-  const id = ctx.id.name?.startsWith(prefix) ? Number(ctx.id.name.slice(prefix.length)) : Number.NaN;
-  if (!Number.isSafeInteger(id) || id <= 0) throw new Error(`a Writer is named ${prefix}<id>, not ${ctx.id.name ?? "anonymously"}`);
+  const id = ctx.id.name?.startsWith(prefix)
+    ? Number(ctx.id.name.slice(prefix.length))
+    : Number.NaN;
+  if (!Number.isSafeInteger(id) || id <= 0)
+    throw new Error(`a Writer is named ${prefix}<id>, not ${ctx.id.name ?? "anonymously"}`);
   sql.exec("INSERT INTO identity (one, installation) VALUES (1, ?)", id);
   return id;
 }

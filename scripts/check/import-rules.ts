@@ -41,6 +41,12 @@ export const importRules: readonly ImportRule[] = [
     folders: ["src/runner", "src/core", "src/protocol"],
     allows: (specifier) => !control.test(specifier),
   },
+  {
+    // Runs inside the sandbox, where nothing but Node and this one file is visible: execa is not.
+    folder: "src/runner/isolation/init",
+    folders: ["src/runner/isolation/init"],
+    allows: (specifier) => specifier.startsWith("node:"),
+  },
   { folder: "scripts", folders: [""], allows: (specifier) => !execa.test(specifier) },
   { folder: "test", folders: [""], allows: (specifier) => !execa.test(specifier) },
 ];

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startStack, type Stack } from "../support/stack.ts";
+import { keepAlive } from "./keep-alive.ts";
 import { play, type Outcome } from "./scenario.ts";
 import { scenarios } from "./scenarios/index.ts";
 import { serve } from "./serve.ts";
@@ -34,6 +35,7 @@ if (values.help) {
 const chosen = choose(values.only);
 const stack = await startStack();
 const stopped = untilStopped();
+const alive = keepAlive(stack, (line) => process.stderr.write(`demo: ${line}\n`));
 let failed = false;
 try {
   if (values.serve) await serve(stack, stopped);
@@ -45,6 +47,7 @@ try {
     }
   }
 } finally {
+  await alive.stop();
   if (values.log !== undefined) await writeFile(values.log, [...stack.worker.log, ...stack.runner.lines, ""].join("\n"));
   await stack.stop();
 }

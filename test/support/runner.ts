@@ -16,6 +16,7 @@ export type RunningRunner = {
   jobs(): { job: string; kind: string }[];
   /** SIGKILL of the supervisor: all of it goes. */
   kill(): Promise<void>;
+  alive(): boolean;
   /** Starts it again with the state it left. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -80,6 +81,7 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
       const found = /^snowcat: (\S+) attempt \d+: (evaluate|build) for /u.exec(line);
       return found === null ? [] : [{ job: found[1] as string, kind: found[2] as string }];
     }),
+    alive: () => child !== null && child.exitCode === null && child.signalCode === null,
     kill: () => end("SIGKILL"),
     restart: start,
     stop: async () => {

@@ -19,6 +19,8 @@ export type RunningWorker = {
   /** SIGKILL of workerd, at once. Until `restart`, nothing answers. */
   kill(): Promise<void>;
   restart(): Promise<void>;
+  /** Whether workerd is there: somebody else may have killed it. */
+  alive(): Promise<boolean>;
   /** What cron does, now. */
   scheduled(): Promise<void>;
   stop(): Promise<void>;
@@ -75,7 +77,10 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     },
   });
 
+  // Miniflare ends the process at a signal by itself; here whoever started the Worker also has a store to put away.
+  const keepSignals = signalsKept();
   let miniflare = new Miniflare(options());
+  keepSignals();
   port = Number((await miniflare.ready).port);
   // The address is known only now, and links need it.
   await miniflare.setOptions(options());
@@ -93,7 +98,9 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     operatorSecret,
     log,
     kill,
+    alive: async () => (await workerdChildren()).length > 0,
     restart: async () => {
+      await miniflare.dispose().catch((cause: unknown) => log.push(`miniflare before the restart: ${String(cause)}`));
       miniflare = new Miniflare(options());
       await miniflare.ready;
     },
@@ -117,6 +124,17 @@ async function migrate(miniflare: Miniflare): Promise<void> {
     const statements = (await readFile(join(directory, name), "utf8")).replace(/--.*$/gmu, "").split(";");
     await database.batch(statements.map((one) => one.trim()).filter(Boolean).map((statement) => database.prepare(statement)));
   }
+}
+
+/** Answers what takes away the signal handlers that were added since the call. */
+function signalsKept(): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const known = new Set(signals.flatMap((signal) => process.listeners(signal)));
+  return () => {
+    for (const signal of signals) {
+      for (const listener of process.listeners(signal)) if (!known.has(listener)) process.removeListener(signal, listener);
+    }
+  };
 }
 
 /** workerd processes that this process started: the only ones that may be killed. */

@@ -8,8 +8,11 @@ export type Class = { systems: readonly string[] };
 /** A configuration with everything filled in: what a run goes by. */
 export type Resolved = {
   selections: Selection[];
-  /** For each selection, the systems whose attributes are required. Attributes of a file always are. */
-  required: string[][];
+  /**
+   * For each selection, the systems whose attributes are required; the others are evaluated and listed. Null requires
+   * every one: a file's attributes always, a flake's where neither the configuration nor a runner class names a system.
+   */
+  required: (string[] | null)[];
   /** Some flake reads its revision: the tree is not exported without it and not reused. */
   revision: boolean;
   /** Patterns of attribute names, for each kind of run. */
@@ -46,9 +49,7 @@ export function resolve(configuration: Configuration, classes: readonly Class[])
   const { limits = {}, sets = {}, policy = {} } = configuration;
   return {
     selections: entries.map(selectionOf),
-    required: entries.map((entry) =>
-      "flake" in entry && entry.systems ? [...new Set(entry.systems)].toSorted() : here,
-    ),
+    required: entries.map((entry) => requiredOf(entry, here)),
     revision: entries.some((entry) => "flake" in entry && entry.revision === true),
     sets: {
       push: sets.push ?? EVERYTHING,
@@ -67,13 +68,21 @@ export function resolve(configuration: Configuration, classes: readonly Class[])
 
 export const DEFAULT_EVALUATE: Evaluate[] = [{ flake: "." }];
 
+/** Without a system to go by nothing would be required, and a run that built nothing would be green: all of it is. */
+function requiredOf(entry: Evaluate, here: string[]): string[] | null {
+  if (!("flake" in entry)) return null;
+  if (entry.systems) return [...new Set(entry.systems)].toSorted();
+  return here.length > 0 ? here : null;
+}
+
 function selectionOf(entry: Evaluate): Selection {
   if ("flake" in entry) {
     return {
       kind: "flake",
       directory: entry.flake,
       attributes: entry.attributes ?? [...DEFAULT_ATTRIBUTES],
-      systems: entry.systems ?? null,
+      // Every system the flake names: what is not required is evaluated all the same.
+      systems: null,
     };
   }
   return { kind: "file", file: entry.file, attributes: entry.attributes, args: entry.args ?? {} };

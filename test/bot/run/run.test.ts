@@ -300,6 +300,43 @@ describe("what stands before the first job", () => {
     }));
 });
 
+describe("what is required", () => {
+  it("is of the systems that the configuration names; the others are evaluated and listed", () =>
+    evaluating(
+      {},
+      async ({ neighbours, run, frame }) => {
+        expect(neighbours.queued[0]?.work).toMatchObject({ selections: [{ systems: null }] });
+        await frame(1, {
+          kind: "attributes",
+          attributes: [attribute("a"), attribute("b", "aarch64-linux")],
+        });
+        expect(await run.attributes(0, 10)).toMatchObject([
+          { required: false, verdict: { kind: "evaluated-only" } },
+          { required: true, verdict: null },
+        ]);
+      },
+      (neighbours) => {
+        neighbours.policy = "evaluate: [{ flake: ., systems: [aarch64-linux] }]\n";
+      },
+    ));
+
+  it("is everything while no runner has said what it is: nothing is green unbuilt", () =>
+    evaluating(
+      {},
+      async ({ neighbours, pass, frame, finish }) => {
+        neighbours.missing = () => ["system x86_64-linux"];
+        await frame(1, { kind: "attributes", attributes: [attribute("a")] });
+        await finish(1);
+        await pass();
+        expect(neighbours.checks()["snowcat"]).toMatchObject({ conclusion: "action_required" });
+      },
+      (neighbours) => {
+        // Enrolled and never heard of: a job waits for it.
+        for (const one of neighbours.classes) one.systems = [];
+      },
+    ));
+});
+
 describe("what is not done again", () => {
   it("replays a judged tree without a job", async () => {
     let earlier: Neighbours["earlier"] = null;

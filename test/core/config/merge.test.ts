@@ -56,8 +56,8 @@ function demands(resolved: Resolved): string[] {
     selection.kind === "file"
       ? selection.attributes.map((a) => JSON.stringify([selection.file, selection.args, a]))
       : selection.attributes.flatMap((a) =>
-          (resolved.required[index] ?? []).map((s) =>
-            JSON.stringify([selection.directory, a, s, selection.systems]),
+          (resolved.required[index] ?? ["every"]).map((s) =>
+            JSON.stringify([selection.directory, a, s]),
           ),
         ),
   );
@@ -155,6 +155,25 @@ describe("resolving", () => {
     ).toEqual([["aarch64-linux"]]);
   });
 
+  test("what is required narrows nothing that is evaluated", () => {
+    const { selections, required } = resolve(
+      { evaluate: [{ flake: ".", systems: ["aarch64-linux"] }] },
+      [{ systems: ["x86_64-linux"] }],
+    );
+    expect(selections).toMatchObject([{ systems: null }]);
+    expect(required).toEqual([["aarch64-linux"]]);
+  });
+
+  test("where nobody names a system, every one is required: nothing is green for want of a runner", () => {
+    const file = { file: "default.nix", attributes: ["a"] };
+    expect(resolve({}, []).required).toEqual([null]);
+    expect(resolve({ evaluate: [{ flake: "." }, file] }, [{ systems: [] }]).required).toEqual([
+      null,
+      null,
+    ]);
+    expect(resolve({ evaluate: [file] }, [{ systems: ["x86_64-linux"] }]).required).toEqual([null]);
+  });
+
   test.each([
     ["*", ["packages", "x86_64-linux", "a.b"], true],
     ["checks.*", ["checks", "x86_64-linux", "a"], true],
@@ -177,6 +196,10 @@ describe("resolving", () => {
     expect(
       await digestSelection(resolve({}, [{ systems: ["x86_64-linux"] }]), "push", hash),
     ).not.toBe(one);
+    const asked = (systems: string[]) =>
+      digestSelection(resolve({ evaluate: [{ flake: ".", systems }] }, []), "push", hash);
+    expect(await asked(["a-linux"])).not.toBe(await asked(["a-linux", "b-linux"]));
+    expect(await asked(["b-linux", "a-linux"])).toBe(await asked(["a-linux", "b-linux"]));
     expect(
       await digestSelection(resolve({ sets: { push: ["checks.*"] } }, []), "push", hash),
     ).not.toBe(one);

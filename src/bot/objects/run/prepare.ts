@@ -192,12 +192,7 @@ async function proposedBy(
 }
 
 function rulesOf(resolved: Resolved, run: Header): Rules {
-  return {
-    systems: resolved.selections.map((selection, index) =>
-      selection.kind === "file" ? null : (resolved.required[index] ?? []),
-    ),
-    set: resolved.sets[run.reason.kind],
-  };
+  return { systems: resolved.required, set: resolved.sets[run.reason.kind] };
 }
 
 async function treeKey(

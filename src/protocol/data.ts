@@ -36,7 +36,8 @@ export const ToRun = z.discriminatedUnion("kind", [
 ]);
 export type ToRun = z.infer<typeof ToRun>;
 
-export const ToLog = z.discriminatedUnion("kind", [
+/** A piece of one stream. */
+export const LogPart = z.discriminatedUnion("kind", [
   /** Bytes at `offset` of the stream, base64, redacted. */
   z.strictObject({
     kind: z.literal("chunk"),
@@ -51,6 +52,21 @@ export const ToLog = z.discriminatedUnion("kind", [
     size: z.int().nonnegative(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/u),
     dropped: z.int().nonnegative(),
+  }),
+]);
+export type LogPart = z.infer<typeof LogPart>;
+
+/**
+ * Most of one frame: parts, and characters of their JSON. Thousands of small streams travel in few frames, and a frame
+ * stays below `FRAME_BYTES`.
+ */
+export const LOG_BATCH = { parts: 512, characters: 512 * 1_024 } as const;
+
+export const ToLog = z.discriminatedUnion("kind", [
+  /** Pieces of any streams, in order: each one continues what is there of its stream. */
+  z.strictObject({
+    kind: z.literal("parts"),
+    parts: z.array(LogPart).min(1).max(LOG_BATCH.parts),
   }),
 ]);
 export type ToLog = z.infer<typeof ToLog>;

@@ -75,10 +75,12 @@ describe("hostile input", () => {
   it.each([
     ["runner", "finished", { digest: "short" }],
     ["runner", "hello", { slots: 0 }],
-    ["log", "chunk", { stream: "../etc/passwd" }],
-    ["log", "chunk", { stream: ".." }],
-    ["log", "chunk", { offset: -1 }],
-    ["log", "chunk", { data: "not base64!" }],
+    ["log", "parts", { parts: [] }],
+    ["log", "parts", { parts: [{ ...bodies.log.parts.parts[0], stream: "../etc/passwd" }] }],
+    ["log", "parts", { parts: [{ ...bodies.log.parts.parts[0], stream: ".." }] }],
+    ["log", "parts", { parts: [{ ...bodies.log.parts.parts[0], offset: -1 }] }],
+    ["log", "parts", { parts: [{ ...bodies.log.parts.parts[0], data: "not base64!" }] }],
+    ["log", "parts", { parts: Array.from({ length: 513 }, () => bodies.log.parts.parts[0]) }],
     [
       "run",
       "attributes",

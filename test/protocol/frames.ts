@@ -90,8 +90,13 @@ export const bodies = {
     },
   } satisfies { [Kind in ToRun["kind"]]: Extract<ToRun, { kind: Kind }> },
   log: {
-    chunk: { kind: "chunk", stream: "job", offset: 0, data: "aGVsbG8=" },
-    close: { kind: "close", stream: "job", size: 5, sha256: "b".repeat(64), dropped: 0 },
+    parts: {
+      kind: "parts",
+      parts: [
+        { kind: "chunk", stream: "job", offset: 0, data: "aGVsbG8=" },
+        { kind: "close", stream: "job", size: 5, sha256: "b".repeat(64), dropped: 0 },
+      ],
+    },
   } satisfies { [Kind in ToLog["kind"]]: Extract<ToLog, { kind: Kind }> },
   reply: {
     ack: { kind: "ack" },

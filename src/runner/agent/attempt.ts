@@ -4,6 +4,7 @@ import { RUNNER_ROUTE } from "../../protocol/routes.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Isolation } from "../isolation/index.ts";
+import { LogParts } from "../log/parts.ts";
 import { closeAfterCrash } from "../log/recover.ts";
 import { Redaction } from "../redaction/index.ts";
 import type { Clock } from "./clock.ts";
@@ -12,7 +13,6 @@ import { DataChannel } from "./data-channel.ts";
 import type { RunJob } from "./job.ts";
 import { outgoingSink } from "./outgoing.ts";
 import type { AttemptRecord, Records } from "./record.ts";
-import { Spool } from "./spool/spool.ts";
 
 export type AttemptParts = {
   url: string;
@@ -85,12 +85,12 @@ export class Attempt {
     const channels = await this.#open();
     try {
       if (this.record.verdict === null) {
-        const spool = await Spool.open(join(this.#directory, "log"));
-        const frames = (await spool.read(spool.acked + 1, Number.POSITIVE_INFINITY)).map(
-          ({ text }) => text,
+        const ends = await closeAfterCrash(channels.log.kept());
+        const parts = new LogParts(
+          (body) => channels.log.outbound.append(body, this.#about),
+          this.#parts.clock,
         );
-        for (const body of await closeAfterCrash(this.#directory, frames))
-          await channels.log.outbound.append(body, this.#about);
+        await Promise.all(ends.map((part) => parts.push(part)));
       }
       const lost: Verdict = {
         kind: "infrastructure",
@@ -114,7 +114,6 @@ export class Attempt {
       log: log.outbound,
       redaction: this.#redaction,
       clock,
-      directory: this.#directory,
     });
     // A cancel may come before there is anything to stop.
     if (this.#abort.signal.aborted)
@@ -167,6 +166,8 @@ export class Attempt {
       url: socketUrl(url, RUNNER_ROUTE.log),
       schema: LogFrame,
       spool: join(this.#directory, "log"),
+      // What was sent says after a crash how far each stream came.
+      keep: true,
       // Chunks are redacted as a stream, before they are cut.
       redact: (body) => body,
     });

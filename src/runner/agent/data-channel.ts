@@ -11,6 +11,8 @@ export type DataChannelOptions<Body> = {
   token: string;
   schema: z.ZodType<Frame<Body>>;
   spool: string;
+  /** Frames stay on disk when they are acknowledged, for `kept`. */
+  keep?: boolean;
   redact: (body: Body) => Body;
   clock: Clock;
   /** The other side takes nothing more of this attempt. */
@@ -21,15 +23,25 @@ export type DataChannelOptions<Body> = {
 export class DataChannel<Body> {
   readonly outbound: Outbound<Body>;
   readonly #options: DataChannelOptions<Body>;
+  readonly #spool: Spool;
   #link: Link | null = null;
 
   private constructor(options: DataChannelOptions<Body>, spool: Spool) {
     this.#options = options;
+    this.#spool = spool;
     this.outbound = new Outbound(spool, options.schema, options.redact);
   }
 
   static async open<Body>(options: DataChannelOptions<Body>): Promise<DataChannel<Body>> {
-    return new DataChannel(options, await Spool.open(options.spool));
+    return new DataChannel(
+      options,
+      await Spool.open(options.spool, { keep: options.keep ?? false }),
+    );
+  }
+
+  /** Texts of all frames of the attempt so far, whoever has them. */
+  kept(): AsyncIterable<{ text: string }> {
+    return this.#spool.all();
   }
 
   connect(): void {

@@ -8,8 +8,8 @@ const WINDOW_BYTES = 2 * 1_024 * 1_024;
 /** A spool with more bytes than this makes its writers wait. */
 const SPOOL_BYTES = 32 * 1_024 * 1_024;
 
-/** Frames kept in memory beside the disk. */
-const RECENT = 64;
+/** Characters of frames kept in memory beside the disk; above it they are read back. */
+const RECENT = 2 * WINDOW_BYTES;
 
 type Wire = { readonly isOpen: boolean; send(text: string): void };
 
@@ -29,6 +29,7 @@ export class Outbound<Body> {
   #ready = 0;
   /** Frames not acknowledged that are also in memory; the spool has all of them. */
   readonly #recent = new Map<number, string>();
+  #recentSize = 0;
   #inFlight = 0;
   #chain: Promise<unknown> = Promise.resolve();
   #pumping = false;
@@ -53,31 +54,23 @@ export class Outbound<Body> {
   }
 
   /**
-   * Puts a frame on disk and on its way; resolves with its sequence number when it is durable here. `beforeSending`
-   * runs between disk and wire.
+   * Puts a frame on disk and on its way; resolves with its sequence number when it is durable here. Calls that come
+   * together share one sync.
    *
    * @throws when the body, redacted, does not fit the protocol: nothing of it is sent.
    */
-  async append(
-    body: Body,
-    about: { job: string | null; attempt: number | null },
-    beforeSending?: () => Promise<void>,
-  ): Promise<number> {
+  async append(body: Body, about: { job: string | null; attempt: number | null }): Promise<number> {
     const redacted = this.#redact(body);
-    const run = this.#chain.then(async () => {
+    const seq = await this.#serial(async () => {
       if (this.#dropped) return this.#spool.last;
-      const { seq, text } = await this.#spool.append((number) =>
-        this.#text(number, redacted, about),
-      );
-      await this.#spool.sync();
-      await beforeSending?.();
-      this.#ready = seq;
-      if (this.#recent.size < RECENT) this.#recent.set(seq, text);
-      this.#pump();
-      return seq;
+      const entry = await this.#spool.append((number) => this.#text(number, redacted, about));
+      if (this.#recentSize < RECENT) this.#remember(entry.seq, entry.text);
+      return entry.seq;
     });
-    this.#chain = run.catch(() => undefined);
-    const seq = await run;
+    if (this.#dropped) return seq;
+    await this.#spool.sync();
+    this.#ready = Math.max(this.#ready, seq);
+    this.#pump();
     await this.#until(() => this.#spool.bytes < SPOOL_BYTES);
     return seq;
   }
@@ -87,7 +80,7 @@ export class Outbound<Body> {
     if (this.#dropped) return;
     if (!this.#greeted) {
       this.#greeted = true;
-      this.#sent = Math.min(seq, this.#spool.last);
+      this.#sent = seq;
     }
     await this.#serial(async () => {
       // Closed meanwhile: its folder may be gone, and what is not noted is only sent once more.
@@ -175,7 +168,7 @@ export class Outbound<Body> {
         if (text === undefined) {
           // After a restart or a long absence; whatever changed meanwhile is looked at anew.
           for (const entry of await this.#serial(() => this.#spool.read(seq, WINDOW_BYTES)))
-            this.#recent.set(entry.seq, entry.text);
+            this.#remember(entry.seq, entry.text);
           if (!this.#recent.has(seq) && seq > this.#spool.acked)
             throw new Error(`frame ${seq} is not in the spool`);
           continue;
@@ -187,12 +180,20 @@ export class Outbound<Body> {
     }
   }
 
+  #remember(seq: number, text: string): void {
+    if (this.#recent.has(seq)) return;
+    this.#recent.set(seq, text);
+    this.#recentSize += text.length;
+  }
+
   /** Forgets what is acknowledged, and counts again what is on its way. */
   #count(): void {
     this.#inFlight = 0;
     for (const [seq, text] of this.#recent) {
-      if (seq <= this.#spool.acked) this.#recent.delete(seq);
-      else if (seq <= this.#sent) this.#inFlight += text.length;
+      if (seq <= this.#spool.acked) {
+        this.#recent.delete(seq);
+        this.#recentSize -= text.length;
+      } else if (seq <= this.#sent) this.#inFlight += text.length;
     }
   }
 

@@ -1,8 +1,6 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { ATTRIBUTE_BATCH } from "../../protocol/attribute.ts";
 import type { ToLog, ToRun } from "../../protocol/data.ts";
-import { copiesIn } from "../log/recover.ts";
+import { LogParts } from "../log/parts.ts";
 import { OutgoingLog } from "../log/stream.ts";
 import type { Redaction } from "../redaction/index.ts";
 import type { Clock } from "./clock.ts";
@@ -18,8 +16,6 @@ export type OutgoingOptions = {
   log: Outbound<ToLog>;
   redaction: Redaction;
   clock: Clock;
-  /** The attempt's folder. */
-  directory: string;
 };
 
 /** The sink of one attempt, over its two channels. */
@@ -28,7 +24,7 @@ export function outgoingSink(options: OutgoingOptions): {
   closeLogs: () => Promise<void>;
 } {
   const { about, run, log, redaction, clock } = options;
-  const { copies, closed } = copiesIn(options.directory);
+  const parts = new LogParts((body) => log.append(body, about), clock);
   const writers = new Map<string, OutgoingLog>();
   const sink: Sink = {
     async attributes(list) {
@@ -44,20 +40,7 @@ export function outgoingSink(options: OutgoingOptions): {
     log(name) {
       const known = writers.get(name);
       if (known !== undefined) return known;
-      const ready = Promise.all(
-        [copies, closed].map((path) => mkdir(path, { recursive: true, mode: 0o700 })),
-      );
-      const writer = new OutgoingLog({
-        name,
-        clock,
-        copy: join(copies, name),
-        closedMark: join(closed, name),
-        redactor: redaction.stream(),
-        append: async (body, before) => {
-          await ready;
-          return await log.append(body, about, before);
-        },
-      });
+      const writer = new OutgoingLog({ name, parts, redactor: redaction.stream() });
       writers.set(name, writer);
       return writer;
     },

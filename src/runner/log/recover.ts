@@ -1,53 +1,57 @@
-import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { LogFrame, type ToLog } from "../../protocol/data.ts";
+import { createHash, type Hash } from "node:crypto";
+import { LogFrame, type LogPart } from "../../protocol/data.ts";
+import { LOG_CAP } from "./cap.ts";
 
-/** Where an attempt keeps copies of what it sent, and marks of streams that ended. */
-export function copiesIn(directory: string): { copies: string; closed: string } {
-  return { copies: join(directory, "streams"), closed: join(directory, "closed") };
-}
+type Open = { size: number; hash: Hash };
+
+/** Stands at the end of a stream whose tail was in the memory of an agent that died. */
+export const LOST_TAIL =
+  "\n[snowcat: the agent was restarted here; what the log went on to say above its cap is lost]\n";
 
 /**
- * After a crash of the agent: ends of the streams that were still open. `frames` are the texts of those log frames that
- * are not acknowledged; a copy may lack what they hold, never more.
+ * After a crash of the agent: ends of the streams that were still open. `frames` are the texts of all log frames of the
+ * attempt, in order, as its spool kept them: what is in one of them will be at the other side, and nothing else.
  */
-export async function closeAfterCrash(
-  directory: string,
-  frames: readonly string[],
-): Promise<ToLog[]> {
-  const { copies, closed } = copiesIn(directory);
-  await mkdir(copies, { recursive: true, mode: 0o700 });
-  await mkdir(closed, { recursive: true, mode: 0o700 });
-  const ended = new Set(await readdir(closed));
-  for (const text of frames) {
-    const { body } = LogFrame.parse(JSON.parse(text));
-    if (body.kind === "close") ended.add(body.stream);
-    else await patch(join(copies, body.stream), body.offset, Buffer.from(body.data, "base64"));
+export async function closeAfterCrash(frames: AsyncIterable<{ text: string }>): Promise<LogPart[]> {
+  const open = new Map<string, Open>();
+  for await (const { text } of frames) {
+    for (const part of LogFrame.parse(JSON.parse(text)).body.parts) {
+      if (part.kind === "close") {
+        open.delete(part.stream);
+        continue;
+      }
+      const stream = open.get(part.stream) ?? { size: 0, hash: createHash("sha256") };
+      open.set(part.stream, stream);
+      take(stream, Buffer.from(part.data, "base64"));
+    }
   }
-  const open = (await readdir(copies)).filter((stream) => !ended.has(stream));
-  return await Promise.all(
-    open.map(async (stream) => {
-      const data = await readFile(join(copies, stream));
-      return {
-        kind: "close" as const,
-        stream,
-        size: data.length,
-        sha256: createHash("sha256").update(data).digest("hex"),
-        dropped: 0,
-      };
-    }),
-  );
+  return [...open].flatMap(([stream, state]) => [
+    ...lostTail(stream, state),
+    {
+      kind: "close" as const,
+      stream,
+      size: state.size,
+      sha256: state.hash.digest("hex"),
+      dropped: 0,
+    },
+  ]);
 }
 
-async function patch(path: string, offset: number, data: Buffer): Promise<void> {
-  const file = await open(path, "a+", 0o600).then(async (made) => {
-    await made.close();
-    return await open(path, "r+");
-  });
-  try {
-    await file.write(data, 0, data.length, offset);
-  } finally {
-    await file.close();
-  }
+/** Below the cap everything is in the frames; a stream that reached it may have gone on. */
+function lostTail(stream: string, state: Open): LogPart[] {
+  if (state.size < LOG_CAP.head) return [];
+  const marker = Buffer.from(LOST_TAIL);
+  const part: LogPart = {
+    kind: "chunk",
+    stream,
+    offset: state.size,
+    data: marker.toString("base64"),
+  };
+  take(state, marker);
+  return [part];
+}
+
+function take(stream: Open, data: Buffer): void {
+  stream.size += data.length;
+  stream.hash.update(data);
 }

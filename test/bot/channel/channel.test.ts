@@ -23,7 +23,7 @@ const text = (seq: number, data = "") =>
     job: null,
     attempt: null,
     sig: null,
-    body: { kind: "chunk", stream: "job", offset: 0, data },
+    body: { kind: "parts", parts: [{ kind: "chunk", stream: "job", offset: 0, data }] },
   });
 
 let object = 0;

@@ -10,7 +10,13 @@ import {
   RunnerFrame,
   type ToRunner,
 } from "../../../src/protocol/control.ts";
-import { LogFrame, RunFrame, type ToRun } from "../../../src/protocol/data.ts";
+import {
+  LogFrame,
+  type LogPart,
+  RunFrame,
+  type ToLog,
+  type ToRun,
+} from "../../../src/protocol/data.ts";
 import type { Frame } from "../../../src/protocol/frame.ts";
 import { RUNNER_ROUTE } from "../../../src/protocol/routes.ts";
 import type { Specification } from "../../../src/protocol/specification.ts";
@@ -175,7 +181,11 @@ export class ControlPlane {
     else this.#log(LogFrame.shape.body.parse(body));
   }
 
-  #log(body: ReturnType<typeof LogFrame.shape.body.parse>): void {
+  #log({ parts }: ToLog): void {
+    for (const part of parts) this.#part(part);
+  }
+
+  #part(body: LogPart): void {
     const known = this.logs.get(body.stream) ?? Buffer.alloc(0);
     if (body.kind === "close") {
       if (body.size !== known.length)
@@ -185,6 +195,7 @@ export class ControlPlane {
     }
     if (body.offset !== known.length)
       throw new Error(`${body.stream}: chunk for ${body.offset}, has ${known.length}`);
+    if (this.closed.has(body.stream)) throw new Error(`${body.stream} is closed`);
     this.logs.set(body.stream, Buffer.concat([known, Buffer.from(body.data, "base64")]));
   }
 }

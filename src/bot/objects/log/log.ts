@@ -10,10 +10,11 @@ import {
 } from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
 import { type LogContract, objectName } from "../contracts.ts";
+import { SPEAKS } from "../fleet/specification.ts";
 import { migrate } from "../migrations.ts";
-import { archive, archiveKey } from "./archive.ts";
+import { archiveKey, archiveNext, PACK_BYTES } from "./archive.ts";
 import { steps } from "./schema.ts";
-import { Streams } from "./streams.ts";
+import { type StreamRow, Streams } from "./streams.ts";
 
 /** Most bytes that one `read` answers. */
 const READ_BYTES = 256 * 1_024;
@@ -21,13 +22,23 @@ const READ_BYTES = 256 * 1_024;
 const ARCHIVE_AFTER = 5_000;
 /** After an archive attempt that failed (ms). */
 const ARCHIVE_RETRY = 60_000;
+/** Packs in one alarm, so that one alarm stays short. */
+const ARCHIVE_PACKS = 4;
+/** Nothing was heard for this long (ms): the attempt's token has expired, nobody can close the streams any more. */
+const ABANDONED_AFTER = SPEAKS + 60 * 60_000;
+/** Streams that are closed in one alarm because nobody else will. */
+const ABANDONED_STREAMS = 500;
+/** How exactly it is known when something was last heard (ms): a write this often. */
+const HEARD_EVERY = 60 * 60_000;
 
 /** Log streams of one attempt: taken from its runner, read while they grow, archived when they are closed. */
 export class Log extends DurableObject<Environment> implements LogContract {
   readonly #streams: Streams;
   readonly #channel: Channel<ToLog>;
   readonly #version: number;
-  #armed = false;
+  /** When the alarm goes off; null where this life of the object does not know. */
+  #alarmAt: number | null = null;
+  #heardAt = 0;
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env);
@@ -47,10 +58,16 @@ export class Log extends DurableObject<Environment> implements LogContract {
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const now = Date.now();
+    let closes = false;
     this.#channel.receive(socket, "log", message, {
-      commit: (frame) => this.#streams.take(frame.body),
+      commit: ({ body: { parts } }) => {
+        this.#streams.take(parts);
+        this.#heard(now);
+        closes = parts.some(({ kind }) => kind === "close");
+      },
     });
-    await this.#arm();
+    await this.#arm(now + (closes ? ARCHIVE_AFTER : ABANDONED_AFTER));
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -69,8 +86,8 @@ export class Log extends DurableObject<Environment> implements LogContract {
     if (row === null) return null;
     const from = Math.max(0, Math.min(Math.trunc(offset) || 0, row.size));
     const data =
-      row.archived === 1
-        ? await this.#archived(stream, from, row.size)
+      row.pack !== null
+        ? await this.#archived(row, row.pack, from)
         : this.#streams.read(stream, from, READ_BYTES);
     const closed =
       row.sha256 === null ? null : { size: row.size, sha256: row.sha256, dropped: row.dropped };
@@ -83,62 +100,71 @@ export class Log extends DurableObject<Environment> implements LogContract {
       .map(({ stream, size, sha256 }) => ({ stream, size, closed: sha256 !== null }));
   }
 
-  /** Cron's watchdog: an alarm that was lost is set again. */
+  /** An alarm that was lost is set again. */
   async wake(): Promise<{ version: number }> {
-    this.#armed = false;
-    if (this.#streams.all().some((row) => row.archived === 0)) await this.#arm();
+    this.#alarmAt = null;
+    if (this.#streams.waiting().streams > 0) await this.#arm(Date.now() + ARCHIVE_AFTER);
     return { version: this.#version };
   }
 
-  /** Archives when every stream is closed: by then the attempt is over. */
+  /** Archives whole packs while the attempt goes on, and everything when every stream is closed. */
   override async alarm(): Promise<void> {
-    this.#armed = false;
+    this.#alarmAt = null;
     const at = this.#attempt();
-    const rows = this.#streams.all();
-    if (at === null || rows.some((row) => row.sha256 === null)) return;
-    for (const row of rows) {
-      if (row.archived === 1) continue;
-      try {
-        const archived = await archive(this.env.BLOBS, this.#streams, at, row.stream);
-        if (!archived)
-          console.error(
-            `log ${at.job}/${at.attempt}/${row.stream}: stored bytes differ from the runner's hash; kept unarchived`,
-          );
-      } catch (error) {
-        console.error(
-          `log ${at.job}/${at.attempt}/${row.stream} could not be archived: ${String(error)}`,
-        );
-        await this.ctx.storage.setAlarm(Date.now() + ARCHIVE_RETRY);
-      }
+    if (at === null) return;
+    const now = Date.now();
+    if (now >= at.heard_at + ABANDONED_AFTER) this.#streams.closeOpen(ABANDONED_STREAMS);
+    try {
+      for (let packs = 0; packs < ARCHIVE_PACKS && this.#isPackDue(); packs += 1)
+        await archiveNext(this.ctx.storage, this.env.BLOBS, this.#streams, at);
+    } catch (error) {
+      console.error(`log ${at.job}/${at.attempt} could not be archived: ${String(error)}`);
+      return await this.#arm(now + ARCHIVE_RETRY);
     }
+    if (this.#isPackDue()) await this.#arm(now + 1);
+    else if (this.#streams.waiting().streams > 0)
+      await this.#arm(Math.max(now + 1, at.heard_at + ABANDONED_AFTER));
   }
 
-  async #arm(): Promise<void> {
-    if (this.#armed) return;
-    const rows = this.#streams.all();
-    if (rows.length === 0 || rows.some((row) => row.sha256 === null)) return;
-    this.#armed = true;
-    await this.ctx.storage.setAlarm(Date.now() + ARCHIVE_AFTER);
+  #isPackDue(): boolean {
+    const { streams, open, closedBytes } = this.#streams.waiting();
+    return open === 0 ? streams > 0 : closedBytes >= PACK_BYTES;
   }
 
-  async #archived(stream: string, offset: number, size: number): Promise<Uint8Array> {
+  /** One alarm, moved only to an earlier time. */
+  async #arm(at: number): Promise<void> {
+    this.#alarmAt ??= await this.ctx.storage.getAlarm();
+    if (this.#alarmAt !== null && this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    await this.ctx.storage.setAlarm(at);
+  }
+
+  #heard(now: number): void {
+    if (now - this.#heardAt < HEARD_EVERY) return;
+    this.#heardAt = now;
+    this.ctx.storage.sql.exec("UPDATE attempt SET heard_at = max(heard_at, ?)", now);
+  }
+
+  async #archived(row: StreamRow, pack: number, offset: number): Promise<Uint8Array> {
     const at = this.#attempt();
-    const length = Math.min(READ_BYTES, size - offset);
+    const length = Math.min(READ_BYTES, row.size - offset);
     if (at === null || length <= 0) return new Uint8Array();
-    const object = await this.env.BLOBS.get(archiveKey(at.job, at.attempt, stream), {
-      range: { offset, length },
+    const object = await this.env.BLOBS.get(archiveKey(at.job, at.attempt, pack), {
+      range: { offset: row.pack_offset + offset, length },
     });
     if (object === null)
       throw new Error(
-        `log ${at.job}/${at.attempt}/${stream} was archived and is not in R2 any more`,
+        `log ${at.job}/${at.attempt}/${row.stream} was archived and is not in R2 any more`,
       );
     return new Uint8Array(await object.arrayBuffer());
   }
 
-  #attempt(): { job: string; attempt: number } | null {
+  #attempt(): { job: string; attempt: number; heard_at: number } | null {
     return (
       this.ctx.storage.sql
-        .exec<{ job: string; attempt: number }>("SELECT job, attempt FROM attempt")
+        .exec<{ job: string; attempt: number; heard_at: number }>(
+          "SELECT job, attempt, heard_at FROM attempt",
+        )
         .toArray()[0] ?? null
     );
   }

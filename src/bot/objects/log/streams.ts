@@ -1,12 +1,18 @@
+import { createHash } from "node:crypto";
 import { fromBase64, joined } from "../../channel/bytes.ts";
-import type { ToLog } from "../../../protocol/data.ts";
+import type { LogPart } from "../../../protocol/data.ts";
 
 export type StreamRow = {
   stream: string;
   size: number;
+  /** Null while it is open. */
   sha256: string | null;
   dropped: number;
-  archived: number;
+  /** The archived pack that holds it, and where; null while its bytes are rows here. */
+  pack: number | null;
+  pack_offset: number;
+  /** Its bytes are not those that were hashed: kept here, never archived. */
+  damaged: number;
 };
 
 /** Log streams as rows: chunks of at most 64 KiB by offset until they are archived. */
@@ -17,22 +23,23 @@ export class Streams {
     this.#sql = sql;
   }
 
-  /** Takes a frame; throws when it does not continue its stream, which a sender that keeps order never does. */
-  take(body: ToLog): void {
-    const row = this.get(body.stream);
-    if (row !== null && row.sha256 !== null) throw new Error(`stream ${body.stream} is closed`);
-    const size = row?.size ?? 0;
-    if (body.kind === "chunk") this.#append(body.stream, size, body.offset, fromBase64(body.data));
-    else {
-      if (body.size !== size)
-        throw new Error(`stream ${body.stream} closes at ${body.size}, it has ${size} bytes`);
-      this.#sql.exec(
-        "INSERT INTO stream (stream, sha256, dropped) VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET sha256 = excluded.sha256, dropped = excluded.dropped",
-        body.stream,
-        body.sha256,
-        body.dropped,
-      );
+  /** Takes a frame's parts; throws when one does not continue its stream, which a sender that keeps order never does. */
+  take(parts: readonly LogPart[]): void {
+    const touched = new Map<string, Pick<StreamRow, "size" | "sha256" | "dropped">>();
+    for (const part of parts) {
+      const { stream } = part;
+      const row = touched.get(stream) ?? this.get(stream) ?? { size: 0, sha256: null, dropped: 0 };
+      if (row.sha256 !== null) throw new Error(`stream ${stream} is closed`);
+      touched.set(stream, part.kind === "chunk" ? this.#append(row, part) : closed(row, part));
     }
+    for (const [stream, { size, sha256, dropped }] of touched)
+      this.#sql.exec(
+        "INSERT INTO stream (stream, size, sha256, dropped) VALUES (?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE SET size = excluded.size, sha256 = excluded.sha256, dropped = excluded.dropped",
+        stream,
+        size,
+        sha256,
+        dropped,
+      );
   }
 
   get(stream: string): StreamRow | null {
@@ -44,6 +51,36 @@ export class Streams {
 
   all(): StreamRow[] {
     return this.#sql.exec<StreamRow>("SELECT * FROM stream ORDER BY stream").toArray();
+  }
+
+  /** What is not archived, and could be: how many streams, how many of them open, bytes of the closed ones. */
+  waiting(): { streams: number; open: number; closedBytes: number } {
+    return this.#sql
+      .exec<{ streams: number; open: number; closedBytes: number }>(
+        "SELECT count(*) AS streams, coalesce(sum(sha256 IS NULL), 0) AS open, coalesce(sum(iif(sha256 IS NULL, 0, size)), 0) AS closedBytes FROM stream WHERE pack IS NULL AND damaged = 0",
+      )
+      .one();
+  }
+
+  /** Closed streams that wait for the archive, in order, until they have `bytes` together (one at least). */
+  nextPack(bytes: number, most: number): StreamRow[] {
+    const rows: StreamRow[] = [];
+    let total = 0;
+    for (const row of this.#sql.exec<StreamRow>(
+      "SELECT * FROM stream WHERE pack IS NULL AND damaged = 0 AND sha256 IS NOT NULL ORDER BY stream LIMIT ?",
+      most,
+    )) {
+      rows.push(row);
+      total += row.size;
+      if (total >= bytes) break;
+    }
+    return rows;
+  }
+
+  lastPack(): number {
+    return this.#sql
+      .exec<{ pack: number }>("SELECT coalesce(max(pack), 0) AS pack FROM stream")
+      .one().pack;
   }
 
   /** Bytes from `offset`, at most `limit`. */
@@ -73,24 +110,55 @@ export class Streams {
       yield new Uint8Array(row.data);
   }
 
-  archived(stream: string): void {
-    this.#sql.exec("UPDATE stream SET archived = 1 WHERE stream = ?", stream);
+  archived(stream: string, pack: number, offset: number): void {
+    this.#sql.exec(
+      "UPDATE stream SET pack = ?, pack_offset = ? WHERE stream = ?",
+      pack,
+      offset,
+      stream,
+    );
     this.#sql.exec("DELETE FROM chunk WHERE stream = ?", stream);
   }
 
-  #append(stream: string, size: number, offset: number, data: Uint8Array): void {
-    if (offset !== size)
-      throw new Error(`stream ${stream} has ${size} bytes, a chunk came for ${offset}`);
-    this.#sql.exec(
-      "INSERT INTO chunk (stream, offset, data) VALUES (?, ?, ?)",
-      stream,
-      offset,
-      data,
-    );
-    this.#sql.exec(
-      "INSERT INTO stream (stream, size) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET size = excluded.size",
-      stream,
-      size + data.byteLength,
-    );
+  damaged(stream: string): void {
+    this.#sql.exec("UPDATE stream SET damaged = 1 WHERE stream = ?", stream);
   }
+
+  /** Ends open streams, at most `most`, with what is there: nobody will. */
+  closeOpen(most: number): void {
+    const open = this.#sql
+      .exec<{ stream: string }>("SELECT stream FROM stream WHERE sha256 IS NULL LIMIT ?", most)
+      .toArray();
+    for (const { stream } of open) {
+      const hash = createHash("sha256");
+      for (const chunk of this.chunks(stream)) hash.update(chunk);
+      this.#sql.exec("UPDATE stream SET sha256 = ? WHERE stream = ?", hash.digest("hex"), stream);
+    }
+  }
+
+  #append<Row extends { size: number }>(
+    row: Row,
+    { stream, offset, data }: Extract<LogPart, { kind: "chunk" }>,
+  ): Row {
+    const bytes = fromBase64(data);
+    if (offset !== row.size)
+      throw new Error(`stream ${stream} has ${row.size} bytes, a chunk came for ${offset}`);
+    if (bytes.byteLength > 0)
+      this.#sql.exec(
+        "INSERT INTO chunk (stream, offset, data) VALUES (?, ?, ?)",
+        stream,
+        offset,
+        bytes,
+      );
+    return { ...row, size: row.size + bytes.byteLength };
+  }
+}
+
+function closed<Row extends { size: number }>(
+  row: Row,
+  part: Extract<LogPart, { kind: "close" }>,
+): Row & { sha256: string; dropped: number } {
+  if (part.size !== row.size)
+    throw new Error(`stream ${part.stream} closes at ${part.size}, it has ${row.size} bytes`);
+  return { ...row, sha256: part.sha256, dropped: part.dropped };
 }

@@ -1,13 +1,4 @@
-import {
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-  type FileHandle,
-} from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
 /** A segment is closed at this size (bytes) and removed as a whole when all of it is acknowledged. */
@@ -16,12 +7,13 @@ const SEGMENT_BYTES = 1_024 * 1_024;
 /** One kept frame: its text is stored as it will be sent, apart from `ack`. */
 export type Entry = { seq: number; text: string };
 
-type Segment = { first: number; last: number; bytes: number };
+type Segment = { first: number; last: number; bytes: number; released: boolean };
 
 /**
- * Outgoing frames of one stream on disk, until they are acknowledged. Survives SIGKILL of the process at any point: a
- * torn last line is dropped, since nothing of it was sent. Files: `<first seq>.frames`, one `<seq> <text>` a line, and
- * `acked`, which may lag behind.
+ * Outgoing frames of one stream on disk, until they are acknowledged; with `keep` until the whole is thrown away.
+ * Survives SIGKILL of the process at any point: a torn last line is dropped, since nothing of it was sent. Files:
+ * `<first seq>.frames`, one `<seq> <text>` a line, and `acked`, which lags behind by up to a segment: the other side
+ * says anyway what it has.
  */
 export class Spool {
   readonly #directory: string;
@@ -30,15 +22,19 @@ export class Spool {
   #next = 1;
   #acked = 0;
   #bytes = 0;
+  /** The sync that runs, and the one that will begin after it. */
   #syncing: Promise<void> | null = null;
+  #queuedSync: Promise<void> | null = null;
+  readonly #keep: boolean;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, keep: boolean) {
     this.#directory = directory;
+    this.#keep = keep;
   }
 
-  static async open(directory: string): Promise<Spool> {
+  static async open(directory: string, { keep = false } = {}): Promise<Spool> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const spool = new Spool(directory);
+    const spool = new Spool(directory, keep);
     await spool.#load();
     return spool;
   }
@@ -72,16 +68,18 @@ export class Spool {
     return { seq, text };
   }
 
-  /** Makes what was appended durable; calls at the same time share one. */
+  /** Makes durable what was appended before the call; calls that come while one sync runs share the next. */
   async sync(): Promise<void> {
-    this.#syncing ??= (async () => {
-      try {
-        await this.#file?.datasync();
-      } finally {
-        this.#syncing = null;
-      }
-    })();
-    await this.#syncing;
+    this.#queuedSync ??= this.#syncAfter(this.#syncing);
+    await this.#queuedSync;
+  }
+
+  async #syncAfter(before: Promise<void> | null): Promise<void> {
+    // Its failure is for those who wait for it.
+    await before?.catch(() => undefined);
+    this.#syncing = this.#queuedSync;
+    this.#queuedSync = null;
+    await this.#file?.datasync();
   }
 
   /** Frames from `seq` on, at most `limit` bytes (one at least), as stored. */
@@ -100,16 +98,40 @@ export class Spool {
     return entries;
   }
 
-  /** Everything up to `seq` has been committed by the other side: it is removed, segment by segment. */
+  /** Every frame that is on disk, a segment in memory at a time. */
+  async *all(): AsyncGenerator<Entry> {
+    for (const segment of this.#segments)
+      for (const entry of parse(await readFile(this.#path(segment.first))))
+        if (entry.seq < this.#next) yield entry;
+  }
+
+  /**
+   * Everything up to `seq` has been committed by the other side: whole segments are removed. A number above `last` comes
+   * of a disk that was set back; the next frame then gets a number that the other side does not know.
+   */
   async ack(seq: number): Promise<void> {
     if (seq <= this.#acked) return;
-    this.#acked = Math.min(seq, this.last);
-    await this.#write("acked", String(this.#acked));
-    const done = this.#segments.filter((segment) => segment.last <= this.#acked);
-    this.#segments = this.#segments.filter((segment) => segment.last > this.#acked);
+    this.#acked = seq;
+    if (seq > this.last) {
+      await this.#closeFile();
+      this.#next = seq + 1;
+    }
+    const done = this.#segments.filter(
+      (each) =>
+        !each.released &&
+        each.last <= seq &&
+        (each.bytes >= SEGMENT_BYTES || !this.#isCurrent(each)),
+    );
     for (const segment of done) {
-      if (this.#segments.length === 0 && segment === done.at(-1)) await this.#closeFile();
+      segment.released = true;
       this.#bytes -= segment.bytes;
+    }
+    if (done.length === 0 || this.#keep) return;
+    // Durable before anything goes: it says where the next life goes on counting.
+    await this.#saveAcked();
+    this.#segments = this.#segments.filter((segment) => !done.includes(segment));
+    for (const segment of done) {
+      if (this.#isCurrent(segment)) await this.#closeFile();
       await rm(this.#path(segment.first), { force: true });
     }
   }
@@ -131,8 +153,9 @@ export class Spool {
         continue;
       }
       // A new segment is begun after a restart, so a torn line at the end is never appended to.
-      this.#segments.push({ first, last, bytes: data.length });
-      this.#bytes += data.length;
+      const released = last <= this.#acked;
+      this.#segments.push({ first, last, bytes: data.length, released });
+      if (!released) this.#bytes += data.length;
     }
     this.#next = Math.max(this.#acked, this.#segments.at(-1)?.last ?? 0) + 1;
   }
@@ -143,7 +166,7 @@ export class Spool {
       return current;
     await this.sync();
     await this.#closeFile();
-    const segment = { first: seq, last: seq - 1, bytes: 0 };
+    const segment = { first: seq, last: seq - 1, bytes: 0, released: false };
     this.#file = await open(this.#path(seq), "w", 0o600);
     this.#segments.push(segment);
     return segment;
@@ -155,9 +178,19 @@ export class Spool {
     await file?.close();
   }
 
-  async #write(name: string, text: string): Promise<void> {
-    const path = join(this.#directory, name);
-    await writeFile(`${path}.new`, text, { mode: 0o600 });
+  #isCurrent(segment: Segment): boolean {
+    return this.#file !== null && segment === this.#segments.at(-1);
+  }
+
+  async #saveAcked(): Promise<void> {
+    const path = join(this.#directory, "acked");
+    const file = await open(`${path}.new`, "w", 0o600);
+    try {
+      await file.writeFile(String(this.#acked));
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
     await rename(`${path}.new`, path);
   }
 

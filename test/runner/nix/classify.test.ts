@@ -17,17 +17,40 @@ test.each([
   [
     "2.8 signal",
     `error: builder for '${drv}' failed due to signal 11 (Segmentation fault)`,
-    { kind: "failed", exitCode: 139 },
+    {
+      kind: "failed",
+      exitCode: null,
+      said: "builder failed due to signal 11 (Segmentation fault)",
+      signal: 11,
+    },
   ],
   [
     "2.8 killed",
     `error: builder for '${drv}' failed due to signal 9 (Killed)`,
-    { kind: "out-of-memory" },
+    { kind: "failed", exitCode: null, said: "builder failed due to signal 9 (Killed)", signal: 9 },
+  ],
+  [
+    "2.34 killed",
+    `error: Cannot build '${drv}'.\n       Reason: builder failed due to signal 9 (Killed).\n       Output paths:\n         /nix/store/x`,
+    { kind: "failed", exitCode: null, said: "builder failed due to signal 9 (Killed).", signal: 9 },
   ],
   [
     "2.8 no output",
     `error: builder for '${drv}' failed to produce output path for output 'out' at '/nix/store/x'`,
-    { kind: "failed", exitCode: null },
+    {
+      kind: "failed",
+      exitCode: null,
+      said: "builder failed to produce output path for output 'out' at '/nix/store/x'",
+    },
+  ],
+  [
+    "2.8 references",
+    `error: illegal path references in fixed-output derivation '${drv}'`,
+    {
+      kind: "failed",
+      exitCode: null,
+      said: "the output of a fixed-output derivation refers to other store paths",
+    },
   ],
   [
     "2.8 hash",

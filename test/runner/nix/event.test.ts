@@ -29,8 +29,13 @@ describe("internal-json", () => {
         specified: "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         got: expect.stringMatching(/^sha256-[A-Za-z0-9+/]{43}=$/u),
       },
-      kill: { kind: "out-of-memory" },
-      nothing: { kind: "failed", exitCode: null },
+      kill: {
+        kind: "failed",
+        exitCode: null,
+        signal: 9,
+        said: expect.stringContaining("signal 9"),
+      },
+      nothing: { kind: "failed", exitCode: null, said: expect.stringContaining("output path") },
       slow: { kind: "timed-out" },
     });
     const ok = [...watch.builds.values()].find(({ drv }) => drv.endsWith("-ok.drv"));

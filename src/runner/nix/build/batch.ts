@@ -11,46 +11,60 @@ export interface BatchOptions extends WatchOptions {
   /** Builds of this process side by side. */
   readonly jobs: number;
   readonly limits: BuildLimits;
+  readonly oomKills: OomKills;
   readonly signal: AbortSignal;
+  /** Stands behind Nix's own limits, by this much (ms), and looks this often. */
+  readonly clock?: { readonly marginMs: number; readonly tickMs: number };
 }
 
 export interface BatchEnd {
   readonly watch: Watch;
   readonly result: LaunchResult;
   /** The build that our own clock ended, and with it the process; the rest of the batch was not tried. */
-  readonly ended: { readonly build: Building; readonly kind: "timed-out" | "silent" } | null;
+  readonly ended: Ended | null;
+  /** The kernel's out-of-memory killer was at work on this machine meanwhile. */
+  readonly memoryRanOut: boolean;
 }
+
+export interface Ended {
+  readonly build: Building;
+  readonly kind: "timed-out" | "silent";
+  /** What may have been running at that moment. */
+  readonly running: ReturnType<Watch["running"]>;
+}
+
+/** How often the kernel's out-of-memory killer has struck since the machine started; null where it does not say. */
+export type OomKills = () => Promise<number | null>;
 
 /**
  * Nix's own limits are let go first: they end one build and go on with the others. They do not reach builds on other
  * machines, so our clock stands behind them, this much later (ms).
  */
-const CLOCK_MARGIN = 5_000;
-/** How often the clock looks (ms). */
-const CLOCK_TICK = 1_000;
+const CLOCK = { marginMs: 5_000, tickMs: 1_000 } as const;
 
 /** Builds some derivations in one Nix process. */
 export async function realise(options: BatchOptions): Promise<BatchEnd> {
-  const { workspace, drvs, jobs, limits, signal, now } = options;
+  const { workspace, drvs, jobs, limits, signal, now, oomKills, clock = CLOCK } = options;
   const watch = new Watch(options);
   const lines = lineSplitter((line) => watch.see(parseLogLine(line)));
   const overdue = new AbortController();
+  const killedBefore = await oomKills();
   let ended: BatchEnd["ended"] = null;
-  const clock = setInterval(() => {
+  const looking = setInterval(() => {
     if (ended !== null) return;
     for (const [kind, since, seconds] of [
       ["timed-out", "startedAt", limits.buildSeconds],
       ["silent", "lastAt", limits.silentSeconds],
     ] as const) {
       const build = watch.overdue(
-        (running) => now() - running[since] > seconds * 1_000 + CLOCK_MARGIN,
+        (running) => now() - running[since] > seconds * 1_000 + clock.marginMs,
       );
       if (build === null) continue;
-      ended = { build, kind };
+      ended = { build, kind, running: watch.running() };
       overdue.abort();
       return;
     }
-  }, CLOCK_TICK);
+  }, clock.tickMs);
   try {
     const result = await workspace.launch({
       argv: [
@@ -75,8 +89,14 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
       onStderr: (chunk) => lines.push(chunk),
     });
     lines.end();
-    return { watch, result, ended };
+    const killed = await oomKills();
+    return {
+      watch,
+      result,
+      ended,
+      memoryRanOut: killedBefore !== null && killed !== null && killed > killedBefore,
+    };
   } finally {
-    clearInterval(clock);
+    clearInterval(looking);
   }
 }

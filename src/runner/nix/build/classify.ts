@@ -40,12 +40,15 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
     ([, drv = "", code]) => ({ drv, cause: { kind: "failed", exitCode: Number(code) } }),
   ],
   [
-    new RegExp(`builder for ${DRV} failed due to signal ([0-9]+)`, "u"),
-    ([, drv = "", signal]) => ({ drv, cause: bySignal(Number(signal)) }),
+    new RegExp(`builder for ${DRV} (failed due to signal ([0-9]+)(?: \\([^)\\n]*\\))?)`, "u"),
+    ([, drv = "", said, signal]) => ({ drv, cause: bySignal(Number(signal), `builder ${said}`) }),
   ],
   [
-    new RegExp(`builder for ${DRV} failed`, "u"),
-    ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } }),
+    new RegExp(`builder for ${DRV} (failed[^\\n]*)`, "u"),
+    ([, drv = "", said]) => ({
+      drv,
+      cause: { kind: "failed", exitCode: null, said: `builder ${said}` },
+    }),
   ],
   [
     new RegExp(
@@ -60,8 +63,26 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
     ([, drv = "", reason = "", rest = ""]) => byReason(drv, reason, rest),
   ],
   [
-    new RegExp(`derivation ${DRV} may not be deterministic`, "u"),
-    ([, drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null } }),
+    new RegExp(`derivation ${DRV} may not be deterministic([^\\n]*)`, "u"),
+    ([, drv = "", rest]) => ({
+      drv,
+      cause: {
+        kind: "failed",
+        exitCode: null,
+        said: `derivation may not be deterministic${rest}`,
+      },
+    }),
+  ],
+  [
+    new RegExp(`illegal path references in fixed-output derivation ${DRV}`, "u"),
+    ([, drv = ""]) => ({
+      drv,
+      cause: {
+        kind: "failed",
+        exitCode: null,
+        said: "the output of a fixed-output derivation refers to other store paths",
+      },
+    }),
   ],
 ];
 
@@ -74,22 +95,22 @@ export function classify(message: string): Finding | null {
   return null;
 }
 
-function bySignal(signal: number): Cause {
-  // The kernel's out-of-memory killer sends 9, and Nix itself does so only for its own limits, which it names.
-  return signal === 9 ? { kind: "out-of-memory" } : { kind: "failed", exitCode: 128 + signal };
+/** Whether 9 came from the kernel's out-of-memory killer stands in no message of Nix: see `outcome.ts`. */
+function bySignal(signal: number, said: string): Cause {
+  return { kind: "failed", exitCode: null, said, signal };
 }
 
 function byReason(drv: string, reason: string, rest: string): Finding | null {
   const code = /builder failed with exit code ([0-9]+)/u.exec(reason)?.[1];
   if (code !== undefined) return { drv, cause: { kind: "failed", exitCode: Number(code) } };
   const signal = /builder failed due to signal ([0-9]+)/u.exec(reason)?.[1];
-  if (signal !== undefined) return { drv, cause: bySignal(Number(signal)) };
+  if (signal !== undefined) return { drv, cause: bySignal(Number(signal), reason.trim()) };
   if (/dependenc(?:y|ies)/u.test(reason)) return null;
   if (/silence/u.test(reason)) return { drv, cause: { kind: "silent" } };
   if (/timed out/u.test(reason)) return { drv, cause: { kind: "timed-out" } };
   if (/system|feature|platform/u.test(reason))
     return { drv, cause: { kind: "no-runner", missing: lacking(rest) } };
-  return { drv, cause: { kind: "failed", exitCode: null } };
+  return { drv, cause: { kind: "failed", exitCode: null, said: reason.trim() } };
 }
 
 function missing([
@@ -147,7 +168,7 @@ function diskFull(finding: Finding | null, message: string): Finding | null {
 
 /** Messages that blame the machinery, not a derivation. */
 export function blamesMachinery(message: string): boolean {
-  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file/u.test(
+  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file|cannot fork|Too many open files|Resource temporarily unavailable|build users are currently in use/u.test(
     message,
   );
 }

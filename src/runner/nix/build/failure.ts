@@ -1,8 +1,16 @@
 import type { Verdict } from "../../../protocol/verdict.ts";
+import { Claims } from "./claims.ts";
 
 /** Why a derivation's own build did not succeed. Never "its dependencies failed": that follows from the graph. */
 export type Cause =
-  | { readonly kind: "failed"; readonly exitCode: number | null }
+  | {
+      readonly kind: "failed";
+      readonly exitCode: number | null;
+      /** What Nix says of it where there is no exit code; becomes the log's last line. */
+      readonly said?: string;
+      /** The signal that ended the builder. */
+      readonly signal?: number;
+    }
   | { readonly kind: "hash-mismatch"; readonly specified: string; readonly got: string }
   | { readonly kind: "timed-out" }
   | { readonly kind: "silent" }
@@ -25,10 +33,11 @@ export interface Failure {
 /** What one run has learnt on this runner; given to each of its build jobs in turn. */
 export interface RunMemory {
   readonly failures: Map<string, Failure>;
+  readonly claims: Claims;
 }
 
 export function runMemory(): RunMemory {
-  return { failures: new Map() };
+  return { failures: new Map(), claims: new Claims() };
 }
 
 /** Limits that a verdict quotes (s). */

@@ -81,7 +81,7 @@ export function components(goals: readonly string[], { below }: Need): Component
   return [...found.values()];
 }
 
-function reach(goals: Iterable<string>, below: Need["below"]): Set<string> {
+export function reach(goals: Iterable<string>, below: Need["below"]): Set<string> {
   const seen = new Set<string>();
   const visit = [...goals].filter((goal) => below.has(goal));
   for (let drv = visit.pop(); drv !== undefined; drv = visit.pop()) {
@@ -121,7 +121,7 @@ export function peel(component: Component, { below }: Need): string[] {
 }
 
 /** Inputs before what is made of them. */
-function depthFirst(members: readonly string[], below: Need["below"]): string[] {
+export function depthFirst(members: readonly string[], below: Need["below"]): string[] {
   const order: string[] = [];
   const seen = new Set<string>();
   for (const start of members) {

@@ -37,6 +37,7 @@ export class Watch {
   #buildsActivity: string | null = null;
   #ended = 0;
   #active = 0;
+  #failed = 0;
   readonly #options: WatchOptions;
 
   constructor(options: WatchOptions) {
@@ -80,6 +81,19 @@ export class Watch {
     return candidates.find(isOverdue) ?? null;
   }
 
+  /**
+   * Builds that may be running. `certain`: all of them are. Otherwise some of them may have ended, and failed, without
+   * Nix having told which.
+   */
+  running(): { readonly drvs: ReadonlySet<string>; readonly certain: boolean } {
+    const running = this.#running();
+    const told = [...this.findings.values()].filter(({ drv }) => this.builds.has(drv)).length;
+    return {
+      drvs: new Set(running.map(({ drv }) => drv)),
+      certain: running.length <= this.#active || this.#failed <= told,
+    };
+  }
+
   #running(): Building[] {
     return [...this.builds.values()].filter((build) => build.endedAt === null);
   }
@@ -93,6 +107,7 @@ export class Watch {
     }
     this.#ended = ended;
     this.#active = active;
+    this.#failed = failed;
   }
 
   #started(id: string, drv: string): void {

@@ -1,0 +1,91 @@
+import { describeLaunch } from "../launch.ts";
+import { shorten } from "../log/clean.ts";
+import type { BatchEnd } from "./batch.ts";
+import { DISK_FULL } from "./classify.ts";
+import type { Cause } from "./failure.ts";
+
+/** What the end of a batch says about the derivations that it was to build and that are not there. */
+export interface Outcome {
+  /** These failed: they are not tried again. */
+  readonly failed: ReadonlyMap<string, Cause>;
+  /** The process was stopped for another's sake before these came to an end. */
+  readonly again: readonly string[];
+  /** Nothing says why: the machinery may be at fault. */
+  readonly unexplained: readonly string[];
+}
+
+/**
+ * @param given the derivations that the process was asked for.
+ * @param missing whether its outputs are not there.
+ *
+ * A derivation whose builder ran to its end and left no outputs has failed, whether Nix had the time to tell or not.
+ * So nothing that failed is ever built again; what was stopped may be.
+ */
+export function outcome(
+  end: BatchEnd,
+  given: readonly string[],
+  missing: (drv: string) => boolean,
+): Outcome {
+  const { watch, result, ended } = end;
+  const failed = new Map<string, Cause>();
+  const again: string[] = [];
+  const unexplained: string[] = [];
+  for (const { drv, cause } of watch.findings.values()) {
+    // A builder can print what looks like a message about another one, which was not even started.
+    const own = watch.builds.has(drv) || cause.kind === "no-runner";
+    if (own && missing(drv)) failed.set(drv, witnessed(cause, end));
+  }
+  if (ended !== null && missing(ended.build.drv)) failed.set(ended.build.drv, { kind: ended.kind });
+  const toTheEnd = watch.machinery === null && result.exitCode !== null && ended === null;
+  for (const { drv, endedAt } of watch.builds.values()) {
+    if (!missing(drv) || failed.has(drv)) continue;
+    if (ended !== null) {
+      if (!ended.running.drvs.has(drv)) failed.set(drv, untold(end, drv));
+      else if (ended.running.certain) again.push(drv);
+      else failed.set(drv, undecided(ended.build.drv));
+    } else if (toTheEnd || endedAt !== null) failed.set(drv, untold(end, drv));
+    else unexplained.push(drv);
+  }
+  const interrupted = ended !== null || (toTheEnd && failed.size > 0);
+  for (const drv of given) {
+    if (!missing(drv) || failed.has(drv) || watch.builds.has(drv)) continue;
+    (interrupted ? again : unexplained).push(drv);
+  }
+  return { failed, again, unexplained };
+}
+
+/** Signal 9 is nobody's signature. The kernel counts what it kills for want of memory; only with that it is believed. */
+function witnessed(cause: Cause, { memoryRanOut }: BatchEnd): Cause {
+  return cause.kind === "failed" && cause.signal === 9 && memoryRanOut
+    ? { kind: "out-of-memory" }
+    : cause;
+}
+
+/** It ended, and no message names it: what Nix complained of without naming anybody is the best there is. */
+function untold({ watch, ended }: BatchEnd, drv: string): Cause {
+  const errors = watch.errors.toString();
+  const tail = watch.builds.get(drv)?.tail.toString() ?? "";
+  if (DISK_FULL.test(errors) || DISK_FULL.test(tail)) return { kind: "out-of-disk" };
+  const said =
+    ended !== null
+      ? `it ended without its outputs; its exit code is not known, because Nix was stopped for ${ended.build.drv} before it told`
+      : errors || "it ended without its outputs, and Nix does not say why";
+  return { kind: "failed", exitCode: null, said: shorten(said, 8_192) };
+}
+
+function undecided(culprit: string): Cause {
+  return {
+    kind: "infrastructure",
+    message: `Nix was stopped for ${culprit}, which passed its limit on a machine that does not end it by itself. Whether this build had failed by then is not known, and what may have failed is not built again.`,
+  };
+}
+
+/** The verdict's words for what failed twice for no reason that anybody gives. */
+export function unexplainedCause({ watch, result }: BatchEnd): Cause {
+  const said =
+    watch.machinery ?? (watch.errors.toString() || `nix-store ${describeLaunch(result)}`);
+  return {
+    kind: "infrastructure",
+    message: shorten(`tried twice, and nothing says why it was not built: ${said}`, 16_384),
+  };
+}

@@ -76,12 +76,28 @@ export async function lockFlake(options: LockOptions): Promise<Locked> {
   }
   const given = { ...options, directory };
   const first = await attempt(given, "none", null);
-  const wrapped = first.kind === "error" && /unsupported parameter 'dir'/u.test(first.message);
-  const wrapper = wrapped ? await writeWrapper(given) : null;
-  const second = wrapped ? await attempt(given, "none", wrapper) : first;
-  return second.kind === "error" && needsNetwork(second.message)
-    ? await attempt(given, "proxy", wrapper)
-    : second;
+  if (first.kind === "error" && /unsupported parameter 'dir'/u.test(first.message))
+    return await attempts(given, await writeWrapper(given));
+  const found =
+    first.kind === "error" && needsNetwork(first.message)
+      ? await attempt(given, "proxy", null)
+      : first;
+  if (found.kind !== "locked" || !found.warnings.some((warning) => UNLOCKED.test(warning)))
+    return found;
+  // Pure evaluation takes no input that is not locked, and the tree's own lock file stays as it is.
+  const locked = await attempts(given, await writeWrapper(given));
+  return locked.kind === "locked" ? { ...locked, warnings: found.warnings } : locked;
+}
+
+/** What Nix says where a lock file would have to be changed. */
+const UNLOCKED = /not writing modified lock file/u;
+
+/** Without the network first; it is opened when a fetcher misses it. */
+async function attempts(options: LockOptions, wrapper: string | null): Promise<Locked> {
+  const first = await attempt(options, "none", wrapper);
+  return first.kind === "error" && needsNetwork(first.message)
+    ? await attempt(options, "proxy", wrapper)
+    : first;
 }
 
 async function attempt(
@@ -89,7 +105,6 @@ async function attempt(
   network: "none" | "proxy",
   wrapper: string | null,
 ): Promise<Locked> {
-  const roots: string[] = [options.tree];
   const warnings: string[] = [];
   let error: { message: string; positions: (LogPosition | null)[] } | null = null;
   let plain = "";
@@ -139,7 +154,31 @@ async function attempt(
         wrapper === null ? warnings : warnings.filter((warning) => !warning.includes("lock file")),
     };
   }
-  return failure(result, error, plain, roots);
+  return failure(result, error, plain, async () => [options.tree, await storeCopy(options)]);
+}
+
+/** Nix expression of the tree as a fetcher's arguments. */
+function fetched({ tree, revision }: LockOptions): string {
+  return revision === null
+    ? `type = "path"; path = ${nixString(tree)};`
+    : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
+}
+
+/** Where the tree's copy in the store lies; asked where Nix did not come to say. The tree itself when it cannot be copied. */
+async function storeCopy(options: LockOptions): Promise<string> {
+  const result = await options.workspace.launch({
+    argv: [
+      "nix",
+      "eval",
+      "--raw",
+      "--impure",
+      "--expr",
+      `(builtins.fetchTree { ${fetched(options)} }).outPath`,
+    ],
+    network: "none",
+    signal: options.signal,
+  });
+  return ended(result) ? text(result.stdout).trim() : options.tree;
 }
 
 function reference(options: LockOptions): string {
@@ -171,22 +210,14 @@ function inputsOf({ locks }: z.output<typeof Metadata>, node: string): boolean {
 const WRAPPED = "source";
 
 /**
- * Nix 2.8 takes no `dir` in a path's address, but does in an input's attributes. So the flake becomes the one input of
- * a flake of ours, which may be locked in writing. @returns its folder.
+ * The flake becomes the one input of a flake of ours, which may be locked in writing: for Nix 2.8, which takes no `dir` in
+ * a path's address but does in an input's attributes, and for inputs that the tree does not lock. @returns its folder.
  */
-async function writeWrapper({
-  workspace,
-  tree,
-  directory,
-  revision,
-  signal,
-}: LockOptions): Promise<string> {
+async function writeWrapper(options: LockOptions): Promise<string> {
+  const { workspace, directory, signal } = options;
   const folder = posix.join(workspace.directory, "wrapper");
-  const source =
-    revision === null
-      ? `type = "path"; path = ${nixString(tree)};`
-      : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
-  const content = `{ inputs.${WRAPPED} = { ${source} dir = ${nixString(directory)}; }; outputs = _: { }; }\n`;
+  const dir = directory === "." ? "" : `dir = ${nixString(directory)}; `;
+  const content = `{ inputs.${WRAPPED} = { ${fetched(options)} ${dir}}; outputs = _: { }; }\n`;
   const result = await workspace.launch({
     argv: [
       "sh",
@@ -227,12 +258,12 @@ function spelled(query: URLSearchParams): string {
   return query.toString().replaceAll("+", "%20");
 }
 
-function failure(
+async function failure(
   result: LaunchResult,
   error: { message: string; positions: (LogPosition | null)[] } | null,
   plain: string,
-  roots: string[],
-): Locked {
+  roots: () => Promise<string[]>,
+): Promise<Locked> {
   if (result.cancelled) return { kind: "cancelled" };
   if (result.timedOut)
     return {
@@ -255,15 +286,8 @@ function failure(
       message: `nix flake metadata ${describeLaunch(result)}: ${plain.trim().slice(-500)}`,
     };
   }
-  for (const place of error.positions) {
-    // The copy in the store is not known by name when reading it failed.
-    const copy = /^(?:«[a-z+]+:)?(\/nix\/store\/[0-9a-z]{32}-source)(?:[/?»])/u.exec(
-      place?.file ?? "",
-    )?.[1];
-    if (copy !== undefined) roots.push(copy);
-  }
   const message = shorten(error.message, 16_384);
   if (/cannot connect to (?:daemon|socket)|SQLite database|Nix daemon disconnected/u.test(message))
     return { kind: "infrastructure", message };
-  return { kind: "error", message, position: bestPosition(error.positions, roots) };
+  return { kind: "error", message, position: bestPosition(error.positions, await roots()) };
 }

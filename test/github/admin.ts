@@ -34,7 +34,12 @@ export const defaultEvents = [
 
 export function createAccount(
   world: World,
-  input: { login: string; type?: "User" | "Organization" | "Bot"; id?: number },
+  input: {
+    login: string;
+    type?: "User" | "Organization" | "Bot";
+    id?: number;
+    owners?: Account[];
+  },
 ): Account {
   if (world.accountByLogin(input.login))
     throw new Error(`the account ${input.login} exists already`);
@@ -42,6 +47,7 @@ export function createAccount(
     id: input.id ?? world.nextId(),
     login: input.login,
     type: input.type ?? "User",
+    ownerIds: new Set((input.owners ?? []).map((one) => one.id)),
   };
   world.accounts.set(account.id, account);
   return account;
@@ -225,6 +231,9 @@ function blank(
     id,
     name,
     ownerId: owner.id,
+    description: null,
+    mergeMethods: { merge: true, squash: true, rebase: true },
+    deleteBranchOnMerge: false,
     roles: new Map(),
     protections: new Map(),
     git: new GitStore(join(world.root, `${id}.git`)),

@@ -83,8 +83,10 @@ export class Grants {
     if (!header) return { kind: "anonymous" };
     const [, scheme = "", value = ""] = /^(\S+)\s+(\S+)$/.exec(header) ?? [];
     if (/^basic$/i.test(scheme)) {
-      const text = Buffer.from(value, "base64").toString();
-      return this.fromToken(text.slice(text.indexOf(":") + 1));
+      const [, user = "", password = ""] =
+        /^([^:]*):([^]*)$/.exec(Buffer.from(value, "base64").toString()) ?? [];
+      // A token may also stand in the name's place: https://TOKEN@…, https://TOKEN:x-oauth-basic@….
+      return this.fromToken(password === "" || password === "x-oauth-basic" ? user : password);
     }
     if (!/^(bearer|token)$/i.test(scheme)) throw badCredentials();
     return value.split(".").length === 3 && !value.startsWith("ghs_")

@@ -19,6 +19,13 @@ export function amended(name: string, schema: Schema): Schema {
   if (format === "email") return rest;
   // "" is what GitHub's own default says where no address was given.
   if (format === "uri" && schema["default"] === "") return rest;
+  // A deleted fork leaves its pull requests: the webhooks' text says so, the answers' does not.
+  const { repo } = (schema["properties"] as Record<string, Schema> | undefined) ?? {};
+  if (name === "head" && repo)
+    return {
+      ...schema,
+      properties: { ...(schema["properties"] as Schema), repo: { ...repo, nullable: true } },
+    };
   if (name !== "events" || schema["type"] !== "array") return schema;
   const { enum: _, ...items } = (schema["items"] as Schema | undefined) ?? {};
   return { ...schema, items };

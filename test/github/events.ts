@@ -21,6 +21,12 @@ const permissionFor: Record<string, string[]> = {
   merge_group: ["merge_queues", "contents"],
   deployment: ["deployments"],
   deployment_status: ["deployments"],
+  fork: ["contents"],
+  member: ["members"],
+  issues: ["issues"],
+  // Metadata, which every App may read.
+  repository: [],
+  public: [],
   // Reach every App, asked for or not.
   installation: [],
   installation_repositories: [],
@@ -51,7 +57,8 @@ export class Hooks {
       const wanted = permissionFor[emission.event];
       if (!wanted) throw new Error(`no permission is known for the event "${emission.event}"`);
       if (!installation.events.includes(emission.event)) continue;
-      if (!wanted.some((name) => installation.permissions[name] !== undefined)) continue;
+      if (wanted.length > 0 && !wanted.some((name) => installation.permissions[name] !== undefined))
+        continue;
       const owner = this.#world.account(repo.ownerId);
       this.#deliver(installation, emission, repo.id, {
         repository: renderRepository(this.#world, repo),
@@ -93,6 +100,7 @@ export class Hooks {
     if (invalid)
       this.#world.record({
         kind: "invalid-webhook",
+        actor: "double",
         where: action ? `${event}.${action}` : event,
         detail: invalid,
       });

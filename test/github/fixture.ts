@@ -43,7 +43,7 @@ export function client(github: GitHub, options: Record<string, unknown>): Octoki
 }
 
 export async function startFixture(
-  options: GitHubOptions & { permissions?: Permissions; private?: boolean } = {},
+  options: GitHubOptions & { permissions?: Permissions; events?: string[]; private?: boolean } = {},
 ): Promise<Fixture> {
   const github = await startGitHub(options);
   const received: Received[] = [];
@@ -54,6 +54,7 @@ export async function startFixture(
     owner,
     webhookSecret: "a secret made for this test",
     hookUrl: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/webhook`,
+    ...(options.events ? { events: options.events } : {}),
     ...(options.permissions ? { permissions: options.permissions } : {}),
   });
   const repo = await github.createRepository({

@@ -4,7 +4,7 @@ import type { Actor } from "./auth.ts";
 import { readCommit } from "./commits.ts";
 import { zeroSha } from "./git.ts";
 import type { RefUpdate } from "./git.ts";
-import { protectionFault } from "./merging.ts";
+import { guardFault } from "./merging.ts";
 import { grants, reaches, sees } from "./permissions.ts";
 import { mayPush, refsMoved } from "./pushes.ts";
 import { emailOf, nodeId } from "./render/account.ts";
@@ -142,8 +142,14 @@ async function moveAll(
   await refsMoved(world, repo, updates, account);
 }
 
-async function guard(world: World, repo: Repository, ref: string, sha: string): Promise<void> {
-  const fault = await protectionFault(repo, world, ref.slice("refs/heads/".length), sha);
+async function guard(
+  world: World,
+  repo: Repository,
+  ref: string,
+  sha: string,
+  by: Account,
+): Promise<void> {
+  const fault = await guardFault(world, repo, ref.slice("refs/heads/".length), sha, by);
   if (fault) throw refused("UNPROCESSABLE", fault);
 }
 
@@ -212,7 +218,7 @@ function createCommit(world: World, actor: Actor, input: CommitInput) {
       { name: account.login, email: emailOf(account) },
       world.stamp(),
     );
-    await guard(world, repo, ref, after);
+    await guard(world, repo, ref, after, account);
     await moveAll(world, repo, [{ ref, before, after }], account);
     return {
       clientMutationId: input.clientMutationId ?? null,
@@ -245,7 +251,7 @@ function updateRefs(world: World, actor: Actor, input: RefsInput) {
       const forward =
         before === zeroSha || after === zeroSha || (await repo.git.isAncestor(before, after));
       if (!force && !forward) throw refused("UNPROCESSABLE", `${ref} is not a fast-forward`);
-      await guard(world, repo, ref, after);
+      await guard(world, repo, ref, after, account);
       updates.push({ ref, before, after });
     }
     await moveAll(world, repo, updates, account);

@@ -34,7 +34,7 @@ export async function answerGraphql(
   library ??= load();
   const { graphql, schema } = await library;
   const reject = (detail: string, errors: unknown): Answer => {
-    world.record({ kind: "invalid-request", where: "POST /graphql", detail });
+    world.record({ kind: "invalid-request", actor: actor.kind, where: "POST /graphql", detail });
     return { status: 200, body: { errors } };
   };
   let request: {
@@ -66,7 +66,7 @@ export async function answerGraphql(
     rootValue: graphqlRoot(world, actor),
     variableValues: request.variables ?? {},
     operationName: request.operationName,
-    fieldResolver: strictResolver(world),
+    fieldResolver: strictResolver(world, actor),
   });
   const errors = result.errors?.map((error) => {
     const cause = error.originalError;
@@ -80,6 +80,7 @@ export async function answerGraphql(
     // A variable of the wrong type has no original error: that is the client's fault, the rest is ours.
     world.record({
       kind: cause ? "crash" : "invalid-request",
+      actor: cause ? "double" : actor.kind,
       where: "POST /graphql",
       detail: cause?.stack ?? error.message,
     });
@@ -90,13 +91,14 @@ export async function answerGraphql(
 
 /** A field the double does not have is said, never answered with null. */
 const strictResolver =
-  (world: World): GraphQLFieldResolver<unknown, unknown> =>
+  (world: World, actor: Actor): GraphQLFieldResolver<unknown, unknown> =>
   (source, args, context, info) => {
     const value = (source as Record<string, unknown> | null)?.[info.fieldName];
     if (value === undefined) {
       const where = `${info.parentType.name}.${info.fieldName}`;
       world.record({
         kind: "not-implemented",
+        actor: actor.kind,
         where: "POST /graphql",
         detail: `the double does not have ${where}`,
       });

@@ -85,7 +85,13 @@ export interface GitHub {
   readonly url: string;
   /** Git address without "/<owner>/<repo>.git". */
   readonly gitUrl: string;
-  createAccount(input: { login: string; type?: "User" | "Organization"; id?: number }): Account;
+  /** `owners` are the people who administer an organization. */
+  createAccount(input: {
+    login: string;
+    type?: "User" | "Organization";
+    id?: number;
+    owners?: Account[];
+  }): Account;
   createUserToken(login: string): string;
   createApp(input: AppInput): Promise<App>;
   setHook(app: App, hook: { url: string | null; secret?: string }): void;
@@ -98,12 +104,12 @@ export interface GitHub {
   createRepository(input: RepositoryInput): Promise<Repository>;
   fork(repo: Repository, owner: Account, name?: string): Promise<Repository>;
   setRole(repo: Repository, login: string, role: Role): void;
-  /** Required checks of a branch; a plain name accepts any App. An empty list lifts the protection. */
+  /** Required checks of a branch, for admins too; a plain name accepts any App. An empty list lifts the protection. */
   protect(
     repo: Repository,
     branch: string,
     contexts: (string | RequiredCheck)[],
-    options?: { strict?: boolean },
+    options?: { strict?: boolean; enforceAdmins?: boolean },
   ): void;
   cloneUrl(repo: Repository): string;
   /** Writes a commit and moves the branch as a push by that user would, with all its events. */
@@ -147,7 +153,11 @@ export interface GitHub {
   /** Counts since the start or the last reset; `actor` narrows to one kind of token. */
   stats(actor?: RequestRecord["actor"]): Stats;
   resetStats(): void;
-  ledger(): readonly LedgerEntry[];
+  /**
+   * What GitHub would not have taken from Apps, and what the double itself got wrong. People may send what they like:
+   * `"everyone"` lists that too.
+   */
+  ledger(about?: "apps" | "everyone"): readonly LedgerEntry[];
   /** For tests that provoke an entry on purpose: returns the entries and forgets them. */
   takeLedger(): LedgerEntry[];
   close(): Promise<void>;
@@ -208,7 +218,15 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
         typeof one === "string" ? { context: one, appId: null } : one,
       );
       if (checks.length === 0) repo.protections.delete(branch);
-      else repo.protections.set(branch, { checks, strict: more?.strict === true });
+      else
+        repo.protections.set(branch, {
+          checks,
+          strict: more?.strict === true,
+          enforceAdmins: more?.enforceAdmins ?? true,
+          linear: false,
+          allowForcePushes: false,
+          allowDeletions: false,
+        });
     },
     cloneUrl: (repo) => cloneUrl(world, repo),
     commit: (repo, { as, branch = repo.defaultBranch, ...rest }) =>
@@ -281,8 +299,9 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
     resetStats: () => {
       records.length = 0;
     },
-    ledger: () => world.ledger,
-    takeLedger: () => world.ledger.splice(0),
+    ledger: (about = "apps") =>
+      about === "everyone" ? world.ledger : world.ledger.filter(concernsApps),
+    takeLedger: () => world.ledger.splice(0).filter(concernsApps),
     close: async () => {
       await hooks.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -292,3 +311,5 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
     },
   };
 }
+
+const concernsApps = ({ actor }: LedgerEntry): boolean => actor !== "user" && actor !== "anonymous";

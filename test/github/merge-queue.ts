@@ -1,6 +1,6 @@
 import { readCommit } from "./commits.ts";
 import { zeroSha } from "./git.ts";
-import { mergedCommit, protectionFault } from "./merging.ts";
+import { mergedCommit, verdictOn } from "./merging.ts";
 import { refsMoved } from "./pushes.ts";
 import { emailOf } from "./render/account.ts";
 import { renderSimpleCommit } from "./render/commit.ts";
@@ -68,7 +68,8 @@ export async function enqueue(
     baseSha,
     conclude: () =>
       repo.git.exclusively(async () => {
-        const blocked = await protectionFault(repo, world, issue.pull.base.ref, headSha);
+        const verdict = await verdictOn(world, repo, issue.pull.base.ref, headSha);
+        const blocked = verdict.state === "passing" ? undefined : verdict.why;
         if (!blocked)
           await landed(world, repo, issue, { ref: baseRef, before: baseSha, after: headSha }, by);
         await leave(blocked ? "dequeued" : "merged");

@@ -1,7 +1,16 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Refused } from "./answer.ts";
 import { readCommit } from "./commits.ts";
 import { latestRuns } from "./suites.ts";
-import type { Conclusion, PullRequest, Repository } from "./state.ts";
+import type {
+  Account,
+  Conclusion,
+  Protection,
+  PullRequest,
+  Repository,
+  RequiredCheck,
+} from "./state.ts";
 import type { World } from "./world.ts";
 
 /** Mergeability by a real merge, and what branch protection says about it. */
@@ -53,44 +62,81 @@ export async function mergeTree(
 /** `neutral` and `skipped` satisfy a required check; that is GitHub's rule. */
 const satisfying = new Set<Conclusion>(["success", "neutral", "skipped"]);
 
-/** Why protection blocks this commit from the branch, in GitHub's words; undefined when it does not. */
-export async function protectionFault(
-  repo: Repository,
+export type Verdict =
+  | { state: "passing" }
+  | { state: "pending" | "failing"; /** In GitHub's words. */ why: string };
+
+const blocked = (state: "pending" | "failing", why: string): Verdict => ({ state, why });
+
+/** What the branch's protection says about this commit. */
+export async function verdictOn(
   world: World,
+  repo: Repository,
   branch: string,
   sha: string,
+): Promise<Verdict> {
+  const protection = repo.protections.get(branch);
+  if (!protection) return { state: "passing" };
+  const verdicts = protection.checks.map((check) => verdictOfCheck(world, repo, check, sha));
+  // What has failed cannot be waited for: it is said first.
+  const worst =
+    verdicts.find((one) => one.state === "failing") ??
+    verdicts.find((one) => one.state === "pending");
+  if (worst) return worst;
+  const tip = await repo.git.commitOf(`refs/heads/${branch}`);
+  if (protection.strict && tip !== undefined && !(await repo.git.isAncestor(tip, sha)))
+    return blocked("failing", "Head branch is out of date. Review and try the merge again.");
+  return { state: "passing" };
+}
+
+function verdictOfCheck(
+  world: World,
+  repo: Repository,
+  { context, appId }: RequiredCheck,
+  sha: string,
+): Verdict {
+  const matching = latestRuns(
+    [...world.checkRuns.values()].filter((run) => run.repoId === repo.id && run.headSha === sha),
+  ).filter((run) => run.name === context && (appId === null || run.appId === appId));
+  const status =
+    appId === null
+      ? world.statuses.findLast(
+          (one) => one.repoId === repo.id && one.sha === sha && one.context === context,
+        )
+      : undefined;
+  const name = `Required status check "${context}"`;
+  if (matching.length === 0 && !status) return blocked("pending", `${name} is expected.`);
+  if (matching.some((run) => run.status !== "completed") || status?.state === "pending")
+    return blocked("pending", `${name} is in progress.`);
+  const failing = matching.some(
+    (run) => run.conclusion === null || !satisfying.has(run.conclusion),
+  );
+  if (failing || (status && status.state !== "success"))
+    return blocked("failing", `${name} is failing.`);
+  return { state: "passing" };
+}
+
+/** Why protection keeps this account from putting the commit on the branch; undefined when it does not. */
+export async function guardFault(
+  world: World,
+  repo: Repository,
+  branch: string,
+  sha: string,
+  by: Account,
 ): Promise<string | undefined> {
   const protection = repo.protections.get(branch);
-  if (!protection) return undefined;
-  const runs = latestRuns(
-    [...world.checkRuns.values()].filter((run) => run.repoId === repo.id && run.headSha === sha),
-  );
-  for (const { context, appId } of protection.checks) {
-    const matching = runs.filter(
-      (run) => run.name === context && (appId === null || run.appId === appId),
-    );
-    const status =
-      appId === null
-        ? world.statuses.findLast(
-            (one) => one.repoId === repo.id && one.sha === sha && one.context === context,
-          )
-        : undefined;
-    if (matching.length === 0 && !status) return `Required status check "${context}" is expected.`;
-    if (matching.some((run) => run.status !== "completed") || status?.state === "pending") {
-      return `Required status check "${context}" is in progress.`;
-    }
-    const failing = matching.some(
-      (run) => run.conclusion === null || !satisfying.has(run.conclusion),
-    );
-    if (failing || (status && status.state !== "success"))
-      return `Required status check "${context}" is failing.`;
-  }
-  const tip = await repo.git.commitOf(`refs/heads/${branch}`);
-  if (protection.strict && tip !== undefined && !(await repo.git.isAncestor(tip, sha))) {
-    return "Head branch is out of date. Review and try the merge again.";
-  }
-  return undefined;
+  if (!protection || passesOver(world, repo, protection, by)) return undefined;
+  const verdict = await verdictOn(world, repo, branch, sha);
+  return verdict.state === "passing" ? undefined : verdict.why;
 }
+
+/** GitHub: required checks do not bind who administers, unless they are enforced for admins too. Apps are always bound. */
+export const passesOver = (
+  world: World,
+  repo: Repository,
+  protection: Protection,
+  by: Account,
+): boolean => !protection.enforceAdmins && world.roleOf(by, repo) === "admin";
 
 export type MergeMethod = "merge" | "squash" | "rebase";
 
@@ -107,6 +153,7 @@ export async function mergedCommit(
     base: string;
   },
 ): Promise<string> {
+  if (how.method === "rebase") return rebased(repo, how.base, issue.pull.head.sha, how);
   const tree = await mergeTree(repo, how.base, issue.pull.head.sha);
   if (tree === null) throw new Refused(405, "Pull Request is not mergeable");
   const head = await readCommit(repo.git, issue.pull.head.sha);
@@ -126,4 +173,38 @@ export async function mergedCommit(
     how.author,
     how.date,
   );
+}
+
+/** Each commit of the head again on top of the base, without merge commits; the last of them. */
+async function rebased(
+  repo: Repository,
+  base: string,
+  head: string,
+  by: { author: { name: string; email: string }; date: string },
+): Promise<string> {
+  const listed = await repo.git.git([
+    ...["rev-list", "--reverse", "--no-merges", "--right-only", "--cherry-pick"],
+    `${base}...${head}`,
+  ]);
+  const shas = listed.toString().split("\n").filter(Boolean);
+  if (shas.length === 0) return base;
+  // git 2.39 replays only in a work tree.
+  const dir = join(repo.git.dir, "rebasing");
+  const env = {
+    GIT_COMMITTER_NAME: by.author.name,
+    GIT_COMMITTER_EMAIL: by.author.email,
+    GIT_COMMITTER_DATE: by.date,
+  };
+  try {
+    await repo.git.git(["worktree", "add", "-q", "--force", "--detach", dir, base]);
+    const picked = await repo.git.try(
+      ["-C", dir, "cherry-pick", "--allow-empty", "--keep-redundant-commits", ...shas],
+      { env },
+    );
+    if (picked.code !== 0) throw new Refused(405, "This branch can't be rebased");
+    return (await repo.git.git(["-C", dir, "rev-parse", "HEAD"])).toString().trim();
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await repo.git.git(["worktree", "prune"]);
+  }
 }

@@ -37,6 +37,7 @@ export function createGitHubServer(parts: Parts): Server {
       const where = `${request.method} ${request.url}`;
       parts.world.record({
         kind: "crash",
+        actor: "double",
         where,
         detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
@@ -71,7 +72,8 @@ async function serveApi(
   path: string,
 ): Promise<void> {
   const { world } = parts;
-  const method = request.method ?? "GET";
+  // HEAD is GET without the body, which Node leaves out by itself.
+  const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
   const bytes = await readBody(request);
   world.requests++;
   const found = path === "/graphql" ? undefined : route(method, path);
@@ -114,7 +116,7 @@ async function serveApi(
     if (injected) record.faulted = true;
     if (!injected || injected.kind === "drop-after-commit") {
       answer = !request.headers["user-agent"]
-        ? withoutUserAgent(world, `${method} ${path}`)
+        ? withoutUserAgent(world, refusedActor ? "app" : actor.kind, `${method} ${path}`)
         : refusedActor
           ? answerOf(refusedActor)
           : path === "/graphql"
@@ -129,8 +131,8 @@ async function serveApi(
 }
 
 /** GitHub turns away who does not say its name; a Worker's fetch sends none by itself. */
-function withoutUserAgent(world: World, where: string): Answer {
-  world.record({ kind: "invalid-request", where, detail: "no User-Agent header" });
+function withoutUserAgent(world: World, actor: Actor["kind"], where: string): Answer {
+  world.record({ kind: "invalid-request", actor, where, detail: "no User-Agent header" });
   const message =
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.";
   return { status: 403, body: { message } };
@@ -151,6 +153,7 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
   if (!found) {
     world.record({
       kind: "unknown-path",
+      actor: actor.kind,
       where: `${method} ${path}`,
       detail: "nothing is published at this path",
     });
@@ -163,6 +166,7 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
   if (!handler || !need) {
     world.record({
       kind: "not-implemented",
+      actor: actor.kind,
       where,
       detail: "GitHub publishes this operation; the double does not have it",
     });
@@ -175,12 +179,13 @@ async function answerRest(parts: Parts, incoming: Incoming): Promise<Answer> {
     const body = bodyOf(incoming.bytes);
     const wrong = requestFault(operation, query, body);
     if (wrong) {
-      world.record({ kind: "invalid-request", where, detail: wrong });
+      world.record({ kind: "invalid-request", actor: actor.kind, where, detail: wrong });
       throw new Refused(422, `Invalid request.\n\n${wrong}`);
     }
     for (const name of unknownFields(operation, query, body))
       world.record({
         kind: "unknown-field",
+        actor: actor.kind,
         where,
         detail: `"${name}" is not published; GitHub would ignore it`,
       });
@@ -279,7 +284,7 @@ function checkAnswer(world: World, operation: Operation, where: string, answer: 
       : schema === null
         ? undefined
         : fault(schema, answer.body);
-  if (detail) world.record({ kind: "invalid-response", where, detail });
+  if (detail) world.record({ kind: "invalid-response", actor: "double", where, detail });
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -11,6 +11,8 @@ export interface Account {
   id: number;
   login: string;
   type: "User" | "Organization" | "Bot";
+  /** Who owns an organization, and with it every repository there. */
+  ownerIds: Set<number>;
 }
 
 export interface App {
@@ -52,12 +54,21 @@ export interface Protection {
   checks: RequiredCheck[];
   /** The head must contain the base's tip. */
   strict: boolean;
+  /** Without it, who administers the repository may pass over failing checks. */
+  enforceAdmins: boolean;
+  /** No merge commits. */
+  linear: boolean;
+  allowForcePushes: boolean;
+  allowDeletions: boolean;
 }
 
 export interface Repository {
   id: number;
   ownerId: number;
   name: string;
+  description: string | null;
+  mergeMethods: { merge: boolean; squash: boolean; rebase: boolean };
+  deleteBranchOnMerge: boolean;
   private: boolean;
   parentId: number | null;
   defaultBranch: string;
@@ -75,7 +86,8 @@ export type Mergeability =
   | { state: "known"; head: string; base: string; mergeSha: string | null };
 
 export interface Pull {
-  head: { repoId: number; ref: string; sha: string };
+  /** The repository may be gone, its owner is remembered. */
+  head: { repoId: number; ownerId: number; ref: string; sha: string };
   base: { ref: string; sha: string };
   draft: boolean;
   mergeability: Mergeability;
@@ -264,6 +276,8 @@ export interface LedgerEntry {
     | "not-implemented"
     | "unknown-path"
     | "crash";
+  /** Who sent it; "double" for what the double itself got wrong. */
+  actor: "anonymous" | "user" | "app" | "installation" | "double";
   /** "POST /repos/a/b/check-runs (checks/create)", or the webhook's name. */
   where: string;
   detail: string;

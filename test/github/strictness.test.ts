@@ -253,8 +253,10 @@ test("an App cannot touch another App's check run", async () => {
 });
 
 test("a request without a User-Agent is turned away", async () => {
+  const { token } = (await f.bot.auth({ type: "installation" })) as { token: string };
   const status = await new Promise((resolve, reject) => {
-    const request = get(`${f.github.url}/repos/octo/flake`, (response) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const request = get(`${f.github.url}/repos/octo/flake`, { headers }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });

@@ -1,4 +1,5 @@
 import { zeroSha } from "./git.ts";
+import type { GitStore } from "./git.ts";
 import { emailOf } from "./render/account.ts";
 import type { Account, Repository } from "./state.ts";
 import type { World } from "./world.ts";
@@ -40,10 +41,16 @@ export async function commitFiles(
       : await git.commitOf(input.parent);
   if (input.parent !== undefined && parent === undefined)
     throw new Error(`${world.fullName(repo)} has no commit ${input.parent}`);
-  const tree = await git.withIndex(async (env) => {
+  const tree = await treeWith(git, parent, input.files ?? {});
+  return write(world, repo, input, { ref, before, parent, tree });
+}
+
+/** The parent's tree with some files changed. */
+export function treeWith(git: GitStore, parent: string | undefined, files: Files): Promise<string> {
+  return git.withIndex(async (env) => {
     if (parent !== undefined) await git.git(["read-tree", parent], { env });
     let entries = "";
-    for (const [path, file] of Object.entries(input.files ?? {})) {
+    for (const [path, file] of Object.entries(files)) {
       if (file === null) {
         entries += `0 ${zeroSha}\t${path}\0`;
         continue;
@@ -61,7 +68,6 @@ export async function commitFiles(
     await git.git(["update-index", "-z", "--add", "--index-info"], { env, input: entries });
     return (await git.git(["write-tree"], { env })).toString().trim();
   });
-  return write(world, repo, input, { ref, before, parent, tree });
 }
 
 export async function importDirectory(

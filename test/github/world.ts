@@ -128,8 +128,13 @@ export class World {
     return this.issuesOf(repo).filter(isPull);
   }
 
+  /** Whether it is the account itself, or an organization this person owns. */
+  owns(person: Account, owner: Account): boolean {
+    return person.id === owner.id || owner.ownerIds.has(person.id);
+  }
+
   roleOf(account: Account, repo: Repository): Role {
-    if (repo.ownerId === account.id) return "admin";
+    if (this.owns(account, this.account(repo.ownerId))) return "admin";
     return repo.roles.get(account.id) ?? (repo.private ? "none" : "read");
   }
 

@@ -12,8 +12,8 @@ export function renderPullSimple(world: World, repo: Repository, issue: PullRequ
   const html = `${htmlUrl(world, repo)}/pull/${issue.number}`;
   const comments = `${api}/issues/${issue.number}/comments`;
   const statuses = `${api}/statuses/${pull.head.sha}`;
-  const headRepo = world.repository(pull.head.repoId);
-  const headOwner = world.account(headRepo.ownerId);
+  const headRepo = world.repositories.get(pull.head.repoId);
+  const headOwner = world.account(pull.head.ownerId);
   const baseOwner = world.account(repo.ownerId);
   return {
     url,
@@ -51,7 +51,8 @@ export function renderPullSimple(world: World, repo: Repository, issue: PullRequ
       ref: pull.head.ref,
       sha: pull.head.sha,
       user: renderUser(world, headOwner),
-      repo: renderRepository(world, headRepo),
+      // A fork that was deleted leaves its pull requests behind.
+      repo: headRepo ? renderRepository(world, headRepo) : null,
     },
     base: {
       label: `${baseOwner.login}:${pull.base.ref}`,

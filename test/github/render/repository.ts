@@ -31,7 +31,7 @@ export function renderRepository(world: World, repo: Repository) {
     full_name: world.fullName(repo),
     private: repo.private,
     owner: renderUser(world, world.account(repo.ownerId)),
-    description: null,
+    description: repo.description,
     fork: repo.parentId !== null,
     created_at: repo.createdAt,
     updated_at: repo.pushedAt,
@@ -90,11 +90,11 @@ export function renderFullRepository(world: World, repo: Repository, role: Role 
     ...(parent
       ? { parent: renderRepository(world, parent), source: renderRepository(world, parent) }
       : {}),
-    allow_squash_merge: true,
-    allow_merge_commit: true,
-    allow_rebase_merge: true,
+    allow_squash_merge: repo.mergeMethods.squash,
+    allow_merge_commit: repo.mergeMethods.merge,
+    allow_rebase_merge: repo.mergeMethods.rebase,
     allow_auto_merge: false,
-    delete_branch_on_merge: false,
+    delete_branch_on_merge: repo.deleteBranchOnMerge,
     network_count: forksOf(world, repo),
     subscribers_count: 0,
   };

@@ -78,7 +78,12 @@ function inputFault(input: RunInput): string | undefined {
 function mustBeValid(call: Call, input: RunInput): void {
   const fault = inputFault(input);
   if (!fault) return;
-  call.world.record({ kind: "invalid-request", where: call.operation.id, detail: fault });
+  call.world.record({
+    kind: "invalid-request",
+    actor: call.actor.kind,
+    where: call.operation.id,
+    detail: fault,
+  });
   throw new Refused(422, `Invalid request.\n\n${fault}`);
 }
 

@@ -108,7 +108,7 @@ export const contents: Handlers = {
   },
 };
 
-async function whole(call: Call, entry: Entry, ref: string) {
+export async function whole(call: Call, entry: Entry, ref: string) {
   const base = render(call, entry, ref, false);
   if (base.type === "submodule") return { ...base, submodule_git_url: "" };
   const bytes = await call.repo.git.git(["cat-file", "blob", entry.sha]);

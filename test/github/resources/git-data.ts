@@ -8,7 +8,7 @@ import { emailOf, nodeId } from "../render/account.ts";
 import { renderGitCommit } from "../render/commit.ts";
 import { apiUrl } from "../render/repository.ts";
 import { page } from "../call.ts";
-import { protectionFault } from "../merging.ts";
+import { guardFault } from "../merging.ts";
 
 const renderRef = async (call: Call, ref: string, sha: string) => ({
   ref,
@@ -41,7 +41,14 @@ async function move(call: Call, ref: string, before: string, after: string): Pro
 }
 
 async function guard(call: Call, ref: string, sha: string): Promise<void> {
-  const fault = await protectionFault(call.repo, call.world, ref.slice("refs/heads/".length), sha);
+  const branch = ref.slice("refs/heads/".length);
+  const fault = await guardFault(
+    call.world,
+    call.repo,
+    branch,
+    sha,
+    authorOf(call.world, call.actor),
+  );
   if (fault) throw new Refused(422, fault);
 }
 
@@ -90,6 +97,9 @@ export const gitData: Handlers = {
         throw new Refused(422, "Object does not exist");
       if (!force && !(await call.repo.git.isAncestor(before, sha)))
         throw new Refused(422, "Update is not a fast forward");
+      const protection = call.repo.protections.get(ref.slice("refs/heads/".length));
+      if (protection?.allowForcePushes === false && !(await call.repo.git.isAncestor(before, sha)))
+        throw new Refused(422, "Cannot force-push to this branch");
       await guard(call, ref, sha);
       await move(call, ref, before, sha);
       return ok(await renderRef(call, ref, sha));
@@ -101,7 +111,7 @@ export const gitData: Handlers = {
       writable(ref);
       const before = await current(call, ref);
       if (before === undefined) throw new Refused(422, "Reference does not exist");
-      if (call.repo.protections.has(ref.slice("refs/heads/".length)))
+      if (call.repo.protections.get(ref.slice("refs/heads/".length))?.allowDeletions === false)
         throw new Refused(422, "Cannot delete this protected branch");
       await move(call, ref, before, zeroSha);
       return noContent();

@@ -5,11 +5,14 @@ import { checks } from "./checks.ts";
 import { comments } from "./comments.ts";
 import { commits } from "./commits.ts";
 import { contents } from "./contents.ts";
+import { contentsWrite } from "./contents-write.ts";
 import { deployments } from "./deployments.ts";
 import { gitData } from "./git-data.ts";
 import { issues } from "./issues.ts";
+import { merges } from "./merges.ts";
 import { pulls } from "./pulls.ts";
 import { repos } from "./repos.ts";
+import { repositories } from "./repositories.ts";
 import { statuses } from "./statuses.ts";
 
 export const handlers: Handlers = {
@@ -19,10 +22,13 @@ export const handlers: Handlers = {
   ...comments,
   ...commits,
   ...contents,
+  ...contentsWrite,
   ...deployments,
   ...gitData,
   ...issues,
+  ...merges,
   ...pulls,
   ...repos,
+  ...repositories,
   ...statuses,
 };

@@ -2,7 +2,8 @@ import { Refused, created, invalid, noContent, notFound, ok } from "../answer.ts
 import { authorOf } from "../auth.ts";
 import { numeric, page } from "../call.ts";
 import type { Call, Handlers } from "../call.ts";
-import { computeMergeability, mergedCommit, protectionFault } from "../merging.ts";
+import { zeroSha } from "../git.ts";
+import { computeMergeability, guardFault, mergedCommit } from "../merging.ts";
 import type { MergeMethod } from "../merging.ts";
 import { atLeast } from "../permissions.ts";
 import { emitPull, fetchHead, refsMoved } from "../pushes.ts";
@@ -67,7 +68,7 @@ export async function openPull(
     updatedAt: world.stamp(),
     closedAt: null,
     pull: {
-      head: { repoId: headRepo.id, ref, sha: head },
+      head: { repoId: headRepo.id, ownerId: headRepo.ownerId, ref, sha: head },
       base: { ref: input.base, sha: base },
       draft: input.draft === true,
       mergeability: { state: "unknown", asked: 0 },
@@ -106,22 +107,19 @@ async function merge(call: Call): Promise<string> {
   if (body.sha !== undefined && body.sha !== issue.pull.head.sha)
     throw new Refused(409, "Head branch was modified. Review and try the merge again.");
   const method = body.merge_method ?? "merge";
-  if (method === "rebase") {
-    world.record({
-      kind: "not-implemented",
-      where: call.operation.id,
-      detail: "the double merges by merge and squash only",
-    });
-    throw new Refused(501, "The double does not rebase");
-  }
-  const blocked = await protectionFault(repo, world, issue.pull.base.ref, issue.pull.head.sha);
+  if (!repo.mergeMethods[method])
+    throw new Refused(405, `${methodNames[method]} are not allowed on this repository.`);
+  const account = authorOf(world, call.actor);
+  const { ref: base } = issue.pull.base;
+  if (method === "merge" && repo.protections.get(base)?.linear)
+    throw new Refused(405, "This branch must not contain merge commits.");
+  const blocked = await guardFault(world, repo, base, issue.pull.head.sha, account);
   if (blocked) throw new Refused(405, blocked);
   if ((await computeMergeability(world, repo, issue)) === null)
     throw new Refused(405, "Pull Request is not mergeable");
   const ref = `refs/heads/${issue.pull.base.ref}`;
   const before = await repo.git.commitOf(ref);
   if (before === undefined) throw new Refused(405, "Base branch was deleted");
-  const account = authorOf(world, call.actor);
   const after = await mergedCommit(repo, issue, {
     method,
     title: body.commit_title,
@@ -131,7 +129,23 @@ async function merge(call: Call): Promise<string> {
     base: before,
   });
   await landed(world, repo, issue, { ref, before, after }, account);
+  if (repo.deleteBranchOnMerge) await deleteHead(call, issue, account);
   return after;
+}
+
+const methodNames = {
+  merge: "Merge commits",
+  squash: "Squash merges",
+  rebase: "Rebase merges",
+} as const;
+
+/** As the repository's setting asks; a fork's branch and a protected one stay. */
+async function deleteHead(call: Call, issue: PullRequest, by: Account): Promise<void> {
+  const { world, repo } = call;
+  const { head } = issue.pull;
+  if (head.repoId !== repo.id || repo.protections.has(head.ref)) return;
+  const gone = { ref: `refs/heads/${head.ref}`, before: head.sha, after: zeroSha };
+  if (await repo.git.moveRef(gone)) await refsMoved(world, repo, [gone], by);
 }
 
 /** The base has `after`: closes the pull request as merged and tells. */
@@ -194,9 +208,9 @@ async function update(call: Call): Promise<void> {
 /** What was pushed while it was closed counts now. */
 async function reopen(call: Call, issue: PullRequest): Promise<void> {
   const { world, repo } = call;
-  const headRepo = world.repository(issue.pull.head.repoId);
-  const sha = await headRepo.git.commitOf(`refs/heads/${issue.pull.head.ref}`);
-  if (sha === undefined)
+  const headRepo = world.repositories.get(issue.pull.head.repoId);
+  const sha = await headRepo?.git.commitOf(`refs/heads/${issue.pull.head.ref}`);
+  if (!headRepo || sha === undefined)
     throw invalid(`state cannot be changed. The ${issue.pull.head.ref} branch has been deleted.`);
   await fetchHead(repo, issue.number, headRepo, sha);
   issue.pull.head.sha = sha;
@@ -231,8 +245,7 @@ export const pulls: Handlers = {
       .filter(
         (one) =>
           ref === undefined ||
-          (one.pull.head.ref === ref &&
-            world.account(world.repository(one.pull.head.repoId).ownerId).login === owner),
+          (one.pull.head.ref === ref && world.account(one.pull.head.ownerId).login === owner),
       )
       .sort((a, b) => key(a).localeCompare(key(b)) || a.number - b.number);
     return page(call, descending ? all.reverse() : all, (one) =>

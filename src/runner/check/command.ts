@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Isolation } from "../isolation/index.ts";
-import { startIsolation } from "../isolation/index.ts";
+import { startIsolation, StateDirectoryTaken } from "../isolation/index.ts";
 import { readFacts } from "../nix/version.ts";
 import { workspaceOf } from "../nix/workspace.ts";
 import { CheckoutProblem } from "./checkout.ts";
@@ -130,8 +130,7 @@ async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> 
         },
       });
     } catch (error) {
-      const taken = error instanceof Error && /another|already|in use|holds/u.test(error.message);
-      if (!taken || place + 1 >= PLACES) throw error;
+      if (!(error instanceof StateDirectoryTaken) || place + 1 >= PLACES) throw error;
     }
   }
 }

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { RunningProcess } from "../process/index.ts";
 import { start } from "../process/index.ts";
+import { lineSplitter } from "../nix/log/lines.ts";
 import type { Layout } from "./layout.ts";
 import { INSIDE } from "./layout.ts";
 import type { Self } from "./self.ts";
@@ -15,9 +16,14 @@ const LOOPBACK = 'ip link set lo up && exec "$@"';
 /**
  * Starts nix-daemon in a network namespace that has a loopback and nothing else. Fixed-output
  * builds share it: the only way out for them is the forwarder to the egress proxy.
+ * @param complain gets its lines, but for those about each connection.
  */
-export function startDaemon(paths: Layout, self: Self): RunningProcess {
-  return start(
+export function startDaemon(
+  paths: Layout,
+  self: Self,
+  complain: (line: string) => void,
+): RunningProcess {
+  const daemon = start(
     [
       "setpriv",
       "--pdeathsig",
@@ -44,10 +50,19 @@ export function startDaemon(paths: Layout, self: Self): RunningProcess {
         TMPDIR: "/tmp",
         ...certificates(),
       },
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "ignore", "pipe"],
     },
   );
+  const lines = lineSplitter((line) => {
+    if (!CONNECTION.test(line)) complain(line);
+  });
+  daemon.stderr?.on("data", (chunk: Uint8Array) => lines.push(chunk)).on("end", () => lines.end());
+  return daemon;
 }
+
+/** Said for every client, which is every program of every job. */
+export const CONNECTION =
+  /^accepted connection from (?:pid (?:\d+|<unknown>), user \S+(?: \(trusted\))?|unknown peer)$/u;
 
 /** Where TLS certificates are on Debian and on NixOS, which nix-daemon does not find by itself. */
 function certificates(): Record<string, string> {

@@ -12,7 +12,7 @@ export type { Isolation } from "./isolation.ts";
 export type { Preflight } from "./preflight.ts";
 export type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
 export type { AgentCommand, Supervised, SupervisedEnd } from "./supervisor.ts";
-export { supervise } from "./supervisor.ts";
+export { StateDirectoryTaken, supervise } from "./supervisor.ts";
 
 export type IsolationChoice =
   /** The agent of a supervisor: what it needs stands in its environment. */

@@ -86,7 +86,7 @@ async function bringUp(
   fatal("the egress proxy", egress);
   if (config.store === "private") {
     await rm(DAEMON_SOCKET, { force: true });
-    const daemon = startDaemon(paths, self);
+    const daemon = startDaemon(paths, self, (line) => void process.stderr.write(`${line}\n`));
     await listening(DAEMON_SOCKET, daemon.ended);
     fatal("nix-daemon", daemon);
   }

@@ -36,6 +36,18 @@ export type SupervisedEnd =
   | { readonly kind: "agent-exited"; readonly exitCode: number }
   | { readonly kind: "failed"; readonly reason: string };
 
+/** The state directory belongs to another supervisor, which runs. */
+export class StateDirectoryTaken extends Error {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    super(
+      `another runner uses ${directory}: stop it, or give this one a state directory of its own`,
+    );
+    this.directory = directory;
+  }
+}
+
 /** flock's exit code when another supervisor holds the state directory (EX_TEMPFAIL). */
 const TAKEN = 75;
 
@@ -46,7 +58,7 @@ const REAPER = '"$@"; exit $?';
  * Starts the isolation as root: a mount and a pid namespace in which store, daemon, egress proxy,
  * helper and agent live. If this process dies, however, the kernel ends the whole pid namespace.
  *
- * @throws when this is not root, a program is missing, or the host's Nix is not fit for jobs.
+ * @throws {StateDirectoryTaken} and when this is not root, a program is missing, or the host's Nix is not fit for jobs.
  */
 export async function supervise(
   raw: RawIsolationConfiguration,
@@ -102,10 +114,7 @@ export async function supervise(
   const first = await next();
   if (first?.kind !== "ready" || child.pid === undefined) {
     const end = await child.ended;
-    if (end.exitCode === TAKEN)
-      throw new Error(
-        `another runner uses ${config.stateDirectory}: stop it, or give this one a state directory of its own`,
-      );
+    if (end.exitCode === TAKEN) throw new StateDirectoryTaken(config.stateDirectory);
     throw new Error(
       `isolation did not start: ${first?.kind === "failed" ? first.reason : describeEnd(end)}`,
     );

@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
@@ -109,6 +109,22 @@ describeIsolated("snowcat check", () => {
         log_tail: expect.stringContaining(".github/snowcat.yml:2: evaluat"),
       }),
     ]);
+    await rm(checkout, { recursive: true });
+  });
+
+  test("two at once: each has a store of its own, and nobody is told of connections", async () => {
+    const checkout = await folder({
+      "flake.nix": flake(`packages.x86_64-linux.a = mk "both" "echo > $out" [];`),
+    });
+    const both = await Promise.all([snowcat("--json", checkout), snowcat("--json", checkout)]);
+    for (const { code, printed, complained } of both) {
+      expect(complained + code).toBe("0");
+      expect(Printed.parse(JSON.parse(printed)).attributes).toEqual([
+        expect.objectContaining({ verdict: "succeeded" }),
+      ]);
+    }
+    const places = await Promise.all(["s", "s-1"].map((name) => stat(join(state, name, "store"))));
+    expect(places.every((place) => place.isDirectory())).toBe(true);
     await rm(checkout, { recursive: true });
   });
 

@@ -183,6 +183,8 @@ export type DesiredCheck = {
   run: RunId;
   /** The run gives way to another of the same commit, which may take this check run over. */
   yields: boolean;
+  /** Runs of the same commit that gave way to this one: it goes on with their check runs. */
+  succeeds: RunId[];
   /** Higher wins; a completed one is never overtaken by an incomplete one. */
   version: number;
   repository: { id: number; owner: string; name: string };

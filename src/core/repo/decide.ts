@@ -2,7 +2,7 @@ import type { Event, EventRepository } from "../event/event.ts";
 import { mayWrite } from "../trust/role.ts";
 import { approvalsIn } from "./comment.ts";
 import { identify } from "./identity.ts";
-import { pullChanged, reasonOf } from "./pull.ts";
+import { branchRun, pullChanged, reasonOf } from "./pull.ts";
 import { pushed } from "./push.ts";
 import type { RepositoryIdentity, Sender } from "./request.ts";
 import type { Approval, Decision, Slice } from "./rows.ts";
@@ -117,9 +117,13 @@ export function approved(
     if (pull.state !== "open" || pull.head !== approval.sha || pull.approved === approval.sha)
       continue;
     if (approval.pull !== pull.number) continue;
-    const row = { ...pull, approved: approval.sha, approvedBy: approval.by.login };
+    const reason = reasonOf(pull);
+    // The commit is the repository's already: whoever vouches for the pull request counts as its bringer.
+    const sender = !pull.fork && plan.own(reason).length > 0 ? approval.by : pull.sender;
+    const row = { ...pull, approved: approval.sha, approvedBy: approval.by.login, sender };
     plan.decision.changes.push({ kind: "pull", row });
-    plan.ensure(reasonOf(row), row.sender, row.approved);
+    const branch = branchRun(row, slice.identity?.repository.defaultBranch ?? "");
+    plan.ensure(reason, row.sender, row.approved, branch);
   }
   return plan.decision;
 }

@@ -13,6 +13,11 @@ export function keyOf(reason: RunReason): string {
   }
 }
 
+/** Whether the commit comes from outside the repository: then it may be any commit that anybody can fetch. */
+export function isFork(reason: RunReason): boolean {
+  return reason.kind === "pull_request" && reason.fork;
+}
+
 /** Whether a run of this reason judges the same thing: a pull request's also depends on what it is to be merged into. */
 export function sameSubject(a: RunReason, b: RunReason): boolean {
   if (keyOf(a) !== keyOf(b) || a.head !== b.head) return false;

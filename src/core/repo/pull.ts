@@ -46,9 +46,35 @@ export function pullChanged(
       event.pull.merged ? "the merge" : "the pull request was closed",
     );
   if (event.action === "changed") return;
-  plan.ensure(reason, row.sender, row.approved);
-  if (!row.fork && row.headRef !== defaultBranch)
-    plan.endAll(`push:refs/heads/${row.headRef}`, `pull request ${row.number}`, row.head);
+  const vouched = row.approved === row.head || isVouched(plan, reason, row.sender);
+  if (!vouched) return askFor(plan, row);
+  plan.ensure(reason, row.sender, row.approved, branchRun(row, defaultBranch));
+}
+
+/**
+ * Anybody can propose a branch of the repository. Where a run judges its commit already, that run is not ended, and its
+ * checks are not covered, for somebody who did not bring the commit and of whom it is not known whether they may write.
+ */
+function isVouched(plan: Plan, reason: ReturnType<typeof reasonOf>, sender: Sender): boolean {
+  const own = reason.fork ? [] : plan.own(reason);
+  return own.length === 0 || sender.type === "Bot" || own.some((run) => same(run.sender, sender));
+}
+
+/** The answer comes back as an approval: whoever may write vouches for the head by proposing it. */
+function askFor(plan: Plan, row: PullRow): void {
+  const { number: pull, head: sha, sender: by } = row;
+  for (const run of plan.active(`pull:${pull}`))
+    if (run.head !== sha) plan.supersede(run, "a newer head", false);
+  plan.decision.effects.push({ kind: "ask-role", approval: { sha, pull, by } });
+}
+
+/** The branch's own run, which a pull request of the branch takes the place of. */
+export function branchRun({ fork, headRef }: PullRow, defaultBranch: string): string | null {
+  return fork || headRef === defaultBranch ? null : `push:refs/heads/${headRef}`;
+}
+
+function same(a: Sender, b: Sender): boolean {
+  return a.id !== 0 && b.id !== 0 ? a.id === b.id : a.login === b.login;
 }
 
 function brings(event: PullEvent): boolean {

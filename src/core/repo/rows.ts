@@ -40,6 +40,8 @@ export type RunRow = {
   sender: Sender;
   approved: string | null;
   fresh: boolean;
+  /** Numbers of the runs of the same commit that gave way to it. */
+  succeeds: number[];
   state: "active" | "superseded" | "finished";
 };
 

@@ -1,4 +1,4 @@
-import { keyOf, sameSubject } from "./key.ts";
+import { isFork, keyOf, sameSubject } from "./key.ts";
 import type { RunReason, Sender } from "./request.ts";
 import type { Decision, RunRow, Slice } from "./rows.ts";
 
@@ -18,13 +18,22 @@ export class Plan {
   /**
    * A run for the reason, unless the newest of its key judges the same already: the same head delivered twice is one
    * run. Older active runs of the key are superseded.
+   *
+   * @param instead a key whose runs give way to it as well
    */
-  ensure(reason: RunReason, sender: Sender, approved: string | null): void {
+  ensure(
+    reason: RunReason,
+    sender: Sender,
+    approved: string | null,
+    instead: string | null = null,
+  ): void {
+    if (this.isOwn(reason)) return this.endAll(keyOf(reason), "the repository's own run");
     const newest = this.newest(keyOf(reason));
     const judged =
       newest !== null && newest.state !== "superseded" && sameSubject(newest.reason, reason);
-    if (judged && newest.approved === approved) return;
-    this.start({ reason, sender, approved, fresh: false });
+    if (!judged || newest.approved !== approved)
+      this.start({ reason, sender, approved, fresh: false }, instead);
+    else if (instead !== null) this.endAll(instead, `run ${newest.n}`, reason.head);
   }
 
   /** Again, for a person who asked: what is already being done again is not begun a second time. */
@@ -33,28 +42,52 @@ export class Plan {
       (run) =>
         run.n > row.n && run.fresh && run.state === "active" && sameSubject(run.reason, row.reason),
     );
-    if (busy) return;
+    if (busy || this.isOwn(row.reason)) return;
     this.start({ reason: row.reason, sender: row.sender, approved: row.approved, fresh: true });
   }
 
-  start(run: Pick<RunRow, "reason" | "sender" | "approved" | "fresh">): number {
+  /**
+   * Whether a fork's commit is one that the repository judges as its own: GitHub shows checks by commit, so a fork that
+   * puts such a commit up must not speak about it (see docs/decisions/checks.md).
+   */
+  isOwn(reason: RunReason): boolean {
+    return isFork(reason) && this.own(reason).length > 0;
+  }
+
+  /** The repository's own runs of the reason's commit, for another reason. */
+  own(reason: RunReason): RunRow[] {
+    return this.#slice.runs.filter(
+      (run) =>
+        run.head === reason.head &&
+        run.key !== keyOf(reason) &&
+        run.state !== "superseded" &&
+        !isFork(run.reason),
+    );
+  }
+
+  start(
+    run: Pick<RunRow, "reason" | "sender" | "approved" | "fresh">,
+    instead: string | null = null,
+  ): void {
+    const { head } = run.reason;
     const key = keyOf(run.reason);
     const n = this.#next;
     this.#next += 1;
+    // Someone asking again for an older head does not end the run of the newest one.
+    const newest = this.newest(key);
+    const old = run.fresh && newest !== null && newest.head !== head;
+    const ended = this.active(key).filter((other) => !old || other.head === head);
+    if (instead !== null) ended.push(...this.active(instead));
+    // The repository's own word about a commit takes the place of a fork's.
+    if (!isFork(run.reason)) ended.push(...this.#forksOf(head));
+    const succeeds = ended.filter((other) => other.head === head).map((other) => other.n);
     this.decision.changes.push({
       kind: "run",
-      row: { ...run, n, key, head: run.reason.head, state: "active" },
+      row: { ...run, n, key, head, succeeds, state: "active" },
       createdAt: this.#now,
     });
     this.decision.effects.push({ kind: "start", n });
-    // Someone asking again for an older head does not end the run of the newest one.
-    const newest = this.newest(key);
-    const old = run.fresh && newest !== null && newest.head !== run.reason.head;
-    for (const other of this.active(key)) {
-      if (!old || other.head === run.reason.head)
-        this.supersede(other, `run ${n}`, other.head === run.reason.head);
-    }
-    return n;
+    for (const other of ended) this.supersede(other, `run ${n}`, other.head === head);
   }
 
   /** `yields`: another run judges the same commit and goes on with its checks. */
@@ -76,5 +109,11 @@ export class Plan {
 
   active(key: string): RunRow[] {
     return this.#slice.runs.filter((run) => run.key === key && run.state === "active");
+  }
+
+  #forksOf(head: string): RunRow[] {
+    return this.#slice.runs.filter(
+      (run) => run.head === head && run.state === "active" && isFork(run.reason),
+    );
   }
 }

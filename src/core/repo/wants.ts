@@ -12,16 +12,27 @@ export function wants(event: Event): Want {
     case "push": {
       const branch = branchOf(what.ref);
       if (branch === null) return NOTHING;
-      return { ref: what.ref, pulls: { headRef: branch }, runs: { keys: [`push:${what.ref}`] } };
+      return {
+        ref: what.ref,
+        pulls: { headRef: branch },
+        runs: { keys: [`push:${what.ref}`], head: what.sha ?? undefined },
+      };
     }
     case "pull_request":
       return {
         ref: null,
         pulls: { number: what.pull.number },
-        runs: { keys: [`pull:${what.pull.number}`, `push:refs/heads/${what.pull.headRef}`] },
+        runs: {
+          keys: [`pull:${what.pull.number}`, `push:refs/heads/${what.pull.headRef}`],
+          head: what.pull.head,
+        },
       };
     case "merge_group":
-      return { ref: null, pulls: {}, runs: { keys: [`queue:${what.headRef}`] } };
+      return {
+        ref: null,
+        pulls: {},
+        runs: { keys: [`queue:${what.headRef}`], head: what.head },
+      };
     case "check_run": {
       const n = runOfCheck(what.externalId, event.repository?.id ?? 0) ?? undefined;
       return { ref: null, pulls: { head: what.head }, runs: { keys: [], n, head: what.head } };
@@ -41,7 +52,11 @@ export function wants(event: Event): Want {
 }
 
 export function wantsForApproval(approval: Approval): Want {
-  return { ref: null, pulls: { number: approval.pull }, runs: { keys: [`pull:${approval.pull}`] } };
+  return {
+    ref: null,
+    pulls: { number: approval.pull },
+    runs: { keys: [`pull:${approval.pull}`], head: approval.sha },
+  };
 }
 
 /** Name of the branch; null for tags and everything else. */

@@ -7,4 +7,4 @@ export type { Plan } from "./plan.ts";
 export type { Action, Gate, Outcome, Row } from "./rows.ts";
 export { LOOKUPS, recover, settle, wish } from "./settle.ts";
 export type { Wish } from "./settle.ts";
-export { takeOver } from "./takeover.ts";
+export { silenced, takeOver } from "./takeover.ts";

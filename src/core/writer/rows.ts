@@ -10,6 +10,8 @@ export type Row = {
   last: boolean;
   /** Its run gives way to another of the same commit, which may take the check run over. */
   yields: boolean;
+  /** Runs of the same commit that gave way to this one, as the Repo decided. */
+  succeeds: RunId[];
   /** When the newest wish came (ms). */
   wishedAt: number;
   /** One of the checks that always come; served first, from a reserved part of the budget. */

@@ -11,6 +11,7 @@ export type Wish = {
   place: string;
   last: boolean;
   yields: boolean;
+  succeeds: Row["succeeds"];
   version: number;
   aggregate: boolean;
   terminal: boolean;
@@ -37,6 +38,8 @@ export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
     (row.terminal && !wanted.terminal)
   )
     return null;
+  // The successor's check run stands above it; completing this one again would make it the one completed last.
+  if (row.terminal && wanted.yields) return null;
   const { state } = row;
   if (state === "parked")
     return { ...row, ...wanted, wishedAt: now, state: "idle", failures: 0, dueAt: now };

@@ -1,22 +1,26 @@
 import type { Row } from "./rows.ts";
 
 /**
- * A run of the same commit takes over the check run that an earlier one left open: people see one check go on, not one
- * cancelled and another begun. Null where there is nothing to take: it is completed already (a new check run shows
- * that it was run again), or a request is on its way and nobody knows its check run.
+ * A run takes over the check run that a run before it left open: people see one check go on, not one cancelled and
+ * another begun. Only where the Repo decided that the older one gave way to it: two runs that live side by side on one
+ * commit have check runs of their own. Null where there is nothing to take: it is completed already (a new check run
+ * shows that it was run again), or a request is on its way and nobody knows its check run.
  */
 export function takeOver(heir: Row, older: Row): { heir: Row; older: Row } | null {
+  const gaveWay = older.place === heir.place && heir.succeeds.includes(older.run);
   const completed = older.terminal && older.shown >= older.version;
-  if (
-    older.place !== heir.place ||
-    older.run === heir.run ||
-    completed ||
-    older.state === "retired"
-  )
-    return null;
+  if (!gaveWay || completed || older.state === "retired") return null;
   if (older.state === "sending" || older.state === "unknown") return null;
   return {
     heir: { ...heir, checkRun: older.checkRun, annotated: 0 },
     older: { ...older, state: "retired", checkRun: null },
   };
+}
+
+/**
+ * Whether a run that gave way is heard no more: once its successor has spoken it may close what it left open, and say
+ * nothing else. A success of it that comes late must not stand for the successor's.
+ */
+export function silenced(known: Row | null, conclusion: string | null): boolean {
+  return known === null || conclusion !== "cancelled";
 }

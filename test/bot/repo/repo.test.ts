@@ -69,6 +69,7 @@ describe("from a delivery to a run", () => {
         sender: { login: "ada", id: 3, type: "User" },
         approved: null,
         fresh: false,
+        succeeds: [],
         requestedAt: expect.any(Number),
       },
     ]);
@@ -342,7 +343,7 @@ describe("after a restart", () => {
     });
     await evictDurableObject(repo());
     expect(await runDurableObjectAlarm(repo())).toBe(false);
-    expect(await repo().wake()).toEqual({ version: 1 });
+    expect(await repo().wake()).toEqual({ version: 2 });
     await until(async () => starts().length === 1, "the run started");
   });
 });

@@ -1,26 +1,34 @@
 import { runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
 import { migrate } from "../../../src/bot/objects/migrations.ts";
+import { steps as accountSteps } from "../../../src/bot/objects/account/schema.ts";
+import { steps as repoSteps } from "../../../src/bot/objects/repo/schema.ts";
 import { accountStub, repoStub } from "../support/objects.ts";
+import { dump, upgrade } from "../support/schema.ts";
 import account1 from "../account/schema-1.sql?raw";
 import repo1 from "./schema-1.sql?raw";
 
-/** What the object's database is made of, as text. */
-const dump = (_object: unknown, state: DurableObjectState) =>
-  state.storage.sql
-    .exec<{ sql: string }>(
-      "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY name",
-    )
-    .toArray()
-    .map(({ sql }) => `${sql};\n`)
-    .join("");
+const statements = (sql: string) => sql.split(/;\n/u).filter((one) => one.trim() !== "");
 
-test("version 1 of a Repo is what it was released as", async () => {
-  expect(await runInDurableObject(repoStub(401), dump)).toBe(repo1);
+test("a Repo of version 1 becomes what a new one is, and keeps its rows", async () => {
+  await runInDurableObject(repoStub(401), (_repo, { storage }) => {
+    const fresh = dump(storage);
+    const row =
+      "INSERT INTO run VALUES (1, 'k', 'h', '{}', 'ada', 3, 'User', NULL, 0, 'active', NULL, 1)";
+    expect(upgrade(storage, statements(repo1), 1, [row], repoSteps)).toBe(2);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT n, succeeds FROM run").toArray()).toEqual([
+      { n: 1, succeeds: "[]" },
+    ]);
+  });
 });
 
-test("version 1 of an Account is what it was released as", async () => {
-  expect(await runInDurableObject(accountStub(401), dump)).toBe(account1);
+test("an Account is what version 1 was released as", async () => {
+  await runInDurableObject(accountStub(401), (_account, { storage }) => {
+    const fresh = dump(storage);
+    expect(upgrade(storage, statements(account1), 1, [], accountSteps)).toBe(1);
+    expect(dump(storage)).toEqual(fresh);
+  });
 });
 
 test("steps run once, all or none, and a newer database is not touched", async () => {

@@ -261,6 +261,7 @@ export function request(change: Partial<RunRequest> = {}): RunRequest {
     sender: { login: "ann", id: 9, type: "User" },
     approved: null,
     fresh: false,
+    succeeds: [],
     requestedAt: 1_000_000,
     ...change,
   };

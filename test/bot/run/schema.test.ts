@@ -1,17 +1,20 @@
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
+import { STEPS } from "../../../src/bot/objects/run/schema.ts";
+import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_1 } from "./schema-1.ts";
 
-it("has the schema that was released as version 1", async () => {
+it("brings a Run of version 1 to what a new one is, and keeps its row", async () => {
   const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);
-  const dump = await runInDurableObject(stub, (_object, { storage }) =>
-    storage.sql
-      .exec<{ sql: string }>(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
-      )
-      .toArray()
-      .map(({ sql }) => sql.replaceAll(/\s+/gu, " ")),
-  );
-  expect(dump).toEqual(SCHEMA_1);
-  expect(await stub.wake()).toEqual({ version: 1 });
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    const row = `INSERT INTO run (one, id, identity, reason, sender, fresh, head, requested_at, created_at, phase, rules, attributes, pending, required,
+      required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, '42-1', '{}', '{}', '{}', 0, 'h', 1, 1, 'finished', '{}', 0, 0, 0, 0, 0, 0, 0, 0)`;
+    expect(upgrade(storage, SCHEMA_1, 1, [row], STEPS)).toBe(2);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT id, succeeds, emptied_at FROM run").toArray()).toEqual([
+      { id: "42-1", succeeds: "[]", emptied_at: null },
+    ]);
+  });
+  expect(await stub.wake()).toEqual({ version: 2 });
 });

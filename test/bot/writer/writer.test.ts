@@ -58,6 +58,7 @@ function check(version: number, rest: Partial<DesiredCheck> = {}): DesiredCheck 
     resource: `check:42-1:${name}`,
     run: "42-1",
     yields: false,
+    succeeds: [],
     version,
     repository: { id: 42, owner: "o", name: "r" },
     name,
@@ -211,6 +212,60 @@ describe("what GitHub is made to show", () => {
     await stub.desire([check(2)]);
     await drain();
     expect(github.checks).toHaveLength(1);
+  });
+});
+
+describe("two runs of one commit", () => {
+  const run = (n: number, rest: Partial<DesiredCheck> = {}): Partial<DesiredCheck> => ({
+    run: `42-${n}`,
+    resource: `check:42-${n}:snowcat`,
+    ...rest,
+  });
+
+  it("have a check run each while both live: neither touches the other's", async () => {
+    await stub.desire([check(1, run(1))]);
+    await drain();
+    await stub.desire([check(1, run(2))]);
+    await drain();
+    await stub.desire([check(2, run(1, { ...done, conclusion: "failure" }))]);
+    await stub.desire([check(2, run(2, done))]);
+    await drain();
+    expect(github.checks).toMatchObject([
+      { id: 1, external_id: "check:42-1:snowcat", conclusion: "failure" },
+      { id: 2, external_id: "check:42-2:snowcat", conclusion: "success" },
+    ]);
+  });
+
+  it("are one check run where one took the other's place", async () => {
+    await stub.desire([check(1, run(1))]);
+    await drain();
+    await stub.desire([check(1, run(2, { succeeds: ["42-1"] }))]);
+    await drain();
+    await stub.desire([check(2, run(2, { ...done, succeeds: ["42-1"] }))]);
+    // The one that gave way comes late with a success, and with a check it had not begun.
+    await stub.desire([check(9, run(1, done))]);
+    await drain();
+    expect(github.checks).toMatchObject([
+      { id: 1, external_id: "check:42-2:snowcat", conclusion: "success" },
+    ]);
+  });
+
+  it("let no late success of the one that gave way stand, though its request was on its way", async () => {
+    await stub.desire([check(1, run(1))]);
+    await drain();
+    await runInDurableObject(stub, (_writer, state) => {
+      state.storage.sql.exec("UPDATE effect SET state = 'unknown', due_at = ?", now + 60_000);
+    });
+    await stub.desire([check(1, run(2, { succeeds: ["42-1"] }))]);
+    await stub.desire([check(2, run(1, done))]);
+    await drain();
+    expect(github.checks).toMatchObject([
+      { external_id: "check:42-1:snowcat", status: "in_progress" },
+      { external_id: "check:42-2:snowcat", status: "in_progress" },
+    ]);
+    await stub.desire([check(3, run(1, { ...done, conclusion: "cancelled" }))]);
+    await drain();
+    expect(github.checks[0]).toMatchObject({ conclusion: "cancelled" });
   });
 });
 

@@ -1,64 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Event, EventPull, What } from "../../../src/core/event/event.ts";
-import { approvalsIn } from "../../../src/core/repo/comment.ts";
 import { approved, decide } from "../../../src/core/repo/decide.ts";
 import { runOfCheck } from "../../../src/core/repo/key.ts";
 import { ForeignOwner } from "../../../src/core/repo/identity.ts";
-import type { Sender } from "../../../src/core/repo/request.ts";
+import { A, ada, B, C, D, eve, event, pr, push, repository, rerun } from "./events.ts";
 import { Model } from "./model.ts";
-
-const A = "a".repeat(40);
-const B = "b".repeat(40);
-const C = "c".repeat(40);
-const D = "d".repeat(40);
-const ada: Sender = { login: "ada", id: 3, type: "User" };
-const eve: Sender = { login: "eve", id: 4, type: "User" };
-
-const repository = {
-  id: 1,
-  owner: { id: 2, login: "o" },
-  name: "r",
-  private: false,
-  defaultBranch: "main",
-  cloneUrl: "https://github.com/o/r.git",
-  updatedAt: null,
-};
-const event = (what: What, over: Partial<Event> = {}): Event => ({
-  repository,
-  installation: 9,
-  sender: ada,
-  what,
-  ...over,
-});
-const push = (
-  ref: string,
-  sha: string | null,
-  before: string | null = null,
-  pushedAt: number | null = null,
-) => event({ kind: "push", ref: `refs/heads/${ref}`, before, sha, pushedAt });
-const pull = (over: Partial<EventPull> = {}): EventPull => ({
-  number: 7,
-  state: "open",
-  merged: false,
-  draft: false,
-  head: A,
-  headRef: "topic",
-  base: B,
-  baseRef: "main",
-  fork: false,
-  author: "ada",
-  updatedAt: "2026-01-01T00:00:00Z",
-  ...over,
-});
-const pr = (
-  action: Extract<What, { kind: "pull_request" }>["action"],
-  over: Partial<EventPull> = {},
-  before: string | null = null,
-  sender = ada,
-) => event({ kind: "pull_request", action, pull: pull(over), before }, { sender });
-const rerun = (externalId: string, head = A) =>
-  event({ kind: "check_run", action: "rerequested", externalId, head });
 
 describe("pushes", () => {
   test("the default branch always gets a run, and the policy is read anew", () => {
@@ -249,88 +195,6 @@ describe("asking again", () => {
     model.deliver(rerun(externalId));
     expect(model.runs.size).toBe(1);
     expect(runOfCheck(externalId, 1) === null || externalId.startsWith("check:1-9:")).toBe(true);
-  });
-});
-
-describe("approving", () => {
-  const fork = (head = A) => pr("opened", { fork: true, head }, null, eve);
-  const say = (body: string, sender = ada) =>
-    event({ kind: "comment", pull: 7, id: 5, body }, { sender });
-
-  test("the full SHA of the head, on a line of its own", () => {
-    expect(approvalsIn(`thanks\n/ok-to-test ${A}\n`)).toEqual([A]);
-    expect(approvalsIn(`/ok-to-test ${A}\r\nbye`)).toEqual([A]);
-    for (const body of [
-      "/ok-to-test",
-      `/ok-to-test ${A.slice(0, 12)}`,
-      `x /ok-to-test ${A}`,
-      `> /ok-to-test ${A}`,
-      `/ok-to-test ${A} please`,
-      `/ok-to-test ${A}0`,
-      `/OK-TO-TEST ${A}`,
-    ]) {
-      expect(approvalsIn(body), body).toEqual([]);
-    }
-  });
-
-  test("a comment about the standing head asks for the role, one about another SHA or by a bot does nothing", () => {
-    const model = new Model();
-    model.deliver(
-      fork(),
-      say(`/ok-to-test ${B}`),
-      say(`/ok-to-test ${A}`, { ...ada, type: "Bot" }),
-    );
-    expect(model.log).toEqual(["start 1"]);
-    model.deliver(say(`/ok-to-test ${A}`));
-    expect(model.log).toEqual(["start 1", `ask ada about ${A}`]);
-  });
-
-  test("write: a run with the approved SHA; anything less: nothing", () => {
-    for (const role of [null, "none", "read", "triage", "custom"]) {
-      const model = new Model();
-      model.deliver(fork());
-      model.approve({ sha: A, pull: 7, by: ada, role });
-      expect(model.log, String(role)).toEqual(["start 1"]);
-    }
-    const model = new Model();
-    model.deliver(fork());
-    model.approve({ sha: A, pull: 7, by: ada, role: "write" });
-    expect(model.runs.get(2)).toMatchObject({ approved: A, sender: eve, head: A });
-    model.approve({ sha: A, pull: 7, by: ada, role: "write" });
-    expect(model.runs.size).toBe(2);
-  });
-
-  test("a head that moved while the role was asked for is not approved, nor is the next one", () => {
-    const model = new Model();
-    model.deliver(
-      fork(),
-      pr("synchronize", { fork: true, head: C, updatedAt: "2026-01-01T00:00:01Z" }, A, eve),
-    );
-    model.approve({ sha: A, pull: 7, by: ada, role: "admin" });
-    expect(model.runs.size).toBe(2);
-    model.approve({ sha: C, pull: 7, by: ada, role: "admin" });
-    expect(model.runs.get(3)?.approved).toBe(C);
-    model.deliver(
-      pr("synchronize", { fork: true, head: D, updatedAt: "2026-01-01T00:00:02Z" }, C, eve),
-    );
-    expect(model.runs.get(4)?.approved).toBeNull();
-  });
-
-  test("the button carries the commit", () => {
-    const model = new Model();
-    model.deliver(fork());
-    const press = (head: string, identifier = "ok-to-test") =>
-      event({
-        kind: "check_run",
-        action: "requested_action",
-        identifier,
-        externalId: "check:1-1:x",
-        head,
-      });
-    model.deliver(press(B), press(A, "other"));
-    expect(model.log).toEqual(["start 1"]);
-    model.deliver(press(A));
-    expect(model.log).toEqual(["start 1", `ask ada about ${A}`]);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   plan,
   type Row,
   settle,
+  silenced,
   takeOver,
   wish,
   YIELD_HOLD,
@@ -17,6 +18,7 @@ const wanted = (name: string, rest: Partial<Row> = {}) => ({
   place: `head ${name}`,
   last: name === "snowcat",
   yields: false,
+  succeeds: [],
   version: 1,
   aggregate: true,
   terminal: true,
@@ -71,7 +73,12 @@ describe("the overall check", () => {
 
 describe("a run that gives way to another of the same commit", () => {
   const open = row("snowcat", { terminal: false, checkRun: 7, shown: 1 });
-  const heir = row("snowcat", { resource: "check:1-2:snowcat", run: "1-2", terminal: false });
+  const heir = row("snowcat", {
+    resource: "check:1-2:snowcat",
+    run: "1-2",
+    succeeds: ["1-1"],
+    terminal: false,
+  });
 
   it("leaves its open check run to the successor, and says nothing more", () => {
     const taken = takeOver(heir, open);
@@ -95,6 +102,24 @@ describe("a run that gives way to another of the same commit", () => {
     expect(takeOver(heir, { ...open, state: "sending" })).toBeNull();
     expect(takeOver(heir, { ...open, state: "unknown" })).toBeNull();
     expect(takeOver(heir, { ...open, place: "another" })).toBeNull();
+  });
+
+  it("takes nothing of a run that lives on beside it, whichever comes first", () => {
+    expect(takeOver({ ...heir, succeeds: [] }, open)).toBeNull();
+    expect(takeOver({ ...heir, succeeds: ["1-9"] }, open)).toBeNull();
     expect(takeOver(row("snowcat"), open)).toBeNull();
+  });
+
+  it("is not completed a second time: what waited for approval stays as it was, below the successor", () => {
+    const waiting = row("snowcat", { checkRun: 7, shown: 1 });
+    expect(wish(waiting, wanted("snowcat", { version: 2, yields: true }), 5)).toBeNull();
+    expect(wish(waiting, wanted("snowcat", { version: 2 }), 5)).not.toBeNull();
+  });
+
+  it("is heard no more after its successor has spoken, but to close what it left open", () => {
+    expect(silenced(open, "success")).toBe(true);
+    expect(silenced(open, null)).toBe(true);
+    expect(silenced(open, "cancelled")).toBe(false);
+    expect(silenced(null, "cancelled")).toBe(true);
   });
 });

@@ -67,6 +67,7 @@ describe("what GitHub shows in the end", () => {
                 place: next.resource,
                 last: next.resource === "a",
                 yields: false,
+                succeeds: [],
                 aggregate: next.resource === "a",
                 annotations: 0,
               },

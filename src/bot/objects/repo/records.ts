@@ -88,6 +88,7 @@ export type RunRecord = SenderRecord & {
   reason: string;
   approved: string | null;
   fresh: number;
+  succeeds: string;
   state: RunRow["state"];
   created_at: number;
 };
@@ -100,6 +101,7 @@ export function runOf(r: RunRecord): RunRow {
     sender: senderOf(r),
     approved: r.approved,
     fresh: r.fresh === 1,
+    succeeds: JSON.parse(r.succeeds) as number[],
     state: r.state,
   };
 }

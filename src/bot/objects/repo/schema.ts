@@ -34,4 +34,5 @@ CREATE INDEX verdict_failed ON verdict (at) WHERE failed = 1;
 CREATE TABLE tree (key TEXT PRIMARY KEY, run TEXT NOT NULL, at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX tree_used ON tree (used_at);
 `,
+  "ALTER TABLE run ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'",
 ];

@@ -53,14 +53,16 @@ export class State {
     const identity = this.identity();
     const [record] = this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", n).toArray();
     if (identity === null || record === undefined) return null;
-    const { reason, sender, approved, fresh } = runOf(record);
+    const { reason, sender, approved, fresh, succeeds } = runOf(record);
+    const { id } = identity.repository;
     return {
-      run: runId(identity.repository.id, n),
+      run: runId(id, n),
       identity,
       reason,
       sender,
       approved,
       fresh,
+      succeeds: succeeds.map((other) => runId(id, other)),
       requestedAt: record.created_at,
     };
   }
@@ -103,9 +105,9 @@ export class State {
       case "pull":
         return this.#setPull(change.row);
       case "run": {
-        const { n, key, head, reason, sender, approved, fresh, state } = change.row;
+        const { n, key, head, reason, sender, approved, fresh, succeeds, state } = change.row;
         this.#sql.exec(
-          "INSERT INTO run (n, key, head, reason, sender_login, sender_id, sender_type, approved, fresh, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO run (n, key, head, reason, sender_login, sender_id, sender_type, approved, fresh, succeeds, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           n,
           key,
           head,
@@ -115,6 +117,7 @@ export class State {
           sender.type,
           approved,
           fresh ? 1 : 0,
+          JSON.stringify(succeeds),
           state,
           change.createdAt,
         );

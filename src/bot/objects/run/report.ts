@@ -148,6 +148,7 @@ function desire(
     resource: `check:${run.id}:${name}`,
     run: run.id,
     yields: run.yields,
+    succeeds: run.succeeds,
     version,
     repository: { id, owner, name: repository },
     name,

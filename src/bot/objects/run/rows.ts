@@ -31,6 +31,8 @@ export type Header = {
   approval: string | null;
   evaluator: { name: string; degraded: string | null; seconds: number } | null;
   yields: boolean;
+  succeeds: string[];
+  emptiedAt: number | null;
   conclusion: string | null;
   finishedAt: number | null;
   reportedAt: number | null;
@@ -87,6 +89,8 @@ export function headerOf(row: Stored): Header {
             seconds: number(row["evaluator_seconds"]) ?? 0,
           },
     yields: row["yields"] === 1,
+    succeeds: json<string[]>(row["succeeds"]) ?? [],
+    emptiedAt: number(row["emptied_at"]),
     conclusion: text(row["conclusion"]),
     finishedAt: number(row["finished_at"]),
     reportedAt: number(row["reported_at"]),

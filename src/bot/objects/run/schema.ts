@@ -56,4 +56,9 @@ export const STEPS: readonly Step[] = [
   CREATE TABLE shown (name TEXT PRIMARY KEY, cause TEXT UNIQUE, version INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
   CREATE TABLE task (name TEXT PRIMARY KEY, due INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0) STRICT;
   `,
+  `
+  ALTER TABLE run ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]';
+  -- When attributes and derivations were left to the archive.
+  ALTER TABLE run ADD COLUMN emptied_at INTEGER;
+  `,
 ];

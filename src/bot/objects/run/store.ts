@@ -45,14 +45,15 @@ export class Store {
   create(request: RunRequest, now: number): void {
     const run = newRun(request.fresh);
     this.sql.exec(
-      `INSERT INTO run (one, id, identity, reason, sender, approved, fresh, head, requested_at, created_at, phase, rules, attributes, pending, required,
-         required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)`,
+      `INSERT INTO run (one, id, identity, reason, sender, approved, fresh, succeeds, head, requested_at, created_at, phase, rules, attributes, pending, required,
+         required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)`,
       request.run,
       JSON.stringify(request.identity),
       JSON.stringify(request.reason),
       JSON.stringify(request.sender),
       request.approved,
       request.fresh ? 1 : 0,
+      JSON.stringify(request.succeeds),
       request.reason.head,
       request.requestedAt,
       now,

@@ -3,6 +3,7 @@ import {
   openGate,
   recover,
   type Row,
+  silenced,
   takeOver,
   wish,
 } from "../../../core/writer/index.ts";
@@ -23,6 +24,7 @@ type Stored = {
   place: string;
   last: number;
   yields: number;
+  succeeds: string;
   wished_at: number;
   aggregate: number;
   version: number;
@@ -35,8 +37,11 @@ type Stored = {
   lookups: number;
   failures: number;
   due_at: number;
-  body: string;
 };
+
+/** Without the body, which is up to 130 KB, and which planning does not need. */
+const COLUMNS =
+  "resource, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at";
 
 /** Desired and observed check runs of an installation, and what it may still send. */
 export class Effects {
@@ -48,7 +53,7 @@ export class Effects {
 
   get(resource: string): Row | null {
     const [row] = this.#sql
-      .exec<Stored>("SELECT * FROM effect WHERE resource = ?", resource)
+      .exec<Stored>(`SELECT ${COLUMNS} FROM effect WHERE resource = ?`, resource)
       .toArray();
     return row ? rowOf(row) : null;
   }
@@ -66,7 +71,7 @@ export class Effects {
   open(): Row[] {
     return this.#sql
       .exec<Stored>(
-        `SELECT * FROM effect WHERE ${OPEN} ORDER BY state = 'sending' DESC, aggregate DESC, terminal DESC, due_at LIMIT ?`,
+        `SELECT ${COLUMNS} FROM effect WHERE ${OPEN} ORDER BY state = 'sending' DESC, aggregate DESC, terminal DESC, due_at LIMIT ?`,
         PLANNED,
       )
       .toArray()
@@ -83,6 +88,7 @@ export class Effects {
       place,
       last: check.name === OVERALL,
       yields: check.yields,
+      succeeds: check.succeeds,
       version: check.version,
       aggregate: isAggregate(check.name),
       terminal,
@@ -90,10 +96,11 @@ export class Effects {
     };
     const wished = wish(known, wanted, now);
     if (wished === null) return false;
+    if (this.#gaveWay(wished) && silenced(known, check.conclusion)) return false;
     const row = known === null ? this.#inherit(wished) : wished;
     this.#sql.exec(
-      `INSERT INTO effect (resource, run, place, last, yields, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO effect (resource, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (resource) DO UPDATE SET yields = excluded.yields, wished_at = excluded.wished_at, version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
          state = excluded.state, failures = excluded.failures, due_at = excluded.due_at, body = excluded.body, changed_at = excluded.changed_at`,
       row.resource,
@@ -101,6 +108,7 @@ export class Effects {
       row.place,
       row.last ? 1 : 0,
       row.yields ? 1 : 0,
+      JSON.stringify(row.succeeds),
       row.wishedAt,
       row.aggregate ? 1 : 0,
       row.version,
@@ -119,12 +127,27 @@ export class Effects {
     return true;
   }
 
-  /** The check run that an earlier run of the same commit left open becomes the new one's. */
+  /** Whether another run of the commit took this one's place, and has said something under the same name. */
+  #gaveWay({ place, run }: Row): boolean {
+    return (
+      this.#sql
+        .exec(
+          "SELECT 1 FROM effect, json_each(effect.succeeds) AS older WHERE effect.place = ? AND older.value = ? LIMIT 1",
+          place,
+          run,
+        )
+        .toArray().length > 0
+    );
+  }
+
+  /** The check run that a run of the same commit left open when it gave way to this one. */
   #inherit(heir: Row): Row {
+    if (heir.succeeds.length === 0) return heir;
     const [newest] = this.#sql
       .exec<Stored>(
-        "SELECT * FROM effect WHERE place = ? AND state <> 'retired' ORDER BY changed_at DESC LIMIT 1",
+        `SELECT ${COLUMNS} FROM effect WHERE place = ? AND state <> 'retired' AND run IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC LIMIT 1`,
         heir.place,
+        JSON.stringify(heir.succeeds),
       )
       .toArray();
     const taken = newest ? takeOver(heir, rowOf(newest)) : null;
@@ -151,7 +174,9 @@ export class Effects {
 
   /** Requests that were on their way when the object died. */
   recover(now: number): void {
-    const rows = this.#sql.exec<Stored>("SELECT * FROM effect WHERE state = 'sending'").toArray();
+    const rows = this.#sql
+      .exec<Stored>(`SELECT ${COLUMNS} FROM effect WHERE state = 'sending'`)
+      .toArray();
     for (const row of rows)
       this.save(
         recover(rowOf(row), now),
@@ -219,6 +244,7 @@ function rowOf(row: Stored): Row {
     place: row.place,
     last: row.last === 1,
     yields: row.yields === 1,
+    succeeds: JSON.parse(row.succeeds) as Row["succeeds"],
     wishedAt: row.wished_at,
     aggregate: row.aggregate === 1,
     version: row.version,

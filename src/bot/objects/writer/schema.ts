@@ -19,4 +19,5 @@ export const STEPS: readonly Step[] = [
   CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), installation INTEGER NOT NULL) STRICT;
   CREATE TABLE token (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT;
   `,
+  "ALTER TABLE effect ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'",
 ];

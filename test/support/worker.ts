@@ -2,7 +2,6 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Readable } from "node:stream";
 import { convertV4MiniflareOptions, Miniflare, type MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import { bundleWorker } from "./raw-workerd.ts";
@@ -72,9 +71,8 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     // The one option that puts objects, D1 and R2 on disk; the older ones for each are ignored silently.
     resourcePersistencePath: state,
     cf: false,
-    handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
-      for (const stream of [stdout, stderr]) stream.on("data", (chunk: Uint8Array) => log.push(...new TextDecoder().decode(chunk).split("\n").filter(Boolean)));
-    },
+    // Without it Miniflare writes the Worker's log to this process's stdout and stderr, which belong to the command.
+    handleStructuredLogs: ({ level, message }) => log.push(...message.split("\n").filter(Boolean).map((line) => `${level}: ${line}`)),
   });
 
   // Miniflare ends the process at a signal by itself; here whoever started the Worker also has a store to put away.

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Isolation } from "../isolation/index.ts";
 import { startIsolation, StateDirectoryTaken } from "../isolation/index.ts";
@@ -104,6 +104,8 @@ function readArguments(args: readonly string[]): Arguments | string {
   }
 }
 
+/** Other users must get there, which a checkout in root's home does not allow. */
+const DEFAULT_STATE = "/var/cache/snowcat/check";
 /** Stores for checks side by side: one is held by one check. */
 const PLACES = 8;
 /** User numbers of a place: agent, egress, builders and jobs. */
@@ -117,7 +119,7 @@ async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> 
       "isolation is set up by root: run this as root, or on your own checkout with --no-isolation",
     );
   }
-  const base = state ?? defaultState();
+  const base = state ?? DEFAULT_STATE;
   for (let place = 0; ; place += 1) {
     try {
       return await startIsolation({
@@ -133,12 +135,4 @@ async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> 
       if (!(error instanceof StateDirectoryTaken) || place + 1 >= PLACES) throw error;
     }
   }
-}
-
-/** In a checkout of Snowcat its cache folder; installed, the place for such things. */
-function defaultState(): string {
-  const project = resolve(import.meta.dirname, "../../..");
-  return existsSync(join(project, "src/runner/check"))
-    ? join(project, ".cache/check")
-    : "/var/cache/snowcat/check";
 }

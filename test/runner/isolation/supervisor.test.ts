@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -24,7 +24,6 @@ describeIsolated("the supervisor", () => {
         process.execPath,
         join(import.meta.dirname, "fixtures/supervisor.ts"),
         join(directory, "state"),
-        process.execPath,
       ],
       {
         env: { ...inheritedEnvironment(["PATH"]), SECRET_OF_ROOT: "1" },
@@ -117,5 +116,10 @@ describeIsolated("the supervisor", () => {
     );
     await rm(`/tmp/${"x".repeat(90)}`, { recursive: true, force: true });
     await expect(supervise({ stateDirectory: "relative" })).rejects.toThrow("absolute");
+    const closed = join(directory, "closed");
+    await mkdir(closed, { mode: 0o700 });
+    await expect(supervise({ stateDirectory: join(closed, "state") })).rejects.toThrow(
+      `only its owner gets into ${closed} (mode 700)`,
+    );
   });
 });

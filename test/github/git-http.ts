@@ -6,6 +6,7 @@ import type { Actor } from "./auth.ts";
 import { gitEnvironment, zeroSha } from "./git.ts";
 import type { RefUpdate } from "./git.ts";
 import { grants, reaches, sees } from "./permissions.ts";
+import { writePushRules } from "./push-rules.ts";
 import { mayPush, refsMoved } from "./pushes.ts";
 import type { Repository } from "./state.ts";
 import type { World } from "./world.ts";
@@ -37,8 +38,9 @@ export async function serveGit(
   const repo = world.findRepository(owner, name);
   const denied = denial(world, actor, repo, pushing);
   if (denied || !repo) return refuse(response, denied ?? 404, "Repository not found.");
-  const run = (): Promise<void> =>
+  const run = (pushRules = ""): Promise<void> =>
     backend({
+      pushRules,
       request,
       response,
       repo,
@@ -56,7 +58,7 @@ export async function serveGit(
   if (file !== "git-receive-pack") return run();
   await repo.git.exclusively(async () => {
     before = await repo.git.refs();
-    await run();
+    await run(await writePushRules(world, repo, authorOf(world, actor)));
   });
 }
 
@@ -99,6 +101,8 @@ interface Exchange {
   query: string;
   user: string;
   dropAnswer: boolean;
+  /** The table for the update hook, "" where nothing is written. */
+  pushRules: string;
   /** Runs when git has finished and before the answer ends. */
   after: () => Promise<void>;
 }
@@ -111,6 +115,7 @@ function backend({
   query,
   user,
   dropAnswer,
+  pushRules,
   after,
 }: Exchange): Promise<void> {
   const header = (name: string): string => String(request.headers[name] ?? "");
@@ -123,6 +128,7 @@ function backend({
       QUERY_STRING: query,
       CONTENT_TYPE: header("content-type"),
       REMOTE_ADDR: "127.0.0.1",
+      DOUBLE_PUSH_RULES: pushRules,
       ...(user ? { REMOTE_USER: user } : {}),
       ...(header("content-length") ? { CONTENT_LENGTH: header("content-length") } : {}),
       ...(header("content-encoding") ? { HTTP_CONTENT_ENCODING: header("content-encoding") } : {}),

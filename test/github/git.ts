@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { installUpdateHook } from "./update-hook.ts";
 
 /** One bare repository on disk, driven by the real git. */
 
@@ -99,6 +100,7 @@ export class GitStore {
     ] as const) {
       await this.git(["config", key, value]);
     }
+    await installUpdateHook(this.dir);
   }
 
   /** Runs git in the repository and throws on a failure. */

@@ -95,14 +95,12 @@ test("files are made, changed and deleted through the contents API, each a push"
 test("an empty repository gets its first commit through the contents API", async () => {
   await f.as(f.owner).repos.createForAuthenticatedUser({ name: "empty" });
   const empty = { owner: "octo", repo: "empty" };
-  const made = await f
-    .as(f.owner)
-    .repos.createOrUpdateFileContents({
-      ...empty,
-      path: "flake.nix",
-      message: "First",
-      content: base64("{ }\n"),
-    });
+  const made = await f.as(f.owner).repos.createOrUpdateFileContents({
+    ...empty,
+    path: "flake.nix",
+    message: "First",
+    content: base64("{ }\n"),
+  });
   expect(await tip("main", empty)).toBe(made.data.commit.sha);
 });
 

@@ -24,6 +24,7 @@ const write = (user: Role | null, ...names: string[]): Need => ({
   app: names.map((name) => [name, "write"] as const),
   user,
 });
+const administers: Need = { app: [["administration", "read"]], user: "admin" };
 const jwt: Need = { app: null, user: null, jwt: true };
 
 /** From "Permissions required for GitHub Apps" in GitHub's REST documentation. An operation that is not here is not implemented. */
@@ -78,7 +79,19 @@ export const needs: Record<string, Need> = {
   "repos/get-combined-status-for-ref": read("statuses"),
   "repos/list-commit-statuses-for-ref": read("statuses"),
   "repos/create-commit-status": write("write", "statuses"),
-  "repos/get-status-checks-protection": { app: [["administration", "read"]], user: "admin" },
+  "repos/list-collaborators": { app: [["metadata", "read"]], user: "write" },
+  "repos/add-collaborator": write("admin", "administration"),
+  "repos/remove-collaborator": write("read", "administration"),
+  "repos/accept-invitation-for-authenticated-user": { app: null, user: "signed-in" },
+  "repos/get-branch-protection": administers,
+  "repos/update-branch-protection": write("admin", "administration"),
+  "repos/delete-branch-protection": write("admin", "administration"),
+  "repos/get-status-checks-protection": administers,
+  "repos/update-status-check-protection": write("admin", "administration"),
+  "repos/remove-status-check-protection": write("admin", "administration"),
+  "repos/get-admin-branch-protection": administers,
+  "repos/set-admin-branch-protection": write("admin", "administration"),
+  "repos/delete-admin-branch-protection": write("admin", "administration"),
   "repos/list-deployments": read("deployments"),
   "repos/get-deployment": read("deployments"),
   "repos/create-deployment": write("write", "deployments"),

@@ -30,6 +30,8 @@ export class World {
   readonly reactions = new Map<number, Reaction>();
   readonly checkRuns = new Map<number, CheckRun>();
   readonly checkSuites = new Map<number, CheckSuite>();
+  /** Accepted as soon as they are made: id → whom. */
+  readonly invitations = new Map<number, number>();
   readonly statuses: CommitStatus[] = [];
   readonly deployments = new Map<number, Deployment>();
   readonly deliveries: Delivery[] = [];

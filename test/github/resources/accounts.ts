@@ -6,7 +6,7 @@ import { permissionsOf } from "../render/repository.ts";
 import type { Account, Role } from "../state.ts";
 
 /** What `permission` makes of a role: the reason to read `role_name` instead. */
-const folded: Record<Role, string> = {
+export const folded: Record<Role, string> = {
   admin: "admin",
   maintain: "write",
   write: "write",

@@ -2,6 +2,7 @@ import type { Handlers } from "../call.ts";
 import { accounts } from "./accounts.ts";
 import { apps } from "./apps.ts";
 import { checks } from "./checks.ts";
+import { collaborators } from "./collaborators.ts";
 import { comments } from "./comments.ts";
 import { commits } from "./commits.ts";
 import { contents } from "./contents.ts";
@@ -10,6 +11,7 @@ import { deployments } from "./deployments.ts";
 import { gitData } from "./git-data.ts";
 import { issues } from "./issues.ts";
 import { merges } from "./merges.ts";
+import { protection } from "./protection.ts";
 import { pulls } from "./pulls.ts";
 import { repos } from "./repos.ts";
 import { repositories } from "./repositories.ts";
@@ -19,6 +21,7 @@ export const handlers: Handlers = {
   ...accounts,
   ...apps,
   ...checks,
+  ...collaborators,
   ...comments,
   ...commits,
   ...contents,
@@ -27,6 +30,7 @@ export const handlers: Handlers = {
   ...gitData,
   ...issues,
   ...merges,
+  ...protection,
   ...pulls,
   ...repos,
   ...repositories,

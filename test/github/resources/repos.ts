@@ -1,4 +1,4 @@
-import { Refused, notFound, ok } from "../answer.ts";
+import { Refused, ok } from "../answer.ts";
 import { numeric, page } from "../call.ts";
 import type { Call, Handlers } from "../call.ts";
 import { readCommit } from "../commits.ts";
@@ -22,7 +22,11 @@ function protectionOf(call: Call, branch: string) {
     protection: {
       enabled: protection !== undefined,
       required_status_checks: {
-        enforcement_level: protection ? "non_admins" : "off",
+        enforcement_level: protection
+          ? protection.enforceAdmins
+            ? "everyone"
+            : "non_admins"
+          : "off",
         contexts: (protection?.checks ?? []).map((one) => one.context),
         checks: (protection?.checks ?? []).map((one) => ({
           context: one.context,
@@ -64,20 +68,6 @@ export const repos: Handlers = {
       commit: renderCommit(world, repo, commit),
       _links: { self, html: `${htmlUrl(world, repo)}/tree/${encodeURIComponent(name)}` },
       ...protectionOf(call, name),
-    });
-  },
-
-  "repos/get-status-checks-protection": (call) => {
-    const branch = call.params["branch"] ?? "";
-    const protection = call.repo.protections.get(branch);
-    if (!protection) throw notFound();
-    const url = `${apiUrl(call.world, call.repo)}/branches/${encodeURIComponent(branch)}/protection/required_status_checks`;
-    return ok({
-      url,
-      strict: protection.strict,
-      contexts: protection.checks.map((one) => one.context),
-      contexts_url: `${url}/contexts`,
-      checks: protection.checks.map((one) => ({ context: one.context, app_id: one.appId })),
     });
   },
 };

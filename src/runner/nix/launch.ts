@@ -17,6 +17,8 @@ export interface LaunchRequest {
   readonly input?: string | Uint8Array;
   readonly memoryBytes?: number;
   readonly timeoutMs?: number;
+  /** Milliseconds from SIGTERM to SIGKILL; 10,000 unless given. */
+  readonly graceMs?: number;
   readonly signal?: AbortSignal;
   /** Bytes kept of each output; the callbacks see all. */
   readonly maxOutput?: number;

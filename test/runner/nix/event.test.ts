@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { LogEvent } from "../../../src/runner/nix/log/event.ts";
 import { parseLogLine } from "../../../src/runner/nix/log/event.ts";
 import { LINE_BYTES, lineSplitter } from "../../../src/runner/nix/log/lines.ts";
+import { eventReader } from "../../../src/runner/nix/log/reader.ts";
 import { Watch } from "../../../src/runner/nix/build/watch.ts";
 
 const recorded = readFileSync(join(import.meta.dirname, "fixtures/realise-2.8.0.log"), "utf8")
@@ -64,6 +67,55 @@ describe("internal-json", () => {
       parseLogLine(`@nix {"action":"stop","id":${id}}`),
     );
     expect(ids[0]).not.toEqual(ids[1]);
+  });
+});
+
+describe("lines that threads tore", () => {
+  const read = (text: string): LogEvent[] => {
+    const events: LogEvent[] = [];
+    const reader = eventReader((event) => events.push(event));
+    reader.push(new TextEncoder().encode(text));
+    reader.end();
+    return events;
+  };
+  const long = `@nix {"action":"msg","level":0,"msg":"error: @nix {\\"x\\"} ${"x".repeat(5_000)}","raw_msg":"why"}`;
+  const short = (id: number) => `@nix {"action":"stop","id":${id}}`;
+
+  test("any line, cut anywhere, with whole ones in between", () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 1, max: long.length - 1 }), { maxLength: 3 }),
+        fc.integer({ min: 1, max: 3 }),
+        (cuts, between) => {
+          let text = "";
+          let from = 0;
+          let id = 0;
+          for (const cut of cuts.toSorted((a, b) => a - b)) {
+            text += long.slice(from, cut);
+            for (let n = 0; n < between; n += 1) text += `${short((id += 1))}\n`;
+            from = cut;
+          }
+          const events = read(`${text}${long.slice(from)}\n${short(99)}\n`);
+          const counts = { text: 0, message: 0, stop: 0, start: 0, result: 0 };
+          for (const event of events) counts[event.kind] += 1;
+          expect(counts).toEqual({ text: 0, message: 1, stop: id + 1, start: 0, result: 0 });
+        },
+      ),
+    );
+  });
+
+  test("what stays torn is text, nothing is lost", () => {
+    expect(read(`@nix {"action":"ms${short(1)}\nnothing of it\n`)).toEqual([
+      { kind: "stop", id: "1" },
+      { kind: "text", line: '@nix {"action":"ms' },
+      { kind: "text", line: "nothing of it" },
+    ]);
+  });
+
+  test("a line made of beginnings takes no longer than its length allows", () => {
+    const began = performance.now();
+    expect(read("@nix {".repeat(150_000))).toHaveLength(1);
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
 });
 

@@ -1,6 +1,5 @@
 import type { LaunchResult, Workspace } from "../launch.ts";
-import { parseLogLine } from "../log/event.ts";
-import { lineSplitter } from "../log/lines.ts";
+import { eventReader } from "../log/reader.ts";
 import type { Building, WatchOptions } from "./watch.ts";
 import { Watch } from "./watch.ts";
 import type { BuildLimits } from "./failure.ts";
@@ -46,7 +45,7 @@ const CLOCK = { marginMs: 5_000, tickMs: 1_000 } as const;
 export async function realise(options: BatchOptions): Promise<BatchEnd> {
   const { workspace, drvs, jobs, limits, signal, now, oomKills, clock = CLOCK } = options;
   const watch = new Watch(options);
-  const lines = lineSplitter((line) => watch.see(parseLogLine(line)));
+  const lines = eventReader((event) => watch.see(event));
   const overdue = new AbortController();
   const killedBefore = await oomKills();
   let ended: BatchEnd["ended"] = null;

@@ -5,8 +5,7 @@ import type { LaunchResult, Workspace } from "../launch.ts";
 import { describeLaunch, ended, text } from "../launch.ts";
 import { clean, shorten } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
-import { parseLogLine } from "../log/event.ts";
-import { lineSplitter } from "../log/lines.ts";
+import { eventReader } from "../log/reader.ts";
 import { flakeRoot, nixString } from "./expression.ts";
 import { needsNetwork } from "./group.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
@@ -108,9 +107,8 @@ async function attempt(
   const warnings: string[] = [];
   let error: { message: string; positions: (LogPosition | null)[] } | null = null;
   let plain = "";
-  const lines = lineSplitter((line) => {
-    const event = parseLogLine(line);
-    if (event.kind === "text") plain = `${plain}${clean(line)}\n`.slice(-2_000);
+  const lines = eventReader((event) => {
+    if (event.kind === "text") plain = `${plain}${clean(event.line)}\n`.slice(-2_000);
     if (event.kind !== "message") return;
     if (event.error !== null && event.level === 0)
       error = {
@@ -140,6 +138,7 @@ async function attempt(
     network,
     memoryBytes: options.memoryBytes,
     timeoutMs: options.timeoutMs,
+    graceMs: 1_000,
     signal: options.signal,
     maxOutput: 8 * 1_024 * 1_024,
     onStderr: (chunk) => lines.push(chunk),

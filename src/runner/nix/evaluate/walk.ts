@@ -3,8 +3,7 @@ import type { LaunchResult, Workspace } from "../launch.ts";
 import { describeLaunch, ended } from "../launch.ts";
 import { clean } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
-import { parseLogLine } from "../log/event.ts";
-import { lineSplitter } from "../log/lines.ts";
+import { eventReader } from "../log/reader.ts";
 import type { WalkParameters } from "./expression.ts";
 import { walkExpression } from "./expression.ts";
 import type { Said } from "./said.ts";
@@ -39,6 +38,8 @@ export type WalkEnd =
 /** Text kept for evaluators that die without an error record. */
 const PLAIN_CHARACTERS = 8_192;
 
+const GRACE_MS = 50;
+
 /** Runs one process of the walk. `onSaid` may call `stop`, which ends the process as timed out. */
 export async function walk(
   evaluator: Evaluator,
@@ -50,9 +51,8 @@ export async function walk(
   const stopped = new AbortController();
   let error: { message: string; positions: (LogPosition | null)[] } | null = null;
   let plain = "";
-  const lines = lineSplitter((line) => {
-    const event = parseLogLine(line);
-    if (event.kind === "text") plain = `${plain}${clean(line)}\n`.slice(-PLAIN_CHARACTERS);
+  const lines = eventReader((event) => {
+    if (event.kind === "text") plain = `${plain}${clean(event.line)}\n`.slice(-PLAIN_CHARACTERS);
     if (event.kind !== "message") return;
     const said = parseSaid(event.message, nonce);
     if (said !== null) onSaid(said, () => stopped.abort());
@@ -75,6 +75,9 @@ export async function walk(
     network: evaluator.network,
     memoryBytes: evaluator.memoryBytes,
     timeoutMs: Math.max(1, timeoutMs),
+    // A loop in the evaluator never looks at signals, and there is nothing to tidy up: waiting would only cost the others
+    // their time.
+    graceMs: GRACE_MS,
     signal: AbortSignal.any([evaluator.signal, stopped.signal]),
     maxOutput: 4_096,
     onStderr: (chunk) => lines.push(chunk),

@@ -11,6 +11,8 @@ import type { Clock } from "./clock.ts";
 import { fetchCloneToken } from "./clone-token.ts";
 import { DataChannel } from "./data-channel.ts";
 import type { RunJob } from "./job.ts";
+import { longest, STOPS_WITHIN } from "./limit.ts";
+import { socketUrl } from "./link.ts";
 import { outgoingSink } from "./outgoing.ts";
 import type { AttemptRecord, Records } from "./record.ts";
 
@@ -33,6 +35,7 @@ export class Attempt {
   readonly #abort = new AbortController();
   #cancelled: string | null = null;
   #forgotten = false;
+  #ended = false;
   #channels: Channels | null = null;
 
   constructor(record: AttemptRecord, parts: AttemptParts) {
@@ -65,8 +68,9 @@ export class Attempt {
     return this.#forgotten;
   }
 
-  redact(text: string): string {
-    return this.#redaction.text(text);
+  /** The job is over; its verdict may still be on its way. */
+  get hasEnded(): boolean {
+    return this.#ended || this.record.verdict !== null;
   }
 
   /** Runs the job and brings everything it says to the control plane; then answers the verdict to be told. */
@@ -118,15 +122,20 @@ export class Attempt {
     // A cancel may come before there is anything to stop.
     if (this.#abort.signal.aborted)
       return { kind: "cancelled", by: (this.#cancelled ?? "").slice(0, 256) };
+    const { signal } = this.#abort;
+    const { token } = this.record;
     const verdict = await attempt(() =>
-      runJob(specification, {
-        isolation,
-        sink,
-        clock,
-        signal: this.#abort.signal,
-        cloneToken: () =>
-          fetchCloneToken(url, this.record.token, this.#redaction, this.#abort.signal),
-      }),
+      this.#within(
+        longest(specification),
+        runJob(specification, {
+          isolation,
+          sink,
+          clock,
+          signal,
+          cloneToken: () =>
+            fetchCloneToken({ url, token, redaction: this.#redaction, signal, clock }),
+        }),
+      ),
     );
     const closed = await attempt(async () => {
       await closeLogs();
@@ -137,9 +146,42 @@ export class Attempt {
       : { kind: "cancelled", by: this.#cancelled.slice(0, 256) };
   }
 
+  /** The job's verdict; or, when it takes too long or does not stop when told to, ours. */
+  async #within(seconds: number, job: Promise<Verdict>): Promise<Verdict> {
+    const { clock } = this.#parts;
+    const { signal } = this.#abort;
+    const hung = Promise.withResolvers<never>();
+    let late = false;
+    let cancelStop = () => {};
+    const stopping = () => {
+      cancelStop = clock.after(STOPS_WITHIN, () =>
+        hung.reject(new Error(`the job did not stop within ${STOPS_WITHIN / 1_000} s`)),
+      );
+    };
+    const cancelLimit = clock.after(seconds * 1_000, () => {
+      late = true;
+      this.#abort.abort(new Error(`the job took longer than ${seconds} s`));
+    });
+    signal.addEventListener("abort", stopping, { once: true });
+    if (signal.aborted) stopping();
+    const timedOut: Verdict = { kind: "timed-out", limitSeconds: seconds, logTail: "" };
+    try {
+      const verdict = await Promise.race([job, hung.promise]);
+      return late ? timedOut : verdict;
+    } catch (error) {
+      if (late) return timedOut;
+      throw error;
+    } finally {
+      cancelLimit();
+      cancelStop();
+      signal.removeEventListener("abort", stopping);
+    }
+  }
+
   /** The verdict is durable, and everything that was found out is committed, before anybody is told that it is over. */
   async #settle(verdict: Verdict, { run, log }: Channels): Promise<Verdict> {
     const redacted = this.#redaction.value(verdict);
+    this.#ended = true;
     if (this.#forgotten) return redacted;
     await this.#parts.records.save({ ...this.record, verdict: redacted });
     const drained = await Promise.all([run.outbound.drained(), log.outbound.drained()]);
@@ -208,10 +250,4 @@ function describe(error: unknown): string {
 async function close({ run, log }: Channels): Promise<void> {
   await run.close();
   await log.close();
-}
-
-export function socketUrl(base: string, path: string): string {
-  const url = new URL(path, base);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
 }

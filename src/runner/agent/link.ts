@@ -127,3 +127,9 @@ export class Link {
     this.#cancelTimer = this.#options.clock.after(ms, callback);
   }
 }
+
+export function socketUrl(base: string, path: string): string {
+  const url = new URL(path, base);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

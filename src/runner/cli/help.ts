@@ -7,7 +7,8 @@ export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
   snowcat runner --config FILE [--demo-without-isolation]
       Connects to the control plane and takes jobs. Start it as root: it sets up the
       isolation and drops to an unprivileged user by itself. SIGTERM ends it when its
-      jobs are done, a second one cancels them.
+      jobs are done; a second one cancels them (SIGTERM, 10 s, SIGKILL) and tells so; a
+      third ends at once: what is not told yet is told after the next start.
 
   snowcat check  [--json] [DIRECTORY]
       Evaluates and builds a local checkout as a pull request's checks would, without

@@ -1,6 +1,4 @@
-import { watch } from "node:fs";
-import { access, chown, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { Agent } from "../agent/agent.ts";
 import { systemClock } from "../agent/clock.ts";
@@ -14,10 +12,9 @@ import { loadIdentity } from "../enrolment/identity.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
 import { jobRunner } from "../jobs/index.ts";
 import { EXIT, UsageError } from "./exit.ts";
+import { askToStop, clearRequests, watchRequests } from "./stop-requests.ts";
 import { VERSION } from "./version.ts";
 
-/** Name of the file in the agent's directory by which the supervisor asks it to drain. */
-const DRAIN = "drain";
 /** The isolation's descriptor; set by the supervisor for its agent. */
 const SUPERVISED = "SNOWCAT_ISOLATION";
 
@@ -47,16 +44,15 @@ async function superviseAgent(configuration: RunnerConfiguration, file: string):
   if (configuration.isolation === "none") throw new Error("nothing to supervise without isolation");
   const { stateDirectory, isolation } = configuration;
   const directory = agentDirectory(configuration);
-  await rm(join(directory, DRAIN), { force: true });
+  await clearRequests(directory);
   const supervised = await supervise(
     { ...isolation, stateDirectory },
     { argv: ["runner", "--config", file], sourceEntry: "src/runner/main.ts" },
   );
   onTermination(
-    async () => {
-      await writeFile(join(directory, DRAIN), "");
-      await chown(join(directory, DRAIN), isolation.uidBase, isolation.uidBase);
-    },
+    () => askToStop(directory, "drain", isolation.uidBase),
+    () => askToStop(directory, "cancel", isolation.uidBase),
+    // It had its chances: what is not told yet is told by its next life.
     () => supervised.close(),
   );
   const end = await supervised.ended;
@@ -107,32 +103,37 @@ async function agentHere(
   return EXIT.ok;
 }
 
-/** Resolves when the agent was asked to end and has told everything. */
+/** Resolves when the agent was asked to end and has told everything, or was asked three times. */
 async function drainOnRequest(agent: Agent, directory: string): Promise<void> {
-  const asked = Promise.withResolvers<void>();
-  const watcher = watch(
-    directory,
-    () => void access(join(directory, DRAIN)).then(asked.resolve, () => undefined),
-  );
+  const drain = Promise.withResolvers<void>();
+  const leave = Promise.withResolvers<void>();
+  const asked = {
+    drain: () => drain.resolve(),
+    cancel: () => {
+      drain.resolve();
+      agent.cancelAll("the runner is being stopped");
+    },
+  };
+  const stopWatching = watchRequests(directory, asked);
   onTermination(
-    async () => asked.resolve(),
-    async () => agent.cancelAll("the runner is being stopped"),
+    async () => asked.drain(),
+    async () => asked.cancel(),
+    async () => leave.resolve(),
   );
-  await asked.promise;
-  watcher.close();
-  say("draining: no new jobs; a second SIGTERM cancels those that run");
-  await agent.drain();
-  await rm(join(directory, DRAIN), { force: true });
+  await drain.promise;
+  say("draining: no new jobs; a second SIGTERM cancels those that run, a third ends at once");
+  await Promise.race([agent.drain(), leave.promise]);
+  stopWatching();
+  await clearRequests(directory);
 }
 
-/** The first SIGTERM or SIGINT, and each later one. */
-function onTermination(first: () => Promise<void>, again: () => Promise<void>): void {
+/** The first SIGTERM or SIGINT, the second, and each later one. */
+function onTermination(...reactions: (() => Promise<void>)[]): void {
   let signals = 0;
   const on = () => {
+    const react = reactions[Math.min(signals, reactions.length - 1)];
     signals += 1;
-    void (signals === 1 ? first() : again()).catch((error: unknown) =>
-      say(`stopping failed: ${String(error)}`),
-    );
+    void react?.().catch((error: unknown) => say(`stopping failed: ${String(error)}`));
   };
   process.on("SIGTERM", on);
   process.on("SIGINT", on);

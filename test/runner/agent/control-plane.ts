@@ -40,6 +40,8 @@ export class ControlPlane {
   readonly logs = new Map<string, Buffer>();
   readonly closed = new Map<string, { size: number; sha256: string; dropped: number }>();
   readonly authorizations: string[] = [];
+  /** Statuses of the next answers to a question for the clone token; then it is given. */
+  tokenAnswers: number[] = [];
   /** Everything that came over the wire, as it came. */
   wire = "";
   repeated = 0;
@@ -55,7 +57,9 @@ export class ControlPlane {
 
   static async start(): Promise<ControlPlane> {
     const server = createServer((request, response) => {
-      if (request.url === RUNNER_ROUTE.token)
+      if (request.url === RUNNER_ROUTE.token && plane.tokenAnswers.length > 0)
+        response.writeHead(plane.tokenAnswers.shift() ?? 500).end("not now");
+      else if (request.url === RUNNER_ROUTE.token)
         response.end(
           JSON.stringify({ token: "clone-token-of-the-job-0123456789", expiresAt: 9e15 }),
         );

@@ -60,7 +60,14 @@ export class Spool {
     const line = Buffer.from(`${seq} ${text}\n`);
     const segment = await this.#segment(seq);
     if (this.#file === null) throw new Error(`spool ${this.#directory} is closed`);
-    await this.#file.write(line);
+    try {
+      await this.#file.write(line);
+    } catch (error) {
+      // Part of the line may be there: a new segment is begun, and the torn end of this one is not read.
+      await this.#closeFile();
+      if (segment.last < segment.first) this.#segments.pop();
+      throw error;
+    }
     segment.last = seq;
     segment.bytes += line.length;
     this.#bytes += line.length;

@@ -47,7 +47,7 @@ export function startDaemon(
         PATH: ROOT_PATH,
         NIX_CONF_DIR: paths.nixConfiguration,
         HOME: "/var/empty",
-        TMPDIR: "/tmp",
+        TMPDIR: paths.builds,
         ...certificates(),
       },
       stdio: ["ignore", "ignore", "pipe"],

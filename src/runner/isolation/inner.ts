@@ -73,6 +73,7 @@ async function bringUp(
       process.exit(1);
     });
   };
+  await rm(paths.builds, { recursive: true, force: true });
   await makeDirectories(paths, plan.agent, plan.egress);
   await writeConfiguration(paths, plan, config);
   const self = await bindSelf(request.self, paths);
@@ -118,6 +119,7 @@ async function makeDirectories(paths: Layout, agent: number, egress: number): Pr
     [paths.storeRoot, 0, 0o700],
     [join(paths.root, "run"), 0, 0o711],
     [paths.jobs, 0, 0o711],
+    [paths.builds, 0, 0o711],
     [paths.egressDirectory, egress, 0o711],
     [paths.agent, agent, 0o700],
     [paths.self, 0, 0o755],

@@ -11,6 +11,8 @@ export interface Layout {
   /** What jobs see as `INSIDE.nixConfiguration`. */
   readonly jobNixConfiguration: string;
   readonly jobs: string;
+  /** Where builders work; what a killed daemon left there goes at the next start. */
+  readonly builds: string;
   readonly launcherDirectory: string;
   readonly launcherSocket: string;
   readonly egressDirectory: string;
@@ -33,6 +35,7 @@ export function layout(root: string): Layout {
     nixConfiguration: join(root, "run/nix"),
     jobNixConfiguration: join(root, "run/nix-job"),
     jobs: join(root, "jobs"),
+    builds: join(root, "builds"),
     launcherDirectory,
     launcherSocket: join(launcherDirectory, "socket"),
     egressDirectory,

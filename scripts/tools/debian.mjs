@@ -21,12 +21,23 @@ export function install(packages, say) {
   return aptGet(["update"]) && aptGet(wanted);
 }
 
-/** @param {readonly string[]} args */
+/**
+ * Quiet when it works: apt and dpkg write hundreds of lines that say nothing to whoever came to run
+ * something else.
+ *
+ * @param {readonly string[]} args
+ * @returns {boolean} whether it succeeded
+ */
 function aptGet(args) {
-  const result = spawnSync("apt-get", ["-q", ...args], {
+  // A new machine is often still busy with its own updates: wait for them, in seconds.
+  const result = spawnSync("apt-get", ["-q", ...args, "-o", "DPkg::Lock::Timeout=300"], {
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    // apt writes to stdout, which belongs to the command that runs afterwards.
-    stdio: ["ignore", 2, 2],
+    stdio: ["ignore", "pipe", "pipe"],
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
   });
-  return result.status === 0;
+  if (result.status === 0) return true;
+  process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}`);
+  if (result.error) process.stderr.write(`apt-get: ${result.error.message}\n`);
+  return false;
 }

@@ -20,7 +20,11 @@ export function installModules(root, say) {
 
   const installed = read(join(root, "node_modules/.package-lock.json"));
   if (installed === undefined || !sameModules(lock, installed)) {
-    say("npm ci (node_modules is not what package-lock.json says)");
+    say(
+      installed === undefined
+        ? "npm ci: installing Node 24 and the project's packages into node_modules (1.1 GB)"
+        : "npm ci: node_modules is not what package-lock.json says",
+    );
     // `npm run -s` hands its silence down; an error must be heard all the same.
     const result = spawnSync("npm", ["ci", "--loglevel=error"], {
       cwd: root,

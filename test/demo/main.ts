@@ -33,17 +33,19 @@ if (values.help) {
 }
 
 const chosen = choose(values.only);
+// Before anything starts: whoever presses Ctrl-C early leaves nothing behind either.
+const stop = untilStopped();
+process.stderr.write("demo: starting a Worker, a double of GitHub, and a runner with a Nix store of its own (some seconds)\n");
 const stack = await startStack();
-const stopped = untilStopped();
 const alive = keepAlive(stack, (line) => process.stderr.write(`demo: ${line}\n`));
 let failed = false;
 try {
-  if (values.serve) await serve(stack, stopped);
+  if (values.serve) await serve(stack, stop.asked);
   else {
     failed = !(await tell(stack));
-    if (!values.once) {
+    if (!values.once && !stop.signal.aborted) {
       process.stdout.write(`\nLook at GitHub's side: ${stack.github.url}/html/${stack.accounts.owner.login}/clean/pull/1\nSnowcat's own health:  ${stack.worker.url}/health\nCtrl-C ends everything.\n`);
-      await stopped;
+      await stop.asked;
     }
   }
 } finally {
@@ -58,7 +60,11 @@ async function tell(on: Stack): Promise<boolean> {
   const stage = new Stage(on);
   const outcomes: Outcome[] = [];
   for (const scenario of chosen) {
-    const outcome = await play(scenario, stage);
+    const outcome = await Promise.race([play(scenario, stage), stop.asked]);
+    if (outcome === undefined) {
+      process.stderr.write(`demo: stopped during "${scenario.name}"; putting everything away\n`);
+      return false;
+    }
     outcomes.push(outcome);
     print(outcome);
   }
@@ -66,14 +72,21 @@ async function tell(on: Stack): Promise<boolean> {
   for (const entry of ledger) process.stdout.write(`GitHub would not have taken this: ${JSON.stringify(entry)}\n`);
   const good = outcomes.filter((outcome) => outcome.ok).length;
   process.stdout.write(`\n${good} of ${outcomes.length} stories went as they should.\n`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ scenarios: outcomes, ledger }, null, 2)}\n`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ scenarios: outcomes.map(plain), ledger }, null, 2)}\n`);
   return good === outcomes.length && ledger.length === 0;
 }
 
 function print(outcome: Outcome): void {
   process.stdout.write(`\n${outcome.ok ? "ok  " : "FAIL"} ${outcome.name} (${outcome.seconds} s)\n`);
-  for (const check of outcome.checks) process.stdout.write(`       ${(check.conclusion ?? "-").padEnd(16)} ${check.name}\n`);
+  for (const { conclusion, name, title } of outcome.checks) {
+    process.stdout.write(`       ${(conclusion ?? "-").padEnd(16)} ${name}${title === undefined ? "" : `: ${title}`}\n`);
+  }
   if (outcome.error !== undefined) process.stdout.write(`${outcome.error.replaceAll(/^/gmu, "       ")}\n`);
+}
+
+/** As `--json` promises it: names and conclusions, which do not change with the wording. */
+function plain({ checks, ...outcome }: Outcome): object {
+  return { ...outcome, checks: checks.map(({ name, conclusion }) => ({ name, conclusion })) };
 }
 
 function choose(only: string | undefined) {
@@ -85,8 +98,18 @@ function choose(only: string | undefined) {
   process.exit(2);
 }
 
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
+/**
+ * A signal asks for an orderly end. Later ones change nothing: a terminal or timeout(1) sends to the whole group, and
+ * npm passes on what it gets, so that one Ctrl-C may come several times.
+ */
+function untilStopped(): { asked: Promise<undefined>; signal: AbortSignal } {
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      controller.abort();
+      resolve(undefined);
+    });
+  }
+  return { asked: promise, signal: controller.signal };
 }

@@ -1,7 +1,7 @@
 import type { Stage } from "./stage.ts";
 
 /** A check run as the demo's readers see it. */
-export type SeenCheck = { name: string; conclusion: string | null };
+export type SeenCheck = { name: string; conclusion: string | null; title?: string };
 
 /** One story, told on real parts. It throws where something is not as it should be, and answers the checks it ended with. */
 export type Scenario = { name: string; group: "main"; play(stage: Stage): Promise<SeenCheck[]> };

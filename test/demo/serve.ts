@@ -4,7 +4,7 @@ import type { Stack } from "../support/stack.ts";
  * For whoever brings a flake, payloads or attacks of their own: one line of JSON, then everything serves until
  * stopped. `docs/TESTING.md` describes each field.
  */
-export async function serve(stack: Stack, stopped: Promise<void>): Promise<void> {
+export async function serve(stack: Stack, stopped: Promise<unknown>): Promise<void> {
   const { accounts, github } = stack;
   await github.createRepository({
     owner: accounts.owner,

@@ -175,8 +175,13 @@ export class Checks {
     return [...this.#runs.values()].flatMap((run) => run.annotations as { path: string; start_line: number }[]);
   }
 
+  /** The aggregates first, then causes in the order they came. */
   seen(): SeenCheck[] {
-    return [...this.#runs.values()].map(({ name, conclusion }) => ({ name, conclusion }));
+    const first = ["snowcat", "snowcat / evaluation", "snowcat / build"];
+    const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
+    return [...this.#runs.values()]
+      .toSorted((a, b) => rank(a.name) - rank(b.name))
+      .map(({ name, conclusion, output }) => ({ name, conclusion, ...(output.title ? { title: output.title } : {}) }));
   }
 }
 

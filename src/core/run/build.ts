@@ -56,7 +56,9 @@ export function lease(slice: Slice, all: boolean): Changes {
   for (const derivation of draft.derivations()) {
     if (derivation.state !== "ready") continue;
     const key = JSON.stringify([derivation.system, derivation.features]);
-    groups.set(key, [...(groups.get(key) ?? []), derivation]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [derivation]);
+    else group.push(derivation);
   }
   for (const group of groups.values()) {
     for (const { part, full } of parts(group)) {

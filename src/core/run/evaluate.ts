@@ -10,7 +10,7 @@ export const MAX_ATTRIBUTES = 50_000;
 /** The selection of what is missing: names, not paths of what is there, so that neither can stand for the other. */
 export const MISSING = -1;
 
-/** What a batch needs: its attributes' and derivations' rows, and every attribute of these derivations. */
+/** What a batch needs: its attributes' and derivations' rows. */
 export function attributesNeed(attributes: readonly Attribute[]): {
   keys: string[];
   drvs: string[];
@@ -111,6 +111,11 @@ function isRequired({ rules }: RunRow, { selection, path, system, result }: Attr
       ? result.derivation.system
       : system;
   return own === null || systems.includes(own);
+}
+
+/** The rows that a list of missing attributes may have made already. */
+export function missingNeed(names: readonly string[]): string[] {
+  return names.map((name) => attributeKey(MISSING, [name]));
 }
 
 /** Declared or requested attributes that are not there: required, and not covered. */

@@ -69,6 +69,24 @@ export function finish(
   return { outcome: "applied", changes: draft.changes() };
 }
 
+/**
+ * The Fleet had forgotten the job and took it for a new one. Where no attempt had been offered that is all there is to
+ * it. Else its attempts would count from 1 again, below those that the run has heard of: another job takes its place.
+ */
+export function lost(slice: Slice, number: number): Changes {
+  const draft = new Draft(slice);
+  const job = draft.job(number);
+  if (job === null || job.state === "finished" || job.attempt === 0) return draft.changes();
+  const message = "The control plane lost track of the job.";
+  const verdict: Verdict = { kind: "infrastructure", message, logTail: "" };
+  draft.finishJob(job, verdict, null);
+  job.cancel = message;
+  const again = job.retries < RETRIES && draft.run.stopped === null;
+  if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, again);
+  else finishBuild(draft, job, verdict, again);
+  return draft.changes();
+}
+
 /** No class of the account can ever take the job. */
 export function noRunner(slice: Slice, number: number, missing: string[]): Changes {
   const draft = new Draft(slice);

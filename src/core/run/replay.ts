@@ -28,6 +28,14 @@ export function mayReplay(
   );
 }
 
+/** The earlier run cannot be read (any more): the tree is judged anew. What was taken over already stands. */
+export function unreplayed(slice: Slice): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.phase === "evaluating" && draft.run.stopped === null && draft.run.jobs === 0)
+    draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
+  return draft.changes();
+}
+
 /** A slice of the earlier run's attributes, in its order. `last` ends the evaluation, which was not made again. */
 export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean): Changes {
   const draft = new Draft(slice);

@@ -62,6 +62,10 @@ export class Neighbours {
   readonly over: string[] = [];
   readonly desired: DesiredCheck[] = [];
   readonly calls: string[] = [];
+  /** The archive. */
+  readonly blobs = new Map<string, string>();
+  /** Jobs that the Fleet knows; one that lost its storage is emptied. */
+  readonly fleet = new Set<string>();
 
   /** The newest wish for each check. */
   checks(): Record<string, DesiredCheck> {
@@ -107,9 +111,11 @@ export class Neighbours {
       classes: () => this.#answer("classes", () => this.classes),
       enqueue: (_account: number, job: QueuedJob) =>
         this.#answer("enqueue", () => {
+          if (this.fleet.has(job.job)) return { outcome: "known" };
           const missing = this.missing(job);
           if (missing !== null) return { outcome: "no-runner", missing };
           this.queued.push(job);
+          this.fleet.add(job.job);
           return { outcome: "queued" };
         }),
       cancel: (job: string) => this.#answer("cancel", () => void this.cancelled.push(job)),
@@ -124,7 +130,16 @@ export class Neighbours {
     const index = {
       prepare: () => ({ bind: () => ({ run: () => this.#answer("index", () => ({})) }) }),
     };
-    const blobs = { put: (key: string) => this.#answer(`put ${key}`, () => null) };
+    const blobs = {
+      put: (key: string, text: string) =>
+        this.#answer(`put ${key}`, () => void this.blobs.set(key, text)),
+      head: (key: string) => this.#answer("head", () => (this.blobs.has(key) ? { key } : null)),
+      get: (key: string) =>
+        this.#answer("get", () => {
+          const text = this.blobs.get(key);
+          return text === undefined ? null : { text: () => Promise.resolve(text) };
+        }),
+    };
     const space = (object: unknown) => ({ getByName: () => object });
     // Stand-ins for bindings: only what a Run calls.
     return {
@@ -140,10 +155,38 @@ export class Neighbours {
   }
 }
 
+/** Counts the rows that SQLite reads and writes for the object: what the platform asks money for. */
+function counted(storage: DurableObjectStorage): () => { read: number; written: number } {
+  const { sql } = storage;
+  let cursors: { rowsRead: number; rowsWritten: number }[] = [];
+  const sum = { read: 0, written: 0 };
+  const rows = () => {
+    for (const { rowsRead, rowsWritten } of cursors) {
+      sum.read += rowsRead;
+      sum.written += rowsWritten;
+    }
+    cursors = [];
+    return { ...sum };
+  };
+  const exec = (query: string, ...values: SqlStorageValue[]) => {
+    const cursor = sql.exec(query, ...values);
+    // The counts are whole once the caller has read the cursor, which it does at once.
+    if (cursors.push(cursor) === 1_000) {
+      const last = cursors.pop();
+      rows();
+      if (last !== undefined) cursors.push(last);
+    }
+    return cursor;
+  };
+  Object.defineProperty(storage, "sql", { value: { exec } });
+  return rows;
+}
+
 export type Bench = {
   run: Run;
   neighbours: Neighbours;
   sql: SqlStorage;
+  rows: () => { read: number; written: number };
   now: number;
   /** Does everything that is due up to `milliseconds` from now. */
   pass: (milliseconds?: number) => Promise<void>;
@@ -167,18 +210,21 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
     const { storage } = state;
     // Alarms would ring in the object that the platform made, which has the real neighbours.
     Object.defineProperty(storage, "setAlarm", { value: () => Promise.resolve() });
+    const { sql } = storage;
+    const rows = counted(storage);
     const seqs = new Map<string, number>();
     const object = new Run(state, neighbours.environment(env));
     const self: Bench = {
       run: object,
       neighbours,
-      sql: storage.sql,
+      sql,
+      rows,
       now: 1_000_000,
       async pass(milliseconds = 0) {
         const until = self.now + milliseconds;
         for (let turn = 0; turn < 1_000; turn += 1) {
           await object.alarm();
-          const { due } = storage.sql
+          const { due } = sql
             .exec<{ due: number | null }>("SELECT min(due) AS due FROM task")
             .one();
           if (due === null || due > until) {

@@ -1,7 +1,7 @@
 import { indexedRun, indexRun } from "../../index/index.ts";
 import { type Context, header, repo } from "./context.ts";
 import { concluded } from "./summary.ts";
-import { attributesOf, viewOf } from "./view.ts";
+import { viewOf } from "./view.ts";
 
 /** Tells the Repo that the run is over. */
 export async function tell(context: Context): Promise<number | null> {
@@ -25,29 +25,5 @@ export async function rememberTree(context: Context): Promise<number | null> {
 export async function index(context: Context): Promise<number | null> {
   const view = viewOf(context.store);
   if (view !== null) await indexRun(context.env, indexedRun(view));
-  return null;
-}
-
-/** Attributes in one object of the archive: at 16 KiB of log each, it stays below 10 MiB. */
-const SLICE = 500;
-
-/** `runs/<run>/run.json`, and `runs/<run>/attributes-<after>.ndjson` for each slice. Written again, it is the same. */
-export async function archive(context: Context): Promise<number | null> {
-  const { store, env } = context;
-  const { id } = header(context);
-  for (let after = 0; ;) {
-    const rows = attributesOf(store, after, SLICE);
-    if (rows.length > 0) {
-      const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-      await env.BLOBS.put(`runs/${id}/attributes-${after}.ndjson`, text, {
-        httpMetadata: { contentType: "application/x-ndjson" },
-      });
-    }
-    after = rows.at(-1)?.index ?? after;
-    if (rows.length < SLICE) break;
-  }
-  await env.BLOBS.put(`runs/${id}/run.json`, JSON.stringify(viewOf(store)), {
-    httpMetadata: { contentType: "application/json" },
-  });
   return null;
 }

@@ -14,6 +14,9 @@ import type { Tasks } from "./tasks.ts";
 /** Pause between two reports of progress (ms). The final one waits for nobody. */
 export const REPORT_EVERY = 10_000;
 
+/** How often a run that has jobs asks whether the Fleet still has them (ms). */
+export const WATCH = 10 * 60_000;
+
 /** What the Run's parts share: its rows, what is due, its neighbours, the time. */
 export type Context = {
   env: Environment;
@@ -57,7 +60,10 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     const settled = settle(store.slice());
     store.save(settled, now);
     const { phase, stopped } = settled.run;
-    if (changes.jobs.some(({ state }) => state === "new")) tasks.at("enqueue", now);
+    if (changes.jobs.some(({ state }) => state === "new")) {
+      tasks.at("enqueue", now);
+      tasks.at("watch", now + WATCH);
+    }
     if (changes.jobs.some(({ cancel }) => cancel !== null)) tasks.at("cancel", now);
     if (changes.derivations.some(({ state }) => state === "unknown")) tasks.at("recall", now);
     if (

@@ -2,6 +2,7 @@ import {
   attributes,
   attributesNeed,
   missing,
+  missingNeed,
   offered,
   results,
   stale,
@@ -42,16 +43,10 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
   switch (body.kind) {
     case "attributes": {
       const { keys, drvs } = attributesNeed(body.attributes);
-      const known = new Map(
-        [...store.attributesByKey(keys), ...store.attributesByDrv(drvs)].map((row) => [
-          row.index,
-          row,
-        ]),
-      );
       commit(context, () =>
         attributes(
           store.slice({
-            attributes: [...known.values()],
+            attributes: store.attributesByKey(keys),
             derivations: store.derivationsByDrv(drvs),
           }),
           body.attributes,
@@ -74,7 +69,11 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
     case "evaluated": {
       commit(
         context,
-        () => missing(store.slice({ attributes: store.attributes("selection = -1") }), body),
+        () =>
+          missing(
+            store.slice({ attributes: store.attributesByKey(missingNeed(body.missing)) }),
+            body,
+          ),
         () => {
           store.set({
             evaluator_name: body.evaluator,

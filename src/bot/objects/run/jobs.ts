@@ -1,5 +1,6 @@
 import { type JobRow, noRunner, queued } from "../../../core/run/index.ts";
 import type { Work } from "../../../protocol/specification.ts";
+import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
 import type { Header } from "./rows.ts";
 
@@ -7,23 +8,10 @@ import type { Header } from "./rows.ts";
 export async function enqueue(context: Context): Promise<number | null> {
   const run = header(context);
   for (const job of context.store.jobs("state = 'new'")) {
-    const work = workOf(context, run, job);
-    const { pool, evaluator } = context.store.run();
-    if (pool === null || run.policy === null)
-      throw new Error(`run ${run.id} has a job and was never admitted`);
-    const answer = await fleet(context, run).enqueue(run.identity.account.id, {
-      job: `${run.id}.${job.number}`,
-      run: run.id,
-      kind: job.kind,
-      installation: run.identity.installation,
-      repository: run.identity.repository,
-      pool,
-      policy: run.policy,
-      needs: { system: job.system, features: job.features },
-      prefer: job.kind === "build" ? evaluator : null,
-      work,
-      queuedAt: context.now(),
-    });
+    const answer = await fleet(context, run).enqueue(
+      run.identity.account.id,
+      queuedJob(context, run, job),
+    );
     const { store } = context;
     commit(context, () => {
       if (answer.outcome !== "no-runner")
@@ -39,6 +27,26 @@ export async function enqueue(context: Context): Promise<number | null> {
     });
   }
   return null;
+}
+
+/** The job as the Fleet takes it. */
+export function queuedJob(context: Context, run: Header, job: JobRow): QueuedJob {
+  const { pool, evaluator } = context.store.run();
+  if (pool === null || run.policy === null)
+    throw new Error(`run ${run.id} has a job and was never admitted`);
+  return {
+    job: `${run.id}.${job.number}`,
+    run: run.id,
+    kind: job.kind,
+    installation: run.identity.installation,
+    repository: run.identity.repository,
+    pool,
+    policy: run.policy,
+    needs: { system: job.system, features: job.features },
+    prefer: job.kind === "build" ? evaluator : null,
+    work: workOf(context, run, job),
+    queuedAt: context.now(),
+  };
 }
 
 /** Tells the Fleet about jobs that are not wanted any more. */

@@ -22,6 +22,8 @@ import { causesOf, type KeyedCause, listed, LISTED, summaryOf } from "./summary.
 export async function report(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
+  // Said to the end before the rows went.
+  if (run.emptiedAt !== null) return null;
   store.set({ reported_at: context.now() });
   const wanted: { desired: DesiredCheck; digest: string; cause: string | null }[] = [];
   for (const { name, cause, body } of checks(context)) {

@@ -6,6 +6,7 @@ import {
   type Replayed,
   SLICE_WAIT,
   sweep,
+  unreplayed,
 } from "../../../core/run/index.ts";
 import { objectName } from "../contracts.ts";
 import { commit, type Context, header, repo } from "./context.ts";
@@ -15,6 +16,8 @@ const RECALL = 1_000;
 const REMEMBER = 500;
 const REPLAY = 500;
 const SWEEP = 500;
+/** Failed readings of the earlier run before the tree is judged anew. */
+const REPLAY_TRIES = 4;
 
 /** Asks the Repo for verdicts of derivations that are new. */
 export async function recall(context: Context): Promise<number | null> {
@@ -87,11 +90,19 @@ export async function remember(context: Context): Promise<number | null> {
 }
 
 /** Takes over the attributes of the run that judged the same tree, slice after slice. */
-export async function replay(context: Context): Promise<number | null> {
+export async function replay(context: Context, tries: number): Promise<number | null> {
   const { store } = context;
   const run = header(context);
   if (run.replayOf === null || store.run().phase !== "evaluating" || store.run().stopped !== null)
     return null;
+  if (tries >= REPLAY_TRIES) {
+    commit(
+      context,
+      () => unreplayed(store.slice()),
+      () => store.set({ replay_of: null }),
+    );
+    return null;
+  }
   const earlier = context.env.RUN.getByName(objectName.run(run.identity.host, run.replayOf));
   const rows = await earlier.attributes(run.replayed, REPLAY);
   const batch = rows.flatMap(

@@ -13,7 +13,8 @@ import {
 import type { Environment } from "../../environment.ts";
 import type { AttributeView, RunContract, RunRequest, RunView } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
-import { archive, index, rememberTree, tell } from "./close.ts";
+import { archive, attributesAfter, empty } from "./archive.ts";
+import { index, rememberTree, tell } from "./close.ts";
 import { commit, type Context } from "./context.ts";
 import { jobNumber, refused, take } from "./frames.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
@@ -23,7 +24,8 @@ import { leaseReady, recall, remember, replay, sweepOpen } from "./reuse.ts";
 import { STEPS } from "./schema.ts";
 import { Store } from "./store.ts";
 import { type Task, Tasks } from "./tasks.ts";
-import { attributesOf, viewOf } from "./view.ts";
+import { viewOf } from "./view.ts";
+import { watch } from "./watch.ts";
 
 /** Attributes in one answer. */
 const PAGE = 1_000;
@@ -31,7 +33,8 @@ const PAGE = 1_000;
 /** Tasks of one alarm; the next takes over, so that none lasts longer than the platform lets it. */
 const SHIFT = 500;
 
-const WORK: Record<Task, (context: Context) => Promise<number | null>> = {
+/** Each answers when to be called again, null when there is nothing left of it; `tries` says how often it has failed. */
+const WORK: Record<Task, (context: Context, tries: number) => Promise<number | null>> = {
   prepare,
   replay,
   sweep: sweepOpen,
@@ -45,6 +48,8 @@ const WORK: Record<Task, (context: Context) => Promise<number | null>> = {
   tell,
   index,
   archive,
+  empty,
+  watch,
 };
 
 /** One run: what should be done, and the final verdict of each job. A shell: loads rows, asks core, writes rows. */
@@ -141,7 +146,7 @@ export class Run extends DurableObject<Environment> implements RunContract {
   }
 
   attributes(after: number, limit: number): Promise<AttributeView[]> {
-    return Promise.resolve(attributesOf(this.#context.store, after, Math.min(limit, PAGE)));
+    return attributesAfter(this.#context, after, Math.min(limit, PAGE));
   }
 
   /** An attempt's channel: the Worker has verified the token, whose claims are compared here. */
@@ -189,7 +194,7 @@ export class Run extends DurableObject<Environment> implements RunContract {
       const taken = tasks.take(this.clock());
       if (taken === null) break;
       try {
-        tasks.done(taken, await WORK[taken.task](this.#context));
+        tasks.done(taken, await WORK[taken.task](this.#context, taken.tries));
       } catch (error) {
         const run = this.#context.store.header()?.id;
         console.error(

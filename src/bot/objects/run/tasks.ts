@@ -12,7 +12,9 @@ export type Task =
   | "tree"
   | "tell"
   | "index"
-  | "archive";
+  | "archive"
+  | "empty"
+  | "watch";
 
 /** Pause before a failed task is tried again (ms): doubled for each failure, up to the last. */
 const RETRY = { first: 1_000, most: 5 * 60_000 } as const;
@@ -72,6 +74,11 @@ export class Tasks {
       tries + 1,
       task,
     );
+  }
+
+  /** Whether anything but `task` is to be done. */
+  others(task: Task): boolean {
+    return this.#sql.exec("SELECT 1 FROM task WHERE name <> ? LIMIT 1", task).toArray().length > 0;
   }
 
   next(): number | null {

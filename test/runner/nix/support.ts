@@ -15,6 +15,8 @@ import { check } from "../../../src/runner/check/pipeline.ts";
 export interface NixForTest {
   readonly workspace: Workspace;
   readonly facts: NixFacts;
+  /** The runner's state directory on the host. */
+  readonly state: string;
   /** Argument vectors of everything that was started. */
   readonly started: string[][];
   /** Evaluates and builds a folder of these files. */
@@ -43,6 +45,7 @@ export async function nixForTest(
     return {
       workspace: recorded(workspaceOf(await isolation.openJob("test"))),
       facts,
+      state: join(own.directory, "state"),
       started,
       async check(files) {
         const checkout = await folder(files);

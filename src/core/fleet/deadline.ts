@@ -1,5 +1,6 @@
 import { LEASE } from "../../protocol/control.ts";
 import type { FleetJob, FleetRunner } from "./job.ts";
+import { WAITS } from "./limits.ts";
 
 /**
  * When the job's state runs out (ms), null for those that wait for something else. `leaseUntil` is that of its runner:
@@ -14,8 +15,11 @@ export function deadline(job: FleetJob, leaseUntil: number): number | null {
     case "running":
       return leaseUntil;
     case "queued":
-    case "offering":
+      // From when it was lost, if it ever ran: what came before was no waiting.
+      return (job.losses > 0 ? job.since : job.queuedAt) + WAITS;
     case "suspect":
+      return job.since + WAITS;
+    case "offering":
     case "done":
       return null;
   }

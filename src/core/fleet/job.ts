@@ -81,6 +81,8 @@ export type JobEvent =
   | { kind: "absent"; runner: string }
   /** The deadline of the state has passed. */
   | { kind: "expired" }
+  /** No runner of the account can take it any more. */
+  | { kind: "impossible"; missing: readonly string[] }
   | { kind: "cancel"; reason: string };
 
 export type JobEffect =

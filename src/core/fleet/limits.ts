@@ -11,3 +11,6 @@ export const PREFER_DECLINES = 3;
 export function backoff(times: number): number {
   return Math.min(60_000, 1_000 * 2 ** Math.min(times - 1, 10));
 }
+
+/** A job that nobody takes ends after this long (ms): its runners are gone, and a person has to know. */
+export const WAITS = 24 * 60 * 60_000;

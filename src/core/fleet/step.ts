@@ -1,6 +1,7 @@
 import type { Verdict } from "../../protocol/verdict.ts";
+import { cancelled, done, forget, isCurrent, type Said, same } from "./end.ts";
 import type { FleetJob, JobEffect, JobEvent, Step } from "./job.ts";
-import { backoff, MAX_ATTEMPTS, MAX_LOSSES } from "./limits.ts";
+import { absent, expired, failedHere, impossible, notTaken } from "./loss.ts";
 
 /** What an event does to a job. Total: what does not apply changes nothing, and may tell the runner to forget. */
 export function step(job: FleetJob, event: JobEvent, now: number): Step {
@@ -23,21 +24,12 @@ export function step(job: FleetJob, event: JobEvent, now: number): Step {
       return absent(job, event.runner, now);
     case "expired":
       return expired(job, now);
+    case "impossible":
+      return impossible(job, event.missing, now);
     case "cancel":
       return cancel(job, event.reason, now);
   }
 }
-
-type Said = { attempt: number; runner: string };
-const same = (job: FleetJob): Step => ({ job, effects: [] });
-const isCurrent = (job: FleetJob, said: Said) =>
-  job.attempt === said.attempt && job.runner === said.runner;
-const forget = (said: Said, reason: string): JobEffect => ({
-  kind: "forget",
-  attempt: said.attempt,
-  runner: said.runner,
-  reason,
-});
 
 function offer(job: FleetJob, runner: string, now: number): Step {
   if (job.state !== "queued" && job.state !== "suspect") return same(job);
@@ -78,31 +70,6 @@ function decline(job: FleetJob, said: Said & { reason: string }, now: number): S
   return notTaken(job, said.reason, now);
 }
 
-function notTaken(job: FleetJob, reason: string, now: number): Step {
-  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
-  const declines = job.declines + 1;
-  if (job.attempt >= MAX_ATTEMPTS) {
-    return done(
-      job,
-      infrastructure(`Nobody took the job in ${MAX_ATTEMPTS} offers. The last answer: ${reason}`),
-      null,
-      now,
-    );
-  }
-  return {
-    job: {
-      ...job,
-      state: "queued",
-      since: now,
-      declines,
-      notBefore: now + backoff(declines),
-      avoid: job.runner,
-      runner: null,
-    },
-    effects: [],
-  };
-}
-
 function started(job: FleetJob, said: Said, now: number): Step {
   if (!isCurrent(job, said)) return { job, effects: [forget(said, "the attempt is not current")] };
   switch (job.state) {
@@ -140,30 +107,6 @@ function finished(
   return done(job, said.verdict, said.digest, now);
 }
 
-/** The runner's own trouble: tried again, elsewhere if possible, while attempts are left. */
-function failedHere(
-  job: FleetJob,
-  said: Said & { verdict: Verdict; digest: string },
-  now: number,
-): Step {
-  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
-  const losses = job.losses + 1;
-  if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS)
-    return done({ ...job, losses }, said.verdict, said.digest, now);
-  return {
-    job: {
-      ...job,
-      state: "queued",
-      since: now,
-      losses,
-      notBefore: now + backoff(losses),
-      avoid: job.runner,
-      runner: null,
-    },
-    effects: [],
-  };
-}
-
 function held(job: FleetJob, said: Said, now: number): Step {
   if (!isCurrent(job, said) || job.state === "done")
     return { job, effects: [forget(said, "the attempt is not current")] };
@@ -173,73 +116,6 @@ function held(job: FleetJob, said: Said, now: number): Step {
   if (job.state === "queued" || job.state === "suspect")
     return { job: { ...job, state: "running", since: now }, effects };
   return { job, effects };
-}
-
-function absent(job: FleetJob, runner: string, now: number): Step {
-  if (job.runner !== runner) return same(job);
-  switch (job.state) {
-    case "offered":
-      return notTaken(job, "the offer did not arrive", now);
-    case "accepted":
-    case "running":
-    case "suspect":
-      return lost(job, "the runner no longer has the attempt", now);
-    case "queued":
-    case "offering":
-    case "done":
-      return same(job);
-  }
-}
-
-function lost(job: FleetJob, why: string, now: number): Step {
-  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
-  const losses = job.losses + 1;
-  if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS) {
-    return done(
-      { ...job, losses },
-      infrastructure(
-        `${losses} attempts were lost; the last one: ${why} (${job.runner ?? "unknown"}).`,
-      ),
-      null,
-      now,
-    );
-  }
-  return {
-    job: {
-      ...job,
-      state: "queued",
-      since: now,
-      losses,
-      notBefore: now + backoff(losses),
-      avoid: job.runner,
-    },
-    effects: [],
-  };
-}
-
-function expired(job: FleetJob, now: number): Step {
-  switch (job.state) {
-    case "offered": {
-      const told =
-        job.runner === null
-          ? []
-          : [forget({ attempt: job.attempt, runner: job.runner }, "the offer has lapsed")];
-      const next = notTaken(job, "no answer to the offer", now);
-      return { job: next.job, effects: [...told, ...next.effects] };
-    }
-    case "accepted":
-    case "running": {
-      const last =
-        job.losses + 1 >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS || job.cancel !== null;
-      if (last) return lost(job, "its lease ran out", now);
-      return { job: { ...job, state: "suspect", since: now }, effects: [] };
-    }
-    case "queued":
-    case "offering":
-    case "suspect":
-    case "done":
-      return same(job);
-  }
 }
 
 function cancel(job: FleetJob, reason: string, now: number): Step {
@@ -262,17 +138,4 @@ function cancel(job: FleetJob, reason: string, now: number): Step {
   }
 }
 
-function done(job: FleetJob, verdict: Verdict, digest: string | null, now: number): Step {
-  return {
-    job: { ...job, state: "done", since: now, digest },
-    effects: [{ kind: "forward", attempt: job.attempt, verdict, digest }],
-  };
-}
-
-const cancelled = (reason: string): Verdict => ({ kind: "cancelled", by: reason.slice(0, 256) });
-const infrastructure = (message: string): Verdict => ({
-  kind: "infrastructure",
-  message: message.slice(0, 16_384),
-  logTail: "",
-});
 const pick = (said: Said): Said => ({ attempt: said.attempt, runner: said.runner });

@@ -10,6 +10,7 @@ import {
   missingEverywhere,
   nextDue,
   step,
+  WAITS,
 } from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
 
@@ -120,7 +121,7 @@ describe("deadlines", () => {
     expect(deadline(job({ state: "accepted", runner: "r1", since: 1_000 }), 2_000)).toBe(
       1_000 + LEASE.start,
     );
-    expect(deadline(job(), 5_000)).toBeNull();
+    expect(deadline(job({ state: "done" }), 5_000)).toBeNull();
   });
   it("include the end of a pause, and of the wait for a preferred runner", () => {
     expect(nextDue([job({ notBefore: 900 })], new Map(), 10)).toBe(900);
@@ -131,7 +132,8 @@ describe("deadlines", () => {
         10,
       ),
     ).toBe(700);
-    expect(nextDue([job()], new Map(), 10)).toBeNull();
+    expect(nextDue([job()], new Map(), 10)).toBe(WAITS);
+    expect(nextDue([job({ state: "offering" })], new Map(), 10)).toBeNull();
   });
 });
 
@@ -192,5 +194,87 @@ describe("matching", () => {
       assign([job({ state: "suspect", runner: "a", attempt: 1 })], [runner("a")], new Map(), 1),
     ).toEqual([]);
     expect(assign([job()], [runner("a", { draining: true })], new Map(), 1)).toEqual([]);
+  });
+});
+
+describe("a job that nobody takes", () => {
+  it("ends as no-runner a day after it was queued, however often it was declined meanwhile", () => {
+    const waiting = job({ declines: 7, since: WAITS - 1 });
+    expect(deadline(waiting, 0)).toBe(WAITS);
+    expect(nextDue([waiting], new Map(), 0)).toBe(WAITS);
+    const { job: over, effects } = step(waiting, { kind: "expired" }, WAITS);
+    expect(over.state).toBe("done");
+    expect(effects).toMatchObject([
+      {
+        kind: "forward",
+        verdict: { kind: "no-runner", missing: [expect.stringContaining("24 h")] },
+      },
+    ]);
+  });
+
+  it("has a day again after an attempt was lost: that was no waiting", () => {
+    expect(deadline(job({ losses: 1, since: WAITS - 1 }), 0)).toBe(2 * WAITS - 1);
+  });
+
+  it("and whose runner went away for good ends as infrastructure", () => {
+    const suspect = job({ state: "suspect", attempt: 1, runner: "r0", since: 5 });
+    expect(deadline(suspect, 0)).toBe(5 + WAITS);
+    expect(step(suspect, { kind: "expired" }, 5 + WAITS).effects).toMatchObject([
+      { kind: "forward", verdict: { kind: "infrastructure" } },
+    ]);
+  });
+
+  it("ends at once when the last runner that could is gone, unless one has it", () => {
+    const event: JobEvent = { kind: "impossible", missing: ["system x"] };
+    expect(step(job(), event, 1).effects).toMatchObject([
+      { kind: "forward", verdict: { kind: "no-runner", missing: ["system x"] } },
+    ]);
+    const running = job({ state: "running", attempt: 1, runner: "r0" });
+    expect(step(running, event, 1)).toEqual({ job: running, effects: [] });
+  });
+});
+
+describe("whoever finishes a job must own it", () => {
+  const running = job({ state: "running", attempt: 2, runner: "r0" });
+  const verdict = { kind: "succeeded", reused: false } as const;
+  it.each([
+    ["another runner", { attempt: 2, runner: "r1" }],
+    ["an earlier attempt of the same runner", { attempt: 1, runner: "r0" }],
+    ["an attempt that was never offered", { attempt: 3, runner: "r0" }],
+  ])("%s changes nothing, and is told to forget", (_name, said) => {
+    for (const event of [
+      { kind: "finished", ...said, verdict, digest: "d" },
+      { kind: "held", ...said },
+      { kind: "accept", ...said },
+    ] satisfies JobEvent[])
+      expect(step(running, event, 1)).toEqual({
+        job: running,
+        effects: [{ kind: "forget", ...said, reason: expect.any(String) }],
+      });
+    for (const event of [
+      { kind: "decline", ...said, reason: "no" },
+      { kind: "absent", runner: "r1" },
+    ] satisfies JobEvent[])
+      expect(step(running, event, 1).job).toBe(running);
+  });
+});
+
+describe("two hundred waiting jobs", () => {
+  const jobs = Array.from({ length: 200 }, (_, index) =>
+    job({ job: `${1 + (index % 4)}-${index + 1}.0`, repository: 1 + (index % 4), queuedAt: index }),
+  );
+  it("fill the slots that are free and no more, each repository its part", () => {
+    const runners = [
+      runner("a", { slots: 6, used: 2 }),
+      runner("b", { slots: 4 }),
+      runner("c", { slots: 2, used: 2 }),
+    ];
+    const given = assign(jobs, runners, new Map(), 1_000);
+    expect(given).toHaveLength(8);
+    expect(given.filter((each) => each.runner === "a")).toHaveLength(4);
+    expect(given.filter((each) => each.runner === "c")).toEqual([]);
+    expect(
+      [1, 2, 3, 4].map((id) => given.filter((each) => each.job.startsWith(`${id}-`)).length),
+    ).toEqual([2, 2, 2, 2]);
   });
 });

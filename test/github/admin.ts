@@ -236,6 +236,7 @@ function blank(
     deleteBranchOnMerge: false,
     roles: new Map(),
     protections: new Map(),
+    labels: [],
     git: new GitStore(join(world.root, `${id}.git`)),
     nextNumber: 1,
     createdAt: world.stamp(),

@@ -2,6 +2,7 @@ import { Refused } from "./answer.ts";
 import { authorOf } from "./auth.ts";
 import type { Actor } from "./auth.ts";
 import { readCommit } from "./commits.ts";
+import { pullMutations, pullNode } from "./graphql-pulls.ts";
 import { zeroSha } from "./git.ts";
 import type { RefUpdate } from "./git.ts";
 import { guardFault } from "./merging.ts";
@@ -59,6 +60,7 @@ export function graphqlRoot(world: World, actor: Actor) {
         );
       return repositoryNode(world, repo);
     },
+    ...pullMutations(world, actor),
     createCommitOnBranch: ({ input }: { input: CommitInput }) => createCommit(world, actor, input),
     updateRefs: ({ input }: { input: RefsInput }) => updateRefs(world, actor, input),
   };
@@ -100,6 +102,15 @@ function repositoryNode(world: World, repo: Repository) {
     isPrivate: repo.private,
     isFork: repo.parentId !== null,
     defaultBranchRef: () => ref(`refs/heads/${repo.defaultBranch}`),
+    pullRequest: ({ number }: { number: number }) => {
+      const issue = world.pullsOf(repo).find((one) => one.number === number);
+      if (!issue)
+        throw refused(
+          "NOT_FOUND",
+          `Could not resolve to a PullRequest with the number of ${number}.`,
+        );
+      return pullNode(world, repo, issue);
+    },
     ref: ({ qualifiedName }: { qualifiedName: string }) =>
       ref(qualifiedName.startsWith("refs/") ? qualifiedName : `refs/heads/${qualifiedName}`),
   };

@@ -26,10 +26,10 @@ export async function remove(world: World, repo: Repository, sender: Account): P
   );
   if (heir) heir.parentId = null;
   for (const one of others) one.parentId = heir?.id ?? null;
-  for (const comment of world.comments.values()) {
-    if (comment.repoId !== repo.id) continue;
+  for (const subject of [...world.comments.values(), ...world.issues.values()]) {
+    if (subject.repoId !== repo.id) continue;
     for (const reaction of world.reactions.values())
-      if (reaction.commentId === comment.id) world.reactions.delete(reaction.id);
+      if (reaction.subjectId === subject.id) world.reactions.delete(reaction.id);
   }
   const within: Map<number, { id: number; repoId: number }>[] = [
     world.issues,

@@ -11,6 +11,7 @@ import { answerOfFault } from "./faults.ts";
 import type { FaultOptions, Faults } from "./faults.ts";
 import { serveGit } from "./git-http.ts";
 import { answerGraphql } from "./graphql.ts";
+import { serveExtras } from "./extras.ts";
 import { serveHtml } from "./html.ts";
 import type { RateLimits } from "./limits.ts";
 import { authorize, needs } from "./permissions.ts";
@@ -60,6 +61,8 @@ async function serve(
       return send(parts, request, response, injected, null, {});
     return serveGit(parts.world, request, response, injected !== undefined);
   }
+  if (path.startsWith("/_double/"))
+    return serveExtras(parts.world, request, response, readBody(request));
   if (path.startsWith("/html/")) return serveHtml(parts.world, path, response);
   await serveApi(parts, request, response, target, path);
 }

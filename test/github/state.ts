@@ -74,6 +74,7 @@ export interface Repository {
   defaultBranch: string;
   roles: Map<number, Role>;
   protections: Map<string, Protection>;
+  labels: { id: number; name: string }[];
   git: GitStore;
   nextNumber: number;
   createdAt: string;
@@ -142,7 +143,8 @@ export type ReactionContent = (typeof reactionContents)[number];
 
 export interface Reaction {
   id: number;
-  commentId: number;
+  /** The comment, or the issue or pull request. */
+  subjectId: number;
   userId: number;
   content: ReactionContent;
   createdAt: string;

@@ -33,6 +33,7 @@ export const contentCreating = new Set([
   "issues/create",
   "issues/create-comment",
   "pulls/create",
+  "reactions/create-for-issue",
   "reactions/create-for-issue-comment",
   "repos/create-commit-status",
   "repos/create-deployment",

@@ -110,11 +110,14 @@ export async function rollUp(world: World, suiteId: number, sender: Account): Pr
     ? (worst.find((one) => runs.some((run) => run.conclusion === one)) ?? null)
     : null;
   suite.updatedAt = world.stamp();
-  if (!done || was === "completed") return;
-  const payload = { check_suite: await suiteEvent(world, suite) };
-  world.hooks.emit(
-    world.repository(suite.repoId),
-    { event: "check_suite", action: "completed", payload, sender },
-    suite.appId,
-  );
+  if (done && was !== "completed") {
+    const payload = { check_suite: await suiteEvent(world, suite) };
+    const repo = world.repository(suite.repoId);
+    world.hooks.emit(
+      repo,
+      { event: "check_suite", action: "completed", payload, sender },
+      suite.appId,
+    );
+  }
+  await world.checksChanged(suite.repoId, suite.headSha);
 }

@@ -19,6 +19,14 @@ import type {
 import type { Grants } from "./auth.ts";
 import type { Hooks } from "./events.ts";
 
+export interface WaitingGroup {
+  pullId: number;
+  /** Its checks have changed: it merges, leaves, or goes on waiting. */
+  checked(): Promise<void>;
+  /** Takes it out; call inside the repository's turn. */
+  remove(): Promise<void>;
+}
+
 /** Everything the double remembers, with the look-ups that every resource shares. */
 export class World {
   readonly accounts = new Map<number, Account>();
@@ -47,6 +55,8 @@ export class World {
   listLag = 0;
   /** How many GETs of a pull request answer `mergeable: null` before the answer is there. */
   mergeablePolls = 1;
+  /** Merge groups that wait for their checks, by "<repository> <head>". */
+  readonly mergeGroups = new Map<string, WaitingGroup>();
   #lastId = 41_000_000;
   #grants: Grants | undefined;
   #hooks: Hooks | undefined;
@@ -154,6 +164,11 @@ export class World {
   /** Whether a list may show what was born at that request count. */
   listed(item: { bornAt: number }): boolean {
     return this.requests - item.bornAt > this.listLag;
+  }
+
+  /** Call after a check run or status of the commit has changed. */
+  async checksChanged(repoId: number, sha: string): Promise<void> {
+    await this.mergeGroups.get(`${repoId} ${sha}`)?.checked();
   }
 
   record(entry: LedgerEntry): void {

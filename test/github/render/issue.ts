@@ -60,7 +60,10 @@ export function renderIssue(world: World, repo: Repository, issue: Issue) {
     created_at: issue.createdAt,
     updated_at: issue.updatedAt,
     author_association: association(repo, issue.userId),
-    reactions: renderRollup(`${url}/reactions`, []),
+    reactions: renderRollup(
+      `${url}/reactions`,
+      [...world.reactions.values()].filter((one) => one.subjectId === issue.id),
+    ),
     performed_via_github_app: null,
     ...(pull
       ? {
@@ -90,7 +93,7 @@ function renderRollup(url: string, reactions: Reaction[]) {
 export function renderComment(world: World, repo: Repository, comment: Comment) {
   const issue = world.issue(repo, comment.issueNumber);
   const url = `${apiUrl(world, repo)}/issues/comments/${comment.id}`;
-  const reactions = [...world.reactions.values()].filter((one) => one.commentId === comment.id);
+  const reactions = [...world.reactions.values()].filter((one) => one.subjectId === comment.id);
   return {
     id: comment.id,
     node_id: nodeId("IssueComment", comment.id),

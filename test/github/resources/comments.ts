@@ -3,8 +3,8 @@ import { authorOf } from "../auth.ts";
 import { numeric, page } from "../call.ts";
 import type { Call, Handlers } from "../call.ts";
 import { atLeast } from "../permissions.ts";
-import { renderComment, renderIssue, renderReaction } from "../render/issue.ts";
-import type { Account, Comment, Reaction, ReactionContent, Repository } from "../state.ts";
+import { renderComment, renderIssue } from "../render/issue.ts";
+import type { Account, Comment, Repository } from "../state.ts";
 import type { World } from "../world.ts";
 
 /** GitHub refuses longer bodies. */
@@ -140,42 +140,6 @@ export const comments: Handlers = {
     const comment = commentOf(call);
     mustOwn(call, comment);
     deleteComment(call.world, call.repo, comment, authorOf(call.world, call.actor));
-    return noContent();
-  },
-
-  "reactions/list-for-issue-comment": (call) => {
-    const comment = commentOf(call);
-    const wanted = call.query["content"];
-    const all = [...call.world.reactions.values()].filter(
-      (one) => one.commentId === comment.id && (wanted === undefined || one.content === wanted),
-    );
-    return page(call, all, (one) => renderReaction(call.world, one));
-  },
-
-  "reactions/create-for-issue-comment": (call) => {
-    const comment = commentOf(call);
-    const userId = authorOf(call.world, call.actor).id;
-    const { content } = call.body as { content: ReactionContent };
-    const same = [...call.world.reactions.values()].find(
-      (one) => one.commentId === comment.id && one.userId === userId && one.content === content,
-    );
-    if (same) return ok(renderReaction(call.world, same));
-    const reaction: Reaction = {
-      id: call.world.nextId(),
-      commentId: comment.id,
-      userId,
-      content,
-      createdAt: call.world.stamp(),
-    };
-    call.world.reactions.set(reaction.id, reaction);
-    return created(renderReaction(call.world, reaction));
-  },
-
-  "reactions/delete-for-issue-comment": (call) => {
-    const found = call.world.reactions.get(numeric(call, "reaction_id"));
-    if (!found || found.commentId !== commentOf(call).id) throw notFound();
-    if (found.userId !== authorOf(call.world, call.actor).id) throw new Refused(403, "Forbidden");
-    call.world.reactions.delete(found.id);
     return noContent();
   },
 };

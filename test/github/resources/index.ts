@@ -10,9 +10,11 @@ import { contentsWrite } from "./contents-write.ts";
 import { deployments } from "./deployments.ts";
 import { gitData } from "./git-data.ts";
 import { issues } from "./issues.ts";
+import { labels } from "./labels.ts";
 import { merges } from "./merges.ts";
 import { protection } from "./protection.ts";
 import { pulls } from "./pulls.ts";
+import { reactions } from "./reactions.ts";
 import { repos } from "./repos.ts";
 import { repositories } from "./repositories.ts";
 import { statuses } from "./statuses.ts";
@@ -29,9 +31,11 @@ export const handlers: Handlers = {
   ...deployments,
   ...gitData,
   ...issues,
+  ...labels,
   ...merges,
   ...protection,
   ...pulls,
+  ...reactions,
   ...repos,
   ...repositories,
   ...statuses,

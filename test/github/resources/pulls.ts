@@ -10,7 +10,7 @@ import { emitPull, fetchHead, refsMoved } from "../pushes.ts";
 import { emailOf } from "../render/account.ts";
 import { renderCommit, renderFile } from "../render/commit.ts";
 import { pullCommits, pullFiles, renderPull, renderPullSimple } from "../render/pull.ts";
-import type { Account, PullRequest, Repository } from "../state.ts";
+import type { Account, Issue, PullRequest, Repository } from "../state.ts";
 import type { World } from "../world.ts";
 
 const pullOf = (call: Call): PullRequest =>
@@ -173,10 +173,10 @@ interface UpdateBody {
   base?: string;
 }
 
-async function update(call: Call): Promise<void> {
+/** Changes it and tells; call inside the repository's turn. */
+export async function updatePull(call: Call, number: number, body: UpdateBody): Promise<void> {
   const { world, repo } = call;
-  const issue = pullOf(call);
-  const body = (call.body ?? {}) as UpdateBody;
+  const issue = world.pull(repo, number);
   const sender = authorOf(world, call.actor);
   const changes: Record<string, unknown> = {};
   if (body.base !== undefined && body.base !== issue.pull.base.ref) {
@@ -218,7 +218,7 @@ async function reopen(call: Call, issue: PullRequest): Promise<void> {
 }
 
 /** People may edit what they wrote; for the rest it takes triage. */
-function mayEdit(call: Call, issue: PullRequest): boolean {
+export function mayEdit(call: Call, issue: Issue): boolean {
   if (call.actor.kind !== "user") return true;
   return (
     issue.userId === call.actor.account.id ||
@@ -287,7 +287,8 @@ export const pulls: Handlers = {
   "pulls/update": async (call) => {
     if (!mayEdit(call, pullOf(call)))
       throw new Refused(403, "Must have the required rights to Repository.");
-    await call.repo.git.exclusively(() => update(call));
+    const body = (call.body ?? {}) as UpdateBody;
+    await call.repo.git.exclusively(() => updatePull(call, pullOf(call).number, body));
     return ok(await renderPull(call.world, call.repo, pullOf(call)));
   },
 

@@ -81,6 +81,7 @@ export const statuses: Handlers = {
     };
     world.statuses.push(status);
     await emit(call, status);
+    await world.checksChanged(status.repoId, status.sha);
     return created(renderStatus(call, status));
   },
 

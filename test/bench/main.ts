@@ -1,8 +1,9 @@
+import { build } from "./build/build.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { requests } from "./requests/requests.ts";
 
 /** `npm run bench -- NAME [--json FILE] […]`: each benchmark prints what it measured, interleaved with its peer. */
-const benchmarks: Record<string, (args: string[]) => Promise<void>> = { ingest, requests };
+const benchmarks: Record<string, (args: string[]) => Promise<void>> = { build, ingest, requests };
 
 const [name = "", ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name];

@@ -46,7 +46,10 @@ export function overallCheck(
   };
 }
 
-/** `snowcat / evaluation`: whether everything could be evaluated. `errors` are the attributes that could not. */
+/**
+ * `snowcat / evaluation`: whether everything could be evaluated. `errors` are the attributes that could not. Until it is
+ * done it says nothing that changes: the overall check alone tells the progress, so that one write does.
+ */
 export function evaluationCheck(
   summary: Summary,
   errors: readonly Listed[],
@@ -83,13 +86,13 @@ export function evaluationCheck(
     ]
       .filter((part) => part !== "")
       .join("\n"),
-    text: text.trim() === "" ? null : text,
+    text: !done || text.trim() === "" ? null : text,
     annotations: done ? annotations([...root, ...errors]) : [],
     actions: [],
   };
 }
 
-/** `snowcat / build`: what was built. `attributes` are those that were to be built, worst first. */
+/** `snowcat / build`: what was built. `attributes` are those that were to be built, worst first; no progress, as above. */
 export function buildCheck(
   summary: Summary,
   attributes: readonly Listed[],
@@ -117,14 +120,10 @@ export function buildCheck(
         : "queued",
     conclusion: !done ? null : nothing ? conclusion(ended.kind, true) : rollup(required),
     title: line(
-      !done
-        ? `${judged(summary)} of ${summary.attributes} attributes`
-        : nothing
-          ? `Nothing was built: ${word(ended.kind)}`
-          : tally(counts),
+      !done ? "Building" : nothing ? `Nothing was built: ${word(ended.kind)}` : tally(counts),
     ),
     summary: facts(summary),
-    text: text.trim() === "" ? null : text,
+    text: !done || text.trim() === "" ? null : text,
     annotations: [],
     actions: [],
   };
@@ -160,8 +159,7 @@ function overallTitle(summary: Summary): string {
 }
 
 function evaluationTitle(summary: Summary, verdict: Verdict | null, errors: number): string {
-  if (verdict === null)
-    return summary.attributes === 0 ? "Evaluating" : `${summary.attributes} attributes so far`;
+  if (verdict === null) return "Evaluating";
   if (verdict.kind !== "succeeded") return capital(word(verdict.kind));
   if (errors > 0) return `${errors} of ${summary.attributes} attributes with errors`;
   return `${summary.attributes} attributes${summary.replayOf === null ? "" : " (tree known)"}`;

@@ -1,7 +1,7 @@
 import type { Verdict } from "../../protocol/verdict.ts";
 
 /** When GitHub is asked again for the test merge, after each answer that it is not known yet (ms). */
-const WAITS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000] as const;
+const WAITS = [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000] as const;
 /** When Snowcat gives up on it (ms). */
 export const MERGE_DEADLINE = 5 * 60_000;
 

@@ -136,6 +136,25 @@ describe("a job that the Fleet has forgotten", () => {
     }));
 });
 
+describe("progress", () => {
+  it("is told by the overall check alone, at growing pauses, and only where something changed", () =>
+    evaluating({}, async ({ neighbours, pass, frame }) => {
+      for (let n = 0; n < 600; n += 1) {
+        await frame(1, { kind: "attributes", attributes: [attribute(`a${n}`)] });
+        await pass(6_000);
+      }
+      const told = neighbours.desired.map(({ name }) => name);
+      expect(told.filter((name) => name === "snowcat / evaluation")).toHaveLength(1);
+      expect(told.filter((name) => name === "snowcat / build").length).toBeLessThanOrEqual(2);
+      const overall = told.filter((name) => name === "snowcat").length;
+      expect(overall).toBeGreaterThan(30);
+      expect(overall).toBeLessThan(70);
+      const { length } = neighbours.desired;
+      await pass(60 * MINUTE);
+      expect(neighbours.desired.length - length).toBeLessThanOrEqual(1);
+    }));
+});
+
 describe("rows read and written", () => {
   /** A run of so many attributes, in frames of 200, a second apart; `name` says which derivation each is. */
   async function count(attributes: number, name: (n: number) => string) {

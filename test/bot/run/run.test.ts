@@ -167,7 +167,7 @@ describe("from a pull request to its checks", () => {
 });
 
 describe("what stands before the first job", () => {
-  it("waits for GitHub's merge, asks 1, 2, 4, 8, 15, 30 s apart, and gives up after five minutes", () =>
+  it("waits for GitHub's merge, asks ¼, ½, 1, 2, 4, 8, 15, 30 s apart, and gives up after five minutes", () =>
     bench(async ({ neighbours, run, pass }) => {
       neighbours.pull = {
         ok: true,
@@ -175,7 +175,7 @@ describe("what stands before the first job", () => {
       };
       await run.start(request());
       await pass(20_000);
-      expect(neighbours.calls.filter((call) => call === "pull")).toHaveLength(5);
+      expect(neighbours.calls.filter((call) => call === "pull")).toHaveLength(7);
       expect(neighbours.checks()["snowcat"]).toMatchObject({ status: "in_progress" });
       await pass(300_000);
       expect(neighbours.checks()["snowcat"]).toMatchObject({

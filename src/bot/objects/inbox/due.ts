@@ -1,3 +1,5 @@
+import { within } from "../within.ts";
+
 /** After the n-th failed try (ms): doubled from a second, up to ten minutes. */
 function pauseAfter(tries: number): number {
   return Math.min(1_000 * 2 ** tries, 600_000);
@@ -99,17 +101,5 @@ export class Due {
       now() + retryAfter,
       row.id,
     );
-  }
-}
-
-async function within<T>(limit: number, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limit} ms`)), limit);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

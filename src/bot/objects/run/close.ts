@@ -1,4 +1,5 @@
 import { indexedRun, indexRun } from "../../index/index.ts";
+import { within } from "../within.ts";
 import { type Context, header, repo } from "./context.ts";
 import { concluded } from "./summary.ts";
 import { viewOf } from "./view.ts";
@@ -21,9 +22,12 @@ export async function rememberTree(context: Context): Promise<number | null> {
   return null;
 }
 
+/** The index is not worth waiting for any longer (ms): what is due after it is. */
+const INDEX_DEADLINE = 10_000;
+
 /** The line of the list of runs; derived, so that its failure holds up nothing but itself. */
 export async function index(context: Context): Promise<number | null> {
   const view = viewOf(context.store);
-  if (view !== null) await indexRun(context.env, indexedRun(view));
+  if (view !== null) await within(INDEX_DEADLINE, indexRun(context.env, indexedRun(view)));
   return null;
 }

@@ -11,8 +11,8 @@ import type { Header } from "./rows.ts";
 import type { Store } from "./store.ts";
 import type { Tasks } from "./tasks.ts";
 
-/** Pause between two reports of progress (ms). The final one waits for nobody. */
-export const REPORT_EVERY = 10_000;
+/** Pauses between reports of progress (ms): a tenth of the run's age, within these. The final one waits for nobody. */
+const PROGRESS = { least: 10_000, most: 120_000 } as const;
 
 /** How often a run that has jobs asks whether the Fleet still has them (ms). */
 export const WATCH = 10 * 60_000;
@@ -88,8 +88,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
         : (["index"] as const))
         tasks.at(task, now);
     } else if (moved || changes.counts.length > 0 || changes.attributes.length > 0) {
-      const reported = store.header()?.reportedAt ?? 0;
-      tasks.at("report", Math.max(now, reported + REPORT_EVERY));
+      const { reportedAt, createdAt } = header(context);
+      const pause = Math.min(PROGRESS.most, Math.max(PROGRESS.least, (now - createdAt) / 10));
+      tasks.at("report", Math.max(now, (reportedAt ?? 0) + Math.round(pause)));
     }
     return settled;
   });

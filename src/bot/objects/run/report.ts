@@ -11,6 +11,7 @@ import {
   inTree,
   OVERALL,
   overallCheck,
+  plain,
 } from "../../../core/report/index.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
@@ -92,11 +93,13 @@ function checks(context: Context): Named[] {
       cause: null,
       body: evaluationCheck(
         summary,
-        listed(
-          context,
-          "kind IN ('evaluation-error', 'not-covered') ORDER BY required DESC, id",
-          200,
-        ),
+        summary.evaluation === null && summary.stopped === null
+          ? []
+          : listed(
+              context,
+              "kind IN ('evaluation-error', 'not-covered') ORDER BY required DESC, id",
+              200,
+            ),
         errors,
       ),
     },
@@ -105,11 +108,13 @@ function checks(context: Context): Named[] {
       cause: null,
       body: buildCheck(
         summary,
-        listed(
-          context,
-          "drv IS NOT NULL AND (kind IS NULL OR kind <> 'evaluated-only') ORDER BY rank, id",
-          LISTED,
-        ),
+        summary.phase !== "finished"
+          ? []
+          : listed(
+              context,
+              "drv IS NOT NULL AND (kind IS NULL OR kind <> 'evaluated-only') ORDER BY rank, id",
+              LISTED,
+            ),
         causes.filter(({ drv }) => drv !== null),
       ),
     },
@@ -177,7 +182,8 @@ function annotation({
     start_line: line,
     end_line: line,
     annotation_level: "failure",
-    message,
+    // Keys of the file are in it, as an attacker wrote them.
+    message: plain(message),
     title: "Configuration",
   };
 }

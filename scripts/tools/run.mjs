@@ -1,9 +1,7 @@
 /** Becomes, as far as Node can, the command it starts: same input, output, signals and exit. */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-
-/** How often to look whether npm is still there, in milliseconds. */
-const lookEvery = 500;
+import { whenParentIsGone } from "./parent.mjs";
 
 /** @type {readonly NodeJS.Signals[]} */
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
@@ -23,15 +21,10 @@ export function run(file, args, env) {
       child.kill(signal);
     });
   }
-  // npm that was killed passes nothing on; what it started must not outlive it.
-  const parent = process.ppid;
-  const look = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(look);
+  whenParentIsGone(() => {
     process.stderr.write("snowcat: what started this is gone; ending\n");
     child.kill("SIGTERM");
-  }, lookEvery);
-  look.unref();
+  });
   child.on("error", (error) => {
     process.stderr.write(`snowcat: ${file} could not be started: ${error.message}\n`);
     process.exitCode = 126;

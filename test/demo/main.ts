@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { whenParentIsGone } from "../../scripts/tools/parent.mjs";
 import { startStack, type Stack } from "../support/stack.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { play, type Outcome } from "./scenario.ts";
@@ -105,11 +106,11 @@ function choose(only: string | undefined) {
 function untilStopped(): { asked: Promise<undefined>; signal: AbortSignal } {
   const controller = new AbortController();
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      controller.abort();
-      resolve(undefined);
-    });
-  }
+  const end = () => {
+    controller.abort();
+    resolve(undefined);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
+  whenParentIsGone(end);
   return { asked: promise, signal: controller.signal };
 }

@@ -52,7 +52,8 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
   const lines: string[] = [];
   let child: ChildProcess | null = null;
   const start = async () => {
-    const started = spawn(process.execPath, [join(ROOT, "src/runner/main.ts"), "runner", "--config", config], {
+    // When this process is killed, so is the supervisor, and with it all that it started.
+    const started = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, join(ROOT, "src/runner/main.ts"), "runner", "--config", config], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { PATH: process.env["PATH"] ?? "" },
     });

@@ -8,6 +8,10 @@ import { bundleWorker } from "./raw-workerd.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
+// Miniflare starts what the first names, with this process's environment.
+process.env["MINIFLARE_WORKERD_PATH"] = join(import.meta.dirname, "workerd.sh");
+process.env["WORKERD"] = join(ROOT, "node_modules/workerd/bin/workerd");
+
 /** The whole Worker from `wrangler.toml`, bundled as it is deployed, in real workerd, its state on disk. */
 export type RunningWorker = {
   /** Stays the same over restarts. */

@@ -1,4 +1,4 @@
-import { KnownFilter } from "./known.ts";
+import { KnownFilter, packed } from "./known.ts";
 import { Needles } from "./needles.ts";
 import { hasShape, ShapeFilter } from "./shapes.ts";
 
@@ -11,6 +11,11 @@ export interface ByteRedactor {
 /**
  * Redaction of one job: everything that leaves for the wire passes through. Secrets are given with `secret`; those
  * with a known shape are masked without.
+ *
+ * It keeps accidents out of logs; it is no wall against a job that means to tell a secret it has, since any other
+ * reversible spelling passes. In particular: encodings of encodings, a prefix at the start of each line that a secret
+ * is wrapped over, and text inside OSC sequences that splits a secret are not seen through. Around a secret inside
+ * longer base64 up to two characters a side may stay, which hold less than two of its bytes.
  */
 export class Redaction {
   readonly #needles = new Needles();
@@ -32,9 +37,9 @@ export class Redaction {
   /** A whole text. */
   text(text: string): string {
     const bytes = Buffer.from(text).toString("latin1");
-    const packed = bytes.replaceAll(/[\r\n]+/gu, "");
+    const searched = packed(bytes);
     // Nearly every text is innocent, and there are many: looked at before anything is built for it.
-    if (!hasShape(bytes) && !this.#needles.list().some((needle) => packed.includes(needle)))
+    if (!hasShape(bytes) && !this.#needles.list().some((needle) => searched.includes(needle)))
       return text;
     const stream = this.stream();
     return Buffer.concat([stream.push(Buffer.from(text)), stream.end()]).toString();

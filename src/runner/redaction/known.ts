@@ -2,10 +2,23 @@ import type { Filter } from "./filter.ts";
 import { MASK } from "./filter.ts";
 import type { Needles } from "./needles.ts";
 
+/**
+ * What may stand between the characters of a secret without changing it for a reader: line breaks, and colours and other
+ * control sequences of terminals (CSI, ECMA-48 5.4), also one whose end has not arrived yet.
+ */
+// oxlint-disable-next-line no-control-regex -- control sequences are what this is about
+const LEFT_OUT =
+  /(?:[\r\n]+|\u001b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\u001b(?:\[[0-?]{0,64}[ -/]{0,8})?$)+/gu;
+
+/** A whole text as it is searched. */
+export function packed(text: string): string {
+  return text.replaceAll(LEFT_OUT, "");
+}
+
 type Span = { from: number; to: number };
 
 /**
- * Masks known secrets in a stream, however it is cut and wherever its lines break. Only a tail that may be the
+ * Masks known secrets in a stream, however it is cut, wherever its lines break or its colours change. Only a tail that may be the
  * beginning of a secret is held back, so that other output is not delayed.
  */
 export class KnownFilter implements Filter {
@@ -70,7 +83,7 @@ export class KnownFilter implements Filter {
   }
 }
 
-/** A text without its line breaks, which knows where its characters were. */
+/** A text without what may be left out, which knows where its characters were. */
 class Packed {
   readonly text: string;
   readonly #length: number;
@@ -80,7 +93,7 @@ class Packed {
   constructor(buffer: string) {
     this.#length = buffer.length;
     let skipped = 0;
-    this.text = buffer.replaceAll(/[\r\n]+/gu, (run, offset: number) => {
+    this.text = buffer.replaceAll(LEFT_OUT, (run, offset: number) => {
       const at = offset - skipped;
       skipped += run.length;
       this.#breaks.push({ at, skipped });

@@ -112,6 +112,49 @@ describe("a known secret", () => {
     );
   });
 
+  it("coloured, wrapped or both never comes out, wherever the control sequences are cut", () => {
+    const between = fc.constantFrom(
+      "\u001b[0m",
+      "\u001b[1;31m",
+      "\u001b[K",
+      "\n",
+      "\r\n\u001b[38;5;1m",
+      "\u001b[?25l",
+    );
+    fc.assert(
+      fc.property(
+        secretText,
+        fc.constantFrom(...ENCODINGS),
+        fc.array(fc.tuple(fc.nat(2_000), between), { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(5_000), { maxLength: 12 }),
+        (secret, { encode }, inserted, at) => {
+          const needle = encode(Buffer.from(secret)).replaceAll(/[\r\n]/gu, "");
+          let written = needle;
+          for (const [place, text] of inserted.toSorted(
+            ([a], [b]) => (b % needle.length) - (a % needle.length),
+          )) {
+            const from = place % needle.length;
+            written = written.slice(0, from) + text + written.slice(from);
+          }
+          const whole = Buffer.concat([noise(3, 40), Buffer.from(written, "latin1"), noise(4, 40)]);
+          // oxlint-disable-next-line no-control-regex -- control sequences are what this is about
+          const seen = stream([secret], cut(whole, at)).replaceAll(
+            /[\r\n]|\u001b\[[0-?]*[@-~]/gu,
+            "",
+          );
+          for (let from = 0; from + WINDOW <= needle.length; from += 1)
+            expect(seen.includes(needle.slice(from, from + WINDOW))).toBe(false);
+        },
+      ),
+      { numRuns: CASES / 4, seed: 7 },
+    );
+    const redaction = new Redaction();
+    redaction.secret("hunter2-hunter2");
+    expect(redaction.text("\u001b[31mhunter2\u001b[0m-hunter2\u001b[0m")).toBe(
+      "\u001b[31m***\u001b[0m",
+    );
+  });
+
   it("that overlaps another one comes out in neither", () => {
     const out = stream(
       ["secret-one-and", "one-and-the-other"],

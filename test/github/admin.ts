@@ -30,6 +30,7 @@ export const defaultEvents = [
   "check_suite",
   "status",
   "merge_group",
+  "repository",
 ];
 
 export function createAccount(

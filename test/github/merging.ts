@@ -182,10 +182,8 @@ async function rebased(
   head: string,
   by: { author: { name: string; email: string }; date: string },
 ): Promise<string> {
-  const listed = await repo.git.git([
-    ...["rev-list", "--reverse", "--no-merges", "--right-only", "--cherry-pick"],
-    `${base}...${head}`,
-  ]);
+  const which = ["--reverse", "--no-merges", "--right-only", "--cherry-pick"];
+  const listed = await repo.git.git(["rev-list", ...which, `${base}...${head}`]);
   const shas = listed.toString().split("\n").filter(Boolean);
   if (shas.length === 0) return base;
   // git 2.39 replays only in a work tree.

@@ -148,17 +148,18 @@ test("the merge queue: one waits for the checks of its group, then merges or lea
   const group = async (): Promise<string> => {
     await f.github.settled();
     const asked = f.received.filter((one) => one.payload["action"] === "checks_requested").at(-1);
-    return (asked?.payload["merge_group"] as { head_sha: string }).head_sha;
+    if (!asked) throw new Error("no merge group asked for checks");
+    return (asked.payload["merge_group"] as { head_sha: string }).head_sha;
   };
   const report = async (conclusion: "success" | "failure", sha: string): Promise<void> => {
     await f.bot.checks.create({ ...at, name: "snowcat", head_sha: sha, conclusion });
   };
-  const inQueue = async () =>
-    (
-      await me.graphql<{ repository: { pullRequest: { isInMergeQueue: boolean } } }>(
-        `{ repository(owner: "octo", name: "flake") { pullRequest(number: 1) { isInMergeQueue } } }`,
-      )
-    ).repository.pullRequest.isInMergeQueue;
+  const inQueue = async (): Promise<boolean> => {
+    const seen = await me.graphql<{ repository: { pullRequest: { isInMergeQueue: boolean } } }>(
+      `{ repository(owner: "octo", name: "flake") { pullRequest(number: 1) { isInMergeQueue } } }`,
+    );
+    return seen.repository.pullRequest.isInMergeQueue;
+  };
   await me.graphql(enter, { id });
   await expect(me.graphql(enter, { id })).rejects.toThrow(/already/);
   await me.graphql(change("dequeuePullRequest", "id"), { id });

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
+import { defaultEvents, defaultPermissions } from "./admin.ts";
 import { startFixture } from "./fixture.ts";
 import type { Fixture } from "./fixture.ts";
 import { fault, webhookFault } from "./validate.ts";
@@ -39,7 +40,22 @@ async function everything(f: Fixture): Promise<void> {
   const me = f.as(owner);
   await me.pulls.update({ ...at, pull_number: 1, title: "n", state: "closed" });
   await me.pulls.update({ ...at, pull_number: 1, state: "open" });
+  await me.issues.update({ ...at, issue_number: 1, labels: ["nix"] });
+  await me.issues.update({ ...at, issue_number: 1, labels: [] });
   await (await github.enqueue(owner, repo, 1)).conclude();
+  const issue = {
+    ...at,
+    issue_number: (await me.issues.create({ ...at, title: "x" })).data.number,
+  };
+  await me.issues.update({ ...issue, title: "y", state: "closed", labels: ["nix"] });
+  await me.issues.update({ ...issue, state: "open", labels: [] });
+  await me.repos.addCollaborator({ ...at, username: "passer-by" });
+  await me.repos.removeCollaborator({ ...at, username: "passer-by" });
+  await f.as(f.outsider).repos.createFork(at);
+  await me.repos.update({ ...at, private: true, description: "x" });
+  await me.repos.update({ ...at, private: false });
+  await me.repos.createForAuthenticatedUser({ name: "gone" });
+  await me.repos.delete({ owner: "octo", repo: "gone" });
   await github.moveBranch(repo, "feature", null, owner);
   await github.settled();
 }
@@ -67,7 +83,10 @@ const isObject = (value: unknown): value is Payload =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 test("every webhook has what GitHub's own example payloads have in common", async () => {
-  const f = await startFixture();
+  const f = await startFixture({
+    permissions: { ...defaultPermissions, members: "read" },
+    events: [...defaultEvents, "issues", "public", "fork", "member"],
+  });
   await everything(f);
   const lacking = f.received.flatMap((one) => {
     const { action } = one.payload;
@@ -79,6 +98,12 @@ test("every webhook has what GitHub's own example payloads have in common", asyn
   expect(new Set(f.received.map((one) => one.event))).toEqual(
     new Set([
       "installation",
+      "installation_repositories",
+      "repository",
+      "public",
+      "fork",
+      "member",
+      "issues",
       "create",
       "delete",
       "push",

@@ -39,7 +39,7 @@ export async function emitIssue(
   world.hooks.emit(repo, {
     event: "issues",
     action,
-    payload: { ...extra, issue: renderIssue(world, repo, issue) },
+    payload: { ...extra, issue: { ...renderIssue(world, repo, issue), draft: false } },
     sender,
   });
 }

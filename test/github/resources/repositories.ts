@@ -159,7 +159,7 @@ async function createFork(call: Call): Promise<Repository> {
   world.hooks.emit(repo, {
     event: "fork",
     action: null,
-    payload: { forkee: renderRepository(world, made) },
+    payload: { forkee: { ...renderRepository(world, made), public: !made.private } },
     sender,
   });
   announce(world, made, sender);

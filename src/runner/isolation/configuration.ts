@@ -23,6 +23,8 @@ export const IsolationConfiguration = z.strictObject({
   buildUsers: z.int().min(1).max(128).default(16),
   /** `private`: a store of its own in a mount namespace. `host`: the machine's /nix and its daemon. */
   store: z.enum(["private", "host"]).default("private"),
+  /** `off`: limits are the approximations that rlimits give, even where cgroups could be used. */
+  cgroups: z.enum(["auto", "off"]).default("auto"),
   egress: z.array(EgressPattern).default(["*:443"]),
   /** Host paths that every job may read, at the same place; nothing else of the host is visible. */
   readOnlyPaths: z.array(absolutePath).default([]),

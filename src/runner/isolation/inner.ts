@@ -96,6 +96,7 @@ async function bringUp(
     plan,
     self: request.self,
     readOnlyPaths: config.readOnlyPaths,
+    cgroups: config.cgroups,
     onLog: log,
   });
   const descriptor: Descriptor = {

@@ -19,10 +19,27 @@ export type Cgroups =
     }
   | { readonly kind: "none"; readonly reason: string };
 
+/** What this process is told of hierarchies: its `/proc/self/mounts` and `/proc/self/cgroup`. */
+export interface Hierarchies {
+  readonly mounts: string;
+  readonly membership: string;
+}
+
+async function ownHierarchies(): Promise<Hierarchies> {
+  return {
+    mounts: await readFile("/proc/self/mounts", "utf8"),
+    membership: await readFile("/proc/self/cgroup", "utf8"),
+  };
+}
+
 /** Finds a hierarchy in which memory and processes can be limited, and makes a folder there. */
-export async function openCgroups(name: string): Promise<Cgroups> {
+export async function openCgroups(name: string, given?: Hierarchies): Promise<Cgroups> {
   const reasons: string[] = [];
-  for (const attempt of [() => openUnified(name), () => openLegacy(name)]) {
+  const hierarchies = given ?? (await ownHierarchies());
+  for (const attempt of [
+    () => openUnified(name, hierarchies),
+    () => openLegacy(name, hierarchies),
+  ]) {
     try {
       return await attempt();
     } catch (error) {
@@ -32,9 +49,9 @@ export async function openCgroups(name: string): Promise<Cgroups> {
   return { kind: "none", reason: reasons.join("; ") };
 }
 
-async function openLegacy(name: string): Promise<Cgroups> {
-  const memory = await folder("memory", name);
-  const pids = await folder("pids", name);
+async function openLegacy(name: string, hierarchies: Hierarchies): Promise<Cgroups> {
+  const memory = await folder("memory", name, hierarchies);
+  const pids = await folder("pids", name, hierarchies);
   return {
     kind: "v1",
     async create(run, limits) {
@@ -64,8 +81,11 @@ async function openLegacy(name: string): Promise<Cgroups> {
 }
 
 /** A v1 hierarchy: beneath this process's own group, so that the limits set on it keep counting. */
-async function folder(controller: string, name: string): Promise<string> {
-  const mounts = await readFile("/proc/self/mounts", "utf8");
+async function folder(
+  controller: string,
+  name: string,
+  { mounts, membership }: Hierarchies,
+): Promise<string> {
   const mount = mounts
     .split("\n")
     .map((line) => line.split(" "))
@@ -74,7 +94,7 @@ async function folder(controller: string, name: string): Promise<string> {
     )?.[1];
   if (!mount) throw new Error(`no cgroup v1 hierarchy for ${controller}`);
   const own = /^\d+:([^:]*):(.*)$/;
-  const path = (await readFile("/proc/self/cgroup", "utf8"))
+  const path = membership
     .split("\n")
     .map((line) => own.exec(line))
     .find((found) => found?.[1]?.split(",").includes(controller))?.[2];
@@ -93,14 +113,13 @@ async function folder(controller: string, name: string): Promise<string> {
 }
 
 /** cgroup v2 needs a delegated group (systemd: Delegate=yes), because processes live in leaves only. */
-async function openUnified(name: string): Promise<Cgroups> {
-  const mounts = await readFile("/proc/self/mounts", "utf8");
+async function openUnified(name: string, { mounts, membership }: Hierarchies): Promise<Cgroups> {
   const mount = mounts
     .split("\n")
     .map((line) => line.split(" "))
     .find(([, , type]) => type === "cgroup2")?.[1];
   if (!mount) throw new Error("no cgroup v2 hierarchy");
-  const path = /^0::(.*)$/m.exec(await readFile("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
+  const path = /^0::(.*)$/m.exec(membership)?.[1] ?? "/";
   const own = join(mount, path);
   const controllers = (await readFile(join(own, "cgroup.controllers"), "utf8")).trim().split(" ");
   if (!controllers.includes("memory") || !controllers.includes("pids"))

@@ -114,7 +114,8 @@ export function startJobProcess(options: JobProcessOptions): JobProcess {
   };
 }
 
-function resourceLimits(limits: Limits, inCgroup: boolean): string[] {
+/** prlimit's options. Memory and processes are left to the cgroup where there is one. */
+export function resourceLimits(limits: Limits, inCgroup: boolean): string[] {
   return [
     "--core=0",
     ...(limits.openFiles ? [`--nofile=${limits.openFiles}`] : []),

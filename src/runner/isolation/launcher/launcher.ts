@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import type { Accounts } from "../accounts.ts";
 import type { Layout } from "../layout.ts";
 import type { Self } from "../self.ts";
+import type { Cgroups } from "./cgroup.ts";
 import { openCgroups } from "./cgroup.ts";
 import { FRAME, writeJsonFrame } from "./frames.ts";
 import { jobs as openJobs } from "./jobs.ts";
@@ -19,6 +20,7 @@ export interface LauncherOptions {
   readonly plan: Accounts;
   readonly self: Self;
   readonly readOnlyPaths: readonly string[];
+  readonly cgroups: "auto" | "off";
   readonly onLog: (line: string) => void;
 }
 
@@ -37,9 +39,11 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
   const { paths, plan } = options;
   const jobs = openJobs(paths.jobs, plan.jobUsers);
   await jobs.sweep();
-  const cgroups = await openCgroups(
-    `snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`,
-  );
+  const group = `snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`;
+  const cgroups: Cgroups =
+    options.cgroups === "off"
+      ? { kind: "none", reason: "switched off by the configuration" }
+      : await openCgroups(group);
   let runs = 0;
   const context: RunContext = {
     paths,

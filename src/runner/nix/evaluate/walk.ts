@@ -104,7 +104,7 @@ function end(
       : { kind: "error", ...error };
   // A stack overflow is told by a signal handler, which can only write plain text.
   const said = /^error: (.*)$/mu.exec(plain)?.[1];
-  if (said !== undefined && /memory/iu.test(said)) return { kind: "out-of-memory" };
+  if (OUT_OF_MEMORY.test(said ?? plain)) return { kind: "out-of-memory" };
   return {
     kind: "error",
     message:
@@ -113,6 +113,10 @@ function end(
     positions: [],
   };
 }
+
+/** What the evaluator and its garbage collector print when the address space is used up (a limit without cgroups). */
+const OUT_OF_MEMORY =
+  /out of memory|cannot allocate memory|std::bad_alloc|Too many heap sections|memory exhausted/iu;
 
 /** The store or its daemon failed, not the expression. */
 function isInfrastructure(message: string): boolean {

@@ -60,6 +60,8 @@ export async function walk(
       error = { message: event.error, positions: [event.position, ...event.trace] };
     else if (/^(?:trace: )?(?:evaluation )?warning:/u.test(event.message))
       evaluator.onWarning(event.message.replace(/^trace: /u, ""));
+    // Said without an error record: "error: out of memory".
+    else if (event.level === 0) plain = `${plain}${event.message}\n`.slice(-PLAIN_CHARACTERS);
   });
   const result = await evaluator.workspace.launch({
     argv: [

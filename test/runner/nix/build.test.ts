@@ -163,7 +163,7 @@ describeIsolated("building by real Nix, through the daemon", () => {
   /** Counts the builders that Nix starts, by the derivation's name, and can leave out arguments or let a process die. */
   function counting(
     counts: Map<string, number>,
-    more: { without?: readonly string[]; then?: (name: string, stop: () => void) => void } = {},
+    more: { without?: readonly string[]; upon?: (name: string, stop: () => void) => void } = {},
   ): (workspace: Workspace) => Workspace {
     return (workspace) => ({
       ...workspace,
@@ -178,7 +178,7 @@ describeIsolated("building by real Nix, through the daemon", () => {
           const name = /"text":"building '[^']{44}([^']*)\.drv'"/u.exec(line)?.[1];
           if (name === undefined) return;
           counts.set(name, (counts.get(name) ?? 0) + 1);
-          more.then?.(name, () => dies.abort());
+          more.upon?.(name, () => dies.abort());
         });
         return workspace
           .launch({
@@ -245,7 +245,7 @@ describeIsolated("building by real Nix, through the daemon", () => {
     );
     const counts = new Map<string, number>();
     const { verdicts } = await buildAll(drvs, {
-      through: counting(counts, { then: (name, stop) => name === "lost" && stop() }),
+      through: counting(counts, { upon: (name, stop) => name === "lost" && stop() }),
     });
     expect(verdicts.get("shared")?.verdict).toMatchObject({
       kind: "infrastructure",
@@ -268,7 +268,7 @@ describeIsolated("building by real Nix, through the daemon", () => {
     let died = false;
     const { verdicts } = await buildAll(drvs, {
       through: counting(counts, {
-        then: (name, stop) => {
+        upon: (name, stop) => {
           if (name === "once" && !died) stop();
           died = true;
         },

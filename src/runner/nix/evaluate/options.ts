@@ -1,0 +1,47 @@
+import type { Attribute } from "../../../protocol/attribute.ts";
+import type { Selection } from "../../../protocol/specification.ts";
+import type { Position } from "../../../protocol/verdict.ts";
+import type { Workspace } from "../launch.ts";
+import type { NixVersion } from "../version.ts";
+
+export interface EvaluationOptions {
+  readonly workspace: Workspace;
+  readonly version: NixVersion;
+  /** The checked-out tree as the job's programs see it. */
+  readonly tree: string;
+  /** Set when the tree is a git checkout whose flakes are to see their revision. */
+  readonly revision: string | null;
+  readonly selection: Selection;
+  /** The selection's index in the specification. */
+  readonly index: number;
+  readonly seconds: number;
+  readonly memoryBytes: number;
+  /** Whether evaluation may build (import from derivation). */
+  readonly importFromDerivation: boolean;
+  readonly signal: AbortSignal;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  readonly onAttribute: (attribute: Attribute) => void;
+}
+
+/** How the evaluation of a selection ended; its attributes have been handed on by then. */
+export type Evaluation =
+  | {
+      readonly kind: "evaluated";
+      readonly warnings: readonly string[];
+      readonly missing: readonly string[];
+    }
+  /** Nothing of it could be evaluated. */
+  | {
+      readonly kind: "error";
+      readonly message: string;
+      readonly position: Position | null;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "infrastructure"; readonly message: string };
+
+/** Why nothing could be prepared to be walked. */
+export type Unprepared =
+  | { readonly kind: "error"; readonly message: string; readonly position: Position | null }
+  | Extract<Evaluation, { kind: "cancelled" | "infrastructure" }>;

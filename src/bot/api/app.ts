@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Environment } from "../environment.ts";
 import { pages } from "../pages/pages.tsx";
+import { aside } from "./aside.ts";
 import { hasBearer } from "./bearer.ts";
 import { health } from "./health.ts";
 import { operator } from "./operator.ts";
@@ -11,18 +12,26 @@ import { webhook } from "../github/webhook.ts";
 export function createApp() {
   const app = new Hono<{ Bindings: Environment }>();
   // The second is Probot's own path, which Apps that move here have in their settings.
-  app.on("POST", ["/github/webhook", "/api/github/webhooks"], (context) => webhook(context.req.raw, context.env, Date.now()));
+  app.on("POST", ["/github/webhook", "/api/github/webhooks"], (context) =>
+    webhook(context.req.raw, context.env, Date.now()),
+  );
   app.get("/health", async (context) => {
-    const github = context.req.query("github") === "1";
+    const { req, env } = context;
+    const github = req.query("github") === "1";
+    const operator = await hasBearer(req.raw, env.OPERATOR_SECRET);
     // Whoever may make us ask GitHub could spend our rate limit.
-    if (github && !(await hasBearer(context.req.raw, context.env.OPERATOR_SECRET))) {
+    if (github && !operator) {
       return context.json(
         { error: "asking GitHub takes OPERATOR_SECRET as `Authorization: Bearer …`" },
         401,
       );
     }
-    const found = await health(context.env, Date.now(), github);
-    return context.json(found, found.healthy ? 200 : 503, { "cache-control": "no-store" });
+    const found = await health(env, Date.now(), operator ? { github } : null);
+    const status = found.healthy ? 200 : 503;
+    // Objects that do not answer are told of above; what they set aside is then not known.
+    const poison = operator ? await aside(env).catch(() => null) : undefined;
+    const body = poison === undefined ? found : { ...found, aside: poison };
+    return context.json(body, status, { "cache-control": "no-store" });
   });
   app.route("/operator", operator);
   app.route("/", runner);

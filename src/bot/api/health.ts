@@ -5,17 +5,49 @@ import { objectName } from "../objects/contracts.ts";
 /** `ok`, or what is wrong and what to do; never a value. */
 export type Part = "ok" | { problem: string };
 export type Health = { healthy: boolean; parts: Record<string, Part> };
+type Checks = Record<string, () => Promise<unknown>>;
+
+/** What anybody may ask wakes the objects no more often than this (ms). */
+const PROBED = 5_000;
+let probed: { at: number; parts: Promise<[string, Part][]> } | null = null;
 
 /** How long one part may take (ms). */
 const PATIENCE = 5_000;
 /** Objects of this id are asked whether they answer; asking changes nothing in them. */
 const PROBE = 1;
 
-/** Touches every binding and tries every secret. GitHub is asked only when `github` says so. */
-export async function health(env: Environment, now: number, github: boolean): Promise<Health> {
-  const host = env.GITHUB_HOST;
-  const checks: Record<string, () => Promise<unknown>> = {
-    GITHUB_HOST: async () => present("GITHUB_HOST", host),
+/**
+ * Tries every secret and touches every binding. `operator`: at once, however recently it was asked; GitHub is asked only
+ * where `github` says so.
+ */
+export async function health(
+  env: Environment,
+  now: number,
+  operator: { github: boolean } | null,
+): Promise<Health> {
+  const again =
+    operator !== null || probed === null || now - probed.at >= PROBED || now < probed.at;
+  if (again) probed = { at: now, parts: parts(bindings(env)) };
+  const found = [...(await parts(settings(env, now))), ...(await (probed?.parts ?? []))];
+  if (operator?.github === true) found.push(...(await parts({ github: () => known(env) })));
+  return {
+    healthy: found.every(([, result]) => result === "ok"),
+    parts: Object.fromEntries(found),
+  };
+}
+
+function parts(checks: Checks): Promise<[string, Part][]> {
+  return Promise.all(
+    Object.entries(checks).map(async ([name, check]): Promise<[string, Part]> => [
+      name,
+      await part(name, check),
+    ]),
+  );
+}
+
+function settings(env: Environment, now: number): Checks {
+  return {
+    GITHUB_HOST: async () => present("GITHUB_HOST", env.GITHUB_HOST),
     GITHUB_API_URL: async () => address("GITHUB_API_URL", env.GITHUB_API_URL),
     PUBLIC_URL: async () => address("PUBLIC_URL", env.PUBLIC_URL),
     ALLOWED_ACCOUNTS: async () => accounts(env.ALLOWED_ACCOUNTS),
@@ -36,6 +68,12 @@ export async function health(env: Environment, now: number, github: boolean): Pr
         decoded(env.ATTEMPT_KEY)?.byteLength === 32,
         "ATTEMPT_KEY is not 32 bytes in base64: `openssl rand -base64 32` makes one",
       ),
+  };
+}
+
+function bindings(env: Environment): Checks {
+  const host = env.GITHUB_HOST;
+  return {
     ACCOUNT: () => env.ACCOUNT.getByName(objectName.account(host, PROBE)).wake(),
     REPO: () => env.REPO.getByName(objectName.repo(host, PROBE)).wake(),
     RUN: () => env.RUN.getByName(objectName.run(host, `${PROBE}-${PROBE}`)).wake(),
@@ -45,21 +83,14 @@ export async function health(env: Environment, now: number, github: boolean): Pr
     INDEX: () => env.INDEX.prepare("SELECT run FROM runs LIMIT 1").all(),
     BLOBS: () => env.BLOBS.head("health"),
   };
-  if (github) {
-    checks.github = async () => {
-      const app = await env.WRITER.getByName(objectName.writer(host, PROBE)).app();
-      demand(
-        String(app.id) === env.GITHUB_APP_ID,
-        `GitHub takes the key for App ${app.id}: GITHUB_APP_ID is another's`,
-      );
-    };
-  }
-  const parts = Object.fromEntries(
-    await Promise.all(
-      Object.entries(checks).map(async ([name, check]) => [name, await part(name, check)] as const),
-    ),
+}
+
+async function known(env: Environment): Promise<void> {
+  const app = await env.WRITER.getByName(objectName.writer(env.GITHUB_HOST, PROBE)).app();
+  demand(
+    String(app.id) === env.GITHUB_APP_ID,
+    `GitHub takes the key for App ${app.id}: GITHUB_APP_ID is another's`,
   );
-  return { healthy: Object.values(parts).every((result) => result === "ok"), parts };
 }
 
 /** A problem that is written for the operator: its text may be shown. */

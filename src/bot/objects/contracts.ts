@@ -43,6 +43,8 @@ export type RememberedTree = { key: string; run: RunId; at: number };
 export interface RepoContract extends Wakeable {
   /** Ingress: commits the delivery, then answers. */
   accept(delivery: Delivery): Promise<Accepted>;
+  /** How many deliveries could not be handled and are set aside with their error. */
+  setAside(): Promise<number>;
   /** The default branch's configuration; kept until the branch moves. */
   policy(identity: RepositoryIdentity): Promise<Read<PolicySource>>;
   /** Verdicts known for these derivations within the pool; at most 1,000 a call. */
@@ -62,6 +64,8 @@ export type KnownRepository = { id: number; owner: string; name: string; private
 export interface AccountContract extends Wakeable {
   /** Ingress: deliveries without a repository, and (object 0) what is not served. */
   accept(delivery: Delivery): Promise<Accepted>;
+  /** How many deliveries could not be handled and are set aside with their error. */
+  setAside(): Promise<number>;
   /** A served repository is there, under this name. A repetition changes nothing. */
   know(installation: number, repository: KnownRepository): Promise<void>;
   forget(repository: number): Promise<void>;

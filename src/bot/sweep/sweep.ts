@@ -55,9 +55,9 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
     });
   }
   await attempt("runs", async () => {
-    // Oldest first: what has hung longest needs it most.
+    // Oldest first: what has hung longest needs it most. What waits for a person does not hang, and is not in the way.
     const { results } = await env.INDEX.prepare(
-      "SELECT run FROM runs WHERE finished_at IS NULL ORDER BY created_at LIMIT ?",
+      "SELECT run FROM runs WHERE finished_at IS NULL AND state <> 'waiting-approval' ORDER BY created_at LIMIT ?",
     )
       .bind(MOST.runs)
       .all<{ run: string }>();

@@ -10,10 +10,12 @@ const Inside = z
   .refine(
     (path) =>
       !path.startsWith("/") &&
+      !path.startsWith("-") &&
       !path.split("/").includes("..") &&
       !/[\u0000-\u001f\u007f]/u.test(path),
     {
-      error: "must be a path inside the repository (relative, without `..`)",
+      error:
+        "must be a path inside the repository (relative, without `..`, not beginning with `-`)",
     },
   );
 

@@ -1,4 +1,5 @@
 import type { AttributeResult } from "../../protocol/attribute.ts";
+import { LogStream } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { reusable } from "../verdict/index.ts";
 import { Draft } from "./draft.ts";
@@ -103,8 +104,9 @@ export function results(
   for (const result of batch) {
     const derivation = draft.derivation(result.drv);
     if (derivation === null || derivation.job !== job || derivation.state !== "leased") continue;
-    const log: AttributeRow["log"] =
-      result.log === null ? null : { job, attempt, stream: result.log };
+    // A name that cannot be a stream's has no log behind it, and is no part of a link either.
+    const stream = LogStream.safeParse(result.log);
+    const log: AttributeRow["log"] = stream.success ? { job, attempt, stream: stream.data } : null;
     draft.judgeDerivation(
       derivation,
       result.verdict,

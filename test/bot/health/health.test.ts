@@ -4,7 +4,10 @@ import type { Health } from "../../../src/bot/api/health.ts";
 import { appToken } from "../../../src/bot/github/key.ts";
 import { env } from "../support/env.ts";
 import { migrateIndex } from "../support/index.ts";
-import { forbidNetwork } from "../support/objects.ts";
+import { Repo } from "../../../src/bot/objects/repo/repo.ts";
+import { deliver } from "../support/deliver.ts";
+import { forbidNetwork, recordRuns, repoStub, settled } from "../support/objects.ts";
+import { push } from "../support/payloads.ts";
 
 const original = { ...env };
 beforeEach(async () => {
@@ -23,10 +26,40 @@ async function ask(
   const answer = await exports.default.fetch(`https://snowcat.test/health${query}`, { headers });
   return { status: answer.status, body: await answer.json() };
 }
+const operator = () => ({ authorization: `Bearer ${env.OPERATOR_SECRET}` });
 const problems = (body: Health) =>
   Object.entries(body.parts).flatMap(([name, part]) => (part === "ok" ? [] : [name]));
 
 describe("GET /health", () => {
+  test("however often anybody asks, the objects are woken once in a while; the operator's question is asked", async () => {
+    await ask("", operator());
+    const wake = vi.spyOn(Repo.prototype, "wake");
+    for (let n = 0; n < 20; n += 1) expect((await ask()).status).toBe(200);
+    expect(wake).not.toHaveBeenCalled();
+    await ask("", operator());
+    expect(wake).toHaveBeenCalledTimes(1);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 5_001);
+    await Promise.all([ask(), ask(), ask()]);
+    expect(wake).toHaveBeenCalledTimes(2);
+  });
+
+  test("tells the operator, and nobody else, what was set aside", async () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    forbidNetwork();
+    recordRuns();
+    await deliver("push", push({ repository: 77_001 }));
+    await settled(repoStub(77_001));
+    await deliver("push", { ...push({ repository: 77_001 }), ref: 5 });
+    await settled(repoStub(77_001));
+    const answer = await exports.default.fetch("https://snowcat.test/health", {
+      headers: operator(),
+    });
+    expect(await answer.json()).toMatchObject({
+      aside: { total: 1, accounts: {}, repositories: { "77001": 1 }, unasked: 0 },
+    });
+    expect(Object.keys((await ask()).body)).toEqual(["healthy", "parts"]);
+  });
+
   test("everything answers: 200, and nobody is called", async () => {
     const network = forbidNetwork();
     const { status, body } = await ask();
@@ -85,7 +118,7 @@ describe("GET /health", () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     await env.INDEX.prepare("ALTER TABLE runs RENAME TO elsewhere").run();
     try {
-      expect(problems((await ask()).body)).toEqual(["INDEX"]);
+      expect(problems((await ask("", operator())).body)).toEqual(["INDEX"]);
     } finally {
       await env.INDEX.prepare("ALTER TABLE elsewhere RENAME TO runs").run();
     }

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { listDurableObjectIds, reset, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -76,6 +77,26 @@ describe("POST /github/webhook", () => {
       ...headers,
     });
     expect(answer.status).toBe(401);
+    await nothingStored();
+  });
+
+  test("without a secret nothing is signed, not even with the empty key: 401", async () => {
+    const { GITHUB_WEBHOOK_SECRET: secret } = env;
+    const body = new TextEncoder().encode(JSON.stringify(push({ repository: 31 })));
+    const key = createHmac("sha256", "").update(body).digest("hex");
+    try {
+      for (const unset of ["", undefined]) {
+        Object.assign(env, { GITHUB_WEBHOOK_SECRET: unset });
+        const answer = await post(body, {
+          "x-github-event": "push",
+          "x-github-delivery": crypto.randomUUID(),
+          "x-hub-signature-256": `sha256=${key}`,
+        });
+        expect(answer.status).toBe(401);
+      }
+    } finally {
+      env.GITHUB_WEBHOOK_SECRET = secret;
+    }
     await nothingStored();
   });
 

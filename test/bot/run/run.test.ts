@@ -263,10 +263,12 @@ describe("what stands before the first job", () => {
             { path: ".github/snowcat.yml", start_line: 2, annotation_level: "failure" },
           ],
         });
+        expect(JSON.stringify(neighbours.checks())).not.toMatch(/\\u001b|\u202e/u);
+        expect(JSON.stringify(neighbours.checks())).toContain("evaluete");
         expect(neighbours.queued).toEqual([]);
       },
       (neighbours) => {
-        neighbours.policy = "version: 1\nevaluete: []\n";
+        neighbours.policy = 'version: 1\n"evaluete\\e[31m\\u202e": []\n';
       },
     ));
 
@@ -412,6 +414,52 @@ describe("what is not done again", () => {
       });
     }
   });
+});
+
+describe("checks of root causes", () => {
+  const fails = (name: string) =>
+    ({ kind: "failed", drv: drv(name), exitCode: 1, logTail: "" }) as const;
+  const name = (n: number) => `a${n}`;
+  const path = (n: number) => `/nix/store/${String(n).padStart(32, "0")}-${name(n)}.drv`;
+
+  it("are never more than the cap, in whatever order the causes come", () =>
+    evaluating({}, async ({ neighbours, pass, frame, finish }) => {
+      const all = Array.from({ length: 90 }, (_, n) => n);
+      await frame(1, {
+        kind: "attributes",
+        attributes: all.map((n) => attribute(name(n), "x86_64-linux", path(n))),
+      });
+      await finish(1);
+      await pass();
+      const fail = (n: number) => ({
+        ...built(name(n)),
+        drv: path(n),
+        verdict: { ...fails("a"), drv: path(n) },
+      });
+      await frame(2, { kind: "results", results: all.slice(45).map(fail) });
+      await pass(10_000);
+      await frame(2, { kind: "results", results: all.slice(0, 45).map(fail) });
+      await finish(2);
+      await pass(10_000);
+      const checks = neighbours.checks();
+      expect(Object.keys(checks)).toHaveLength(3 + 40);
+      expect(checks["snowcat"]).toMatchObject({ status: "completed", conclusion: "failure" });
+    }));
+
+  it("link to a log by the name a log can have, and by no other", () =>
+    evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
+      await frame(1, { kind: "attributes", attributes: [attribute("a")] });
+      await finish(1);
+      await pass();
+      await frame(2, {
+        kind: "results",
+        results: [built("a", fails("a"), "a) <b>@all</b> [x](//evil")],
+      });
+      await finish(2);
+      await pass();
+      expect((await run.attributes(0, 1))[0]?.log).toBeNull();
+      expect(JSON.stringify(neighbours.checks())).not.toContain("evil");
+    }));
 });
 
 describe("what goes wrong", () => {

@@ -284,4 +284,20 @@ describe("what is read", () => {
       value: { private: false, owner: "o", name: "r" },
     });
   });
+
+  it("spends no more of the installation's requests on pages than it has to spare", async () => {
+    const asked = () =>
+      github.requests.filter((line) => line.startsWith("GET /repositories")).length;
+    // A crowd at one page; then one at pages of repositories that were not asked for yet.
+    for (let n = 0; n < 40; n += 1) {
+      expect(await stub.visibility(42)).toMatchObject({ ok: true });
+      now += 1_400;
+    }
+    expect(asked()).toBeLessThanOrEqual(20);
+    for (let other = 100; other < 140; other += 1) await stub.visibility(other);
+    expect(asked()).toBeLessThanOrEqual(20);
+    expect(await stub.visibility(140)).toMatchObject({ ok: false, missing: false });
+    now += 61_000;
+    expect(await stub.visibility(42)).toMatchObject({ ok: true });
+  });
 });

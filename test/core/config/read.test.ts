@@ -67,6 +67,8 @@ describe("reading .github/snowcat.yml", () => {
 
   test.each([
     ["an absolute directory", "evaluate: [{ flake: /etc }]"],
+    ["a directory that looks like a flag", "evaluate: [{ flake: --impure }]"],
+    ["a file that looks like a flag", "evaluate: [{ file: -f, attributes: [a] }]"],
     ["a way out of the repository", "evaluate: [{ flake: a/../../b }]"],
     ["a file outside", "evaluate: [{ file: ../x.nix, attributes: [a] }]"],
     ["a flag as an attribute", "evaluate: [{ file: x.nix, attributes: [--impure] }]"],

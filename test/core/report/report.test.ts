@@ -242,13 +242,11 @@ describe("bounds", () => {
       verdict: { ...failed, logTail: "`".repeat(16_000) },
       seconds: 1,
     }));
-    const causes: Cause[] = many
-      .slice(0, 40)
-      .map((one) => ({
-        ...cause,
-        label: one.name,
-        verdict: { ...failed, logTail: "`".repeat(16_000) },
-      }));
+    const causes: Cause[] = many.slice(0, 40).map((one) => ({
+      ...cause,
+      label: one.name,
+      verdict: { ...failed, logTail: "`".repeat(16_000) },
+    }));
     const big = {
       ...summary,
       attributes: 10_000,

@@ -62,6 +62,10 @@ export class Account extends DurableObject<Environment> implements AccountContra
     return { version: this.#version };
   }
 
+  async setAside(): Promise<number> {
+    return this.#inbox.aside();
+  }
+
   async know(installation: number, repository: KnownRepository): Promise<void> {
     this.ctx.storage.transactionSync(() => this.#directory.know(installation, repository));
   }

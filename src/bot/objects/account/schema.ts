@@ -1,4 +1,4 @@
-import { INBOX_SCHEMA } from "../inbox/schema.ts";
+import { INBOX_ASIDE, INBOX_SCHEMA } from "../inbox/schema.ts";
 import type { Step } from "../migrations.ts";
 
 /** Schema of the Account object; see `migrate`. Times are Unix ms. */
@@ -15,4 +15,5 @@ CREATE TABLE refused (
 ) STRICT;
 CREATE TABLE sweep (one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL) STRICT;
 `,
+  INBOX_ASIDE,
 ];

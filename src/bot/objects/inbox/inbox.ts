@@ -8,6 +8,8 @@ const LARGEST_ROW_BODY = 1_000_000;
 export const REMEMBERED = 4 * 24 * 3_600_000;
 /** Deliveries set aside that are kept with their bodies, for whoever looks into them. */
 const MOST_ASIDE = 50;
+/** Those that are kept without, as lines with their error. */
+const MOST_LINES = 1_000;
 /** Tries to fetch a body before the delivery is set aside, and the pause after the first (ms), doubled each time. */
 const FETCH = { tries: 8, pause: 1_000 } as const;
 
@@ -167,7 +169,18 @@ export class Inbox {
         this.#deleteBlob(blob, row.received_at);
       }
       sql.exec(`UPDATE inbox SET body = NULL, blob = NULL WHERE ${old}`, MOST_ASIDE);
+      sql.exec(
+        "DELETE FROM inbox WHERE state = 'aside' AND id <= (SELECT id FROM inbox WHERE state = 'aside' ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        MOST_LINES,
+      );
     });
+  }
+
+  /** How many deliveries are set aside. */
+  aside(): number {
+    return this.#storage.sql
+      .exec<{ n: number }>("SELECT count(*) AS n FROM inbox WHERE state = 'aside'")
+      .one().n;
   }
 
   /** Takes up again what was set aside for a cause that is gone. Inside the caller's transaction. */

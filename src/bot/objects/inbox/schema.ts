@@ -1,3 +1,6 @@
+/** Deliveries set aside are few among many that are done. */
+export const INBOX_ASIDE = "CREATE INDEX inbox_aside ON inbox (id) WHERE state = 'aside'";
+
 /**
  * Deliveries and what is due, the same in every object that takes deliveries in. A delivery stays as a row without body
  * for as long as GitHub can bring it again. Times are Unix ms.

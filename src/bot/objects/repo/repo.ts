@@ -93,6 +93,10 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     return { version: this.#version };
   }
 
+  async setAside(): Promise<number> {
+    return this.#inbox.aside();
+  }
+
   async policy(identity: RepositoryIdentity): Promise<Read<PolicySource>> {
     const known = this.#same(identity);
     const writer: WriterContract = this.env.WRITER.getByName(

@@ -1,4 +1,4 @@
-import { INBOX_SCHEMA } from "../inbox/schema.ts";
+import { INBOX_ASIDE, INBOX_SCHEMA } from "../inbox/schema.ts";
 import type { Step } from "../migrations.ts";
 
 /** Schema of the Repo object; see `migrate`. Times are Unix ms where the name does not say otherwise. */
@@ -34,5 +34,5 @@ CREATE INDEX verdict_failed ON verdict (at) WHERE failed = 1;
 CREATE TABLE tree (key TEXT PRIMARY KEY, run TEXT NOT NULL, at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX tree_used ON tree (used_at);
 `,
-  "ALTER TABLE run ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'",
+  `ALTER TABLE run ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'; ${INBOX_ASIDE};`,
 ];

@@ -136,10 +136,15 @@ function names(
     shown.flatMap(({ name, cause }) => (cause === null ? [] : [[cause, name] as const])),
   );
   const taken = new Set(shown.map(({ name }) => name));
-  return causes.map((cause) => {
-    const name = byCause.get(cause.key) ?? causeName(cause.label, cause.id, taken);
+  // Of causes that come later some may stand before those that are shown: the cap is for all that ever had a check.
+  let room = CAUSE_CAP - byCause.size;
+  return causes.flatMap((cause) => {
+    const known = byCause.get(cause.key);
+    if (known === undefined && room <= 0) return [];
+    if (known === undefined) room -= 1;
+    const name = known ?? causeName(cause.label, cause.id, taken);
     taken.add(name);
-    return { cause, name };
+    return [{ cause, name }];
   });
 }
 

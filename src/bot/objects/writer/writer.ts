@@ -17,13 +17,12 @@ import { Effects } from "./effects.ts";
 import { GitHub } from "./github.ts";
 import { STEPS } from "./schema.ts";
 import { send } from "./send.ts";
+import { Visibility } from "./visibility.ts";
 
 type Name = { owner: string; name: string };
 
 /** How long a read that failed is best left alone (ms). */
 const READ_RETRY = 2_000;
-/** For how long a repository's visibility is not asked for again (ms). */
-const SEEN = 2_000;
 /** One alarm works at most this long, then hands over to the next (ms): the platform ends it at 15 minutes. */
 const SHIFT = 5 * 60_000;
 
@@ -34,10 +33,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   readonly #flying = new Set<Promise<void>>();
   /** Resolved when a wish comes while the alarm waits for answers: other resources need not wait for them. */
   #news: PromiseWithResolvers<void> | null = null;
-  readonly #seen = new Map<
-    number,
-    { at: number; answer: Promise<Read<{ private: boolean; owner: string; name: string }>> }
-  >();
+  readonly #visibility = new Visibility();
   /** The clock, ms. Tests set another. */
   clock: () => number = () => Date.now();
 
@@ -88,12 +84,9 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   }
 
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>> {
-    // Pages are for everybody, the installation's requests are not: a crowd is answered by one of them.
-    const known = this.#seen.get(repository);
-    if (known !== undefined && this.clock() - known.at < SEEN) return known.answer;
-    const answer = this.#read((octokit) => visibility(octokit, repository));
-    this.#seen.set(repository, { at: this.clock(), answer });
-    return answer;
+    return this.#visibility.read(repository, this.clock(), () =>
+      this.#read((octokit) => visibility(octokit, repository)),
+    );
   }
 
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }> {

@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LEASE } from "../../../src/protocol/control.ts";
 import { enrolled, TestRunner } from "./runner.ts";
@@ -34,6 +34,9 @@ async function running() {
   socket.tell({ kind: "accept" }, about);
   socket.tell({ kind: "started" }, about);
   await socket.next((frame) => frame.ack >= 2);
+  await runs.waitFor(1, "started");
+  // None is left that could go off in the middle of a test, when its clock has been moved.
+  await runDurableObjectAlarm(fleet);
   return { runs, account, fleet, runner, stream, socket, about };
 }
 
@@ -94,6 +97,52 @@ describe("a lease", () => {
     await fleet.wake();
     await other.offer(about.job, 2);
     expect(await fleet.holds(about.job, 1)).toBe(false);
+  });
+});
+
+describe("an object that hibernates while a job runs", () => {
+  it("wakes with the lease, the stream's position and the attempt, over the same socket", async () => {
+    const { runs, account, fleet, socket, about } = await running();
+    await evictDurableObject(fleet, { webSockets: "hibernate" });
+    socket.say({ kind: "renew", attempts: [about] });
+    // Said again, as after a lost answer, and counted once; the next number goes on from it.
+    socket.say({ kind: "started" }, about, 2);
+    socket.tell(succeeded, about);
+    await runs.waitFor(1, "finished");
+    expect(runs.told.map(({ call }) => call)).toEqual(["offered", "started", "finished"]);
+    expect(socket.frames.some(({ body }) => body.kind === "forget")).toBe(false);
+    // And it can still be offered something.
+    const next = newJob();
+    await fleet.enqueue(account, next);
+    await socket.offer(next.job, 1);
+  });
+
+  it("and loses its alarm: the watchdog judges the lease", async () => {
+    const { account, fleet, about } = await running();
+    const other = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    other.hello();
+    await other.next((frame) => frame.body.kind === "welcome");
+    await evictDurableObject(fleet, { webSockets: "hibernate" });
+    await runInDurableObject(fleet, (_, { storage }) => storage.deleteAlarm());
+    later(LEASE.duration - 1_000);
+    await fleet.wake();
+    expect(await fleet.holds(about.job, 1)).toBe(true);
+    later(2_000);
+    other.say({ kind: "renew", attempts: [] });
+    await fleet.wake();
+    await other.offer(about.job, 2);
+  });
+
+  it("a clock that goes backwards ends no lease and doubles no attempt", async () => {
+    const { runs, fleet, socket, about } = await running();
+    later(-60 * 60_000);
+    await fleet.wake();
+    socket.say({ kind: "renew", attempts: [about] });
+    await fleet.wake();
+    expect(await fleet.holds(about.job, 1)).toBe(true);
+    socket.tell(succeeded, about);
+    await runs.waitFor(1, "finished");
+    expect(runs.told.filter(({ call }) => call === "offered")).toHaveLength(1);
   });
 });
 

@@ -148,6 +148,15 @@ export class TestRunner {
     return await new Promise((resolve) => this.#waiting.push({ fits, resolve }));
   }
 
+  /** The `index`-th frame of a kind, past or to come. */
+  async nth(kind: ToRunner["kind"], index: number): Promise<Frame<ToRunner>> {
+    return await this.next(
+      (frame) =>
+        frame.body.kind === kind &&
+        this.frames.filter((each) => each.body.kind === kind).indexOf(frame) === index,
+    );
+  }
+
   async offer(job: string, attempt: number): Promise<Extract<ToRunner, { kind: "offer" }>> {
     const { body } = await this.next(
       (frame) => frame.body.kind === "offer" && frame.job === job && frame.attempt === attempt,

@@ -201,7 +201,7 @@ describe("a log", () => {
     socket.send(1, chunk(0, data), close(data));
     await socket.until(1);
     const report = vi.spyOn(console, "error").mockReturnValue();
-    const put = vi.fn().mockRejectedValueOnce(new Error("R2 is away"));
+    const put = vi.fn<R2Bucket["put"]>().mockRejectedValueOnce(new Error("R2 is away"));
     await runInDurableObject(made.log, async (log) => {
       const real = (log as unknown as { env: typeof env }).env;
       put.mockImplementation((...args: Parameters<R2Bucket["put"]>) => real.BLOBS.put(...args));

@@ -3,6 +3,7 @@ import {
   type FleetJob,
   type FleetRunner,
   type JobEvent,
+  missingEverywhere,
   nextDue,
   step,
 } from "../../../core/fleet/index.ts";
@@ -44,12 +45,17 @@ export class Desk {
       return null;
     }
     const next = step(job, event, now);
-    this.#storage.transactionSync(() => {
-      if (next.job !== job) this.#jobs.save(next.job);
-      for (const effect of next.effects)
-        if (effect.kind === "forward" || effect.kind === "tell-started")
-          this.#outbox.add(id, effect, now);
-    });
+    try {
+      this.#storage.transactionSync(() => {
+        if (next.job !== job) this.#jobs.save(next.job);
+        for (const effect of next.effects)
+          if (effect.kind === "forward" || effect.kind === "tell-started")
+            this.#outbox.add(id, effect, now);
+      });
+    } catch (error) {
+      this.#jobs.reload();
+      throw error;
+    }
     for (const effect of next.effects) {
       if (effect.kind === "cancel" || effect.kind === "forget") {
         this.#sockets.tell(
@@ -82,6 +88,15 @@ export class Desk {
         job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0),
       );
       if (at !== null && at <= now) this.apply(job.job, { kind: "expired" }, now);
+    }
+  }
+
+  /** Waiting jobs that no enrolled runner can take any more. */
+  endImpossible(now: number): void {
+    const runners = this.runners();
+    for (const job of this.#jobs.open()) {
+      const missing = missingEverywhere(job, runners);
+      if (missing !== null) this.apply(job.job, { kind: "impossible", missing }, now);
     }
   }
 

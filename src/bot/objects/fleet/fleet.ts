@@ -35,6 +35,19 @@ import { fleetReply, Sockets } from "./sockets.ts";
 /** How long a job that is over is remembered, to recognise what comes late (ms). */
 const REMEMBERED = 7 * 24 * 60 * 60_000;
 
+/** A runner as the operator sees it. */
+export type RunnerView = {
+  runner: string;
+  name: string;
+  class: string;
+  pool: Pool;
+  repositories: number[] | null;
+  online: boolean;
+  draining: boolean;
+  slots: number;
+  used: number;
+};
+
 /** One account's runners: enrolment, control sockets, attempts and leases. */
 export class Fleet extends DurableObject<Environment> implements FleetContract {
   readonly #identity: Identity;
@@ -96,7 +109,12 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     };
     const missing = missingEverywhere(wanted, this.#desk.runners());
     if (missing !== null) return { outcome: "no-runner", missing };
-    this.ctx.storage.transactionSync(() => this.#jobs.add(job));
+    try {
+      this.ctx.storage.transactionSync(() => this.#jobs.add(job));
+    } catch (error) {
+      this.#jobs.reload();
+      throw error;
+    }
     await this.#arm(Date.now());
     this.#soon();
     return { outcome: "queued" };
@@ -136,6 +154,43 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     return { runner, ...identity, pool, class: name, repositories, specificationKeys };
   }
 
+  /** The account's runners, for the operator: several may have one name, their ids differ. */
+  async runners(account: number): Promise<RunnerView[]> {
+    this.#identity.require(account);
+    return this.#desk
+      .runners()
+      .map(({ runner, name, class: of, pool, repositories, online, draining, slots, used }) => ({
+        runner,
+        name,
+        class: of,
+        pool,
+        repositories,
+        online,
+        draining,
+        slots,
+        used,
+      }));
+  }
+
+  /**
+   * Takes a runner out: its key opens nothing any more, its sockets are closed, its attempts are lost and offered to
+   * others, and jobs that nobody else can take end as `no-runner`. False when it is not known (any more).
+   */
+  async retire(account: number, runner: string): Promise<boolean> {
+    this.#identity.require(account);
+    const now = Date.now();
+    const removed = this.ctx.storage.transactionSync(() => this.#runners.remove(runner));
+    if (removed === null) return false;
+    this.#sockets.retire(runner);
+    if (removed.stream !== null) this.#hearing.forget(runner, removed.stream);
+    for (const job of this.#jobs.openOf(runner))
+      this.#desk.apply(job.job, { kind: "absent", runner }, now);
+    this.#desk.endImpossible(now);
+    await this.#arm(now);
+    this.#soon();
+    return true;
+  }
+
   /** A runner's control socket. Whoever cannot prove an enrolled key gets no socket. */
   override async fetch(request: Request): Promise<Response> {
     const identity = this.#identity.known();
@@ -154,7 +209,13 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    this.#hearing.hear(socket, message, Date.now());
+    try {
+      this.#hearing.hear(socket, message, Date.now());
+    } catch (error) {
+      // The frame was rolled back as a whole.
+      this.#jobs.reload();
+      throw error;
+    }
     await this.#arm(Date.now());
     this.#soon();
   }

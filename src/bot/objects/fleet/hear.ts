@@ -30,12 +30,19 @@ export class Hearing {
   hear(socket: WebSocket, message: string | ArrayBuffer, now: number): void {
     const { sockets, channel } = this.#parts;
     const { runner, stream } = sockets.read(socket);
+    // Replaced by a newer socket, or retired: what was still on its way would speak of the past.
+    if (stream !== null && sockets.of(runner) !== socket) return;
     channel.receive(socket, streamName(runner, stream), message, {
       unkept: (frame) => this.#unkept(socket, runner, stream, frame, now),
       // A kept frame before the hello has no stream to be counted in: thrown before anything is stored.
       allow: (frame) => (stream === null && frame.seq > 0 ? { stale: "hello first" } : null),
       commit: (frame) => this.#kept(runner, frame, now),
     });
+  }
+
+  /** Nothing will be heard of the stream any more. */
+  forget(runner: string, stream: string): void {
+    this.#parts.channel.forget(streamName(runner, stream));
   }
 
   #unkept(
@@ -53,6 +60,8 @@ export class Hearing {
 
   #hello(socket: WebSocket, runner: string, hello: z.infer<typeof Hello>, now: number): void {
     const { sockets, runners, channel } = this.#parts;
+    // Retired between its upgrade and its hello.
+    if (runners.get(runner) === null) return closeSocket(socket, PROTOCOL, "not enrolled");
     sockets.replace(runner, socket);
     const before = runners.hello(runner, hello);
     if (before !== null) channel.forget(streamName(runner, before));

@@ -25,6 +25,8 @@ type Row = {
 /** Rows of jobs. The request is kept apart: it is large, written once, and read only for an offer. */
 export class Jobs {
   readonly #sql: SqlStorage;
+  /** Jobs that are not done, as stored: every frame looks at all of them. Null until they are read. */
+  #open: Map<string, FleetJob> | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -79,11 +81,20 @@ export class Jobs {
       job.cancel,
       job.digest,
     );
+    if (job.state === "done") this.#open?.delete(job.job);
+    else this.#open?.set(job.job, job);
     // What an offer was made of is not needed when there will be no more.
     if (job.state === "done") this.#sql.exec("DELETE FROM job_request WHERE job = ?", job.job);
   }
 
+  /** A transaction was rolled back: what is stored is read again. */
+  reload(): void {
+    this.#open = null;
+  }
+
   get(job: string): FleetJob | null {
+    const open = this.#all().get(job);
+    if (open !== undefined) return open;
     const [row] = this.#sql.exec<Row>("SELECT * FROM job WHERE job = ?", job).toArray();
     return row === undefined ? null : read(row);
   }
@@ -97,14 +108,21 @@ export class Jobs {
   }
 
   open(): FleetJob[] {
-    return this.#sql.exec<Row>("SELECT * FROM job WHERE state <> 'done'").toArray().map(read);
+    return [...this.#all().values()];
   }
 
   openOf(runner: string): FleetJob[] {
-    return this.#sql
-      .exec<Row>("SELECT * FROM job WHERE state <> 'done' AND runner = ?", runner)
-      .toArray()
-      .map(read);
+    return this.open().filter((job) => job.runner === runner);
+  }
+
+  #all(): Map<string, FleetJob> {
+    this.#open ??= new Map(
+      this.#sql
+        .exec<Row>("SELECT * FROM job WHERE state <> 'done'")
+        .toArray()
+        .map((row) => [row.job, read(row)]),
+    );
+    return this.#open;
   }
 
   /** Forgets jobs that were over before `before`. */

@@ -56,6 +56,17 @@ export class Runners {
     );
   }
 
+  /** Forgets an enrolled runner: its key opens nothing any more. Answers its stream; null when it is not known. */
+  remove(runner: string): { stream: string | null } | null {
+    const [row] = this.#sql
+      .exec<{ stream: string | null }>(
+        "DELETE FROM runner WHERE runner = ? RETURNING stream",
+        runner,
+      )
+      .toArray();
+    return row ?? null;
+  }
+
   /** Takes what a hello says; answers the stream that it replaces, if another. */
   hello(runner: string, hello: z.infer<typeof Hello>): string | null {
     const before = this.#row(runner)?.stream ?? null;

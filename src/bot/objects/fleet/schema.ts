@@ -26,4 +26,6 @@ CREATE TABLE outbox (
   verdict TEXT, digest TEXT, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL
 ) STRICT;
 `,
+  // Forgetting old jobs reads those only.
+  `CREATE INDEX job_done ON job (since) WHERE state = 'done';`,
 ];

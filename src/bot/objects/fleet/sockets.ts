@@ -8,6 +8,8 @@ export type Attachment = { runner: string; stream: string | null; renewedAt: num
 
 /** The newer socket of a runner closes the older one with this. */
 const REPLACED = 4001;
+/** The operator took the runner out. */
+const RETIRED = 4003;
 
 export function fleetFrame(
   body: ToRunner,
@@ -67,6 +69,12 @@ export class Sockets {
   replace(runner: string, by: WebSocket): void {
     for (const socket of this.#state.getWebSockets(runner))
       if (socket !== by) closeSocket(socket, REPLACED, "the runner connected again");
+  }
+
+  /** Closes every socket of a runner that is not enrolled any more. */
+  retire(runner: string): void {
+    for (const socket of this.#state.getWebSockets(runner))
+      closeSocket(socket, RETIRED, "the operator has retired this runner");
   }
 
   tell(runner: string, body: ToRunner, job: string, attempt: number): boolean {

@@ -92,6 +92,7 @@ describe("two sockets of one runner", () => {
         JSON.stringify({ ...late, body: { kind: "renew", attempts: [] } }),
       );
     });
+    expect(await fleet.holds(about.job, 1)).toBe(true);
     expect(await holder.closed).toBe(4001);
     again.say({ kind: "renew", attempts: [about] });
     again.seq = 2;

@@ -1,5 +1,4 @@
-import type { RepositoryIdentity, RunReason, RunRequest, Sender } from "../../core/repo/request.ts";
-import type { AttributeResult } from "../../protocol/attribute.ts";
+import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
@@ -9,7 +8,7 @@ import type { Verdict } from "../../protocol/verdict.ts";
  * against its own. Every call may be repeated: the callee's effect happens once.
  */
 
-export type { RepositoryIdentity, RunReason, RunRequest, Sender };
+export type { RepositoryIdentity, RunReason, RunRequest };
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
 export interface Wakeable {
@@ -29,7 +28,6 @@ export type Accepted = { outcome: "stored" | "known" };
 /** Default branch's configuration text as last read, and the commit it was read at. Null text: no file. */
 export type PolicySource = { text: string | null; commit: string };
 
-export type ReuseKey = { pool: Pool; drv: string };
 export type RememberedVerdict = {
   drv: string;
   verdict: Verdict;
@@ -271,9 +269,6 @@ export interface LogContract extends Wakeable {
   } | null>;
   streams(): Promise<{ stream: string; size: number; closed: boolean }[]>;
 }
-
-/** Results as the run channel brings them, for the record. */
-export type ResultBatch = AttributeResult[];
 
 /** Names of objects: (GitHub host, numeric id) only. */
 export const objectName = {

@@ -94,30 +94,12 @@ export function checkRun(
   };
 }
 
-export function checkSuite(over: About & { head?: string }) {
-  return { ...common(over), action: "rerequested", check_suite: { head_sha: over.head ?? A } };
-}
-
 export function comment(over: About & { number?: number; body: string; action?: string }) {
   return {
     ...common(over),
     action: over.action ?? "created",
     comment: { id: 5, body: over.body },
     issue: { number: over.number ?? 7, pull_request: { url: "x" } },
-  };
-}
-
-export function mergeGroup(
-  over: About & { action: string; head?: string; headRef?: string; base?: string },
-) {
-  return {
-    ...common(over),
-    action: over.action,
-    merge_group: {
-      head_sha: over.head ?? A,
-      head_ref: over.headRef ?? "refs/heads/gh-readonly-queue/main/pr-7",
-      base_sha: over.base ?? B,
-    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { Accepted, AccountContract, Delivery, KnownRepository } from "../co
 import { Alarm } from "../inbox/alarm.ts";
 import { Due, type Perform } from "../inbox/due.ts";
 import { Inbox, REMEMBERED, type Waiting } from "../inbox/inbox.ts";
+import { Turns } from "../inbox/turns.ts";
 import { migrate } from "../migrations.ts";
 import { Directory } from "./directory.ts";
 import { steps } from "./schema.ts";
@@ -17,7 +18,7 @@ const PRUNED_AFTER = 6 * 3_600_000;
 /** One account: deliveries without a repository, its installations and repositories. Object 0 keeps what nobody is served for. */
 export class Account extends DurableObject<Environment> implements AccountContract {
   readonly #version: number;
-  readonly #alarm: Alarm;
+  readonly #turns: Turns;
   readonly #inbox: Inbox;
   readonly #due: Due;
   readonly #directory: Directory;
@@ -26,9 +27,15 @@ export class Account extends DurableObject<Environment> implements AccountContra
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env);
     this.#version = migrate(ctx.storage, steps);
-    this.#alarm = new Alarm(ctx.storage);
-    this.#inbox = new Inbox(ctx.storage, env.BLOBS, this.#alarm, `inbox/${ctx.id.toString()}`);
+    const alarm = new Alarm(ctx.storage);
+    this.#inbox = new Inbox(ctx.storage, env.BLOBS, alarm, `inbox/${ctx.id.toString()}`);
     this.#due = new Due(ctx.storage);
+    this.#turns = new Turns({
+      object: ctx.id.toString(),
+      alarm,
+      inbox: this.#inbox,
+      due: this.#due,
+    });
     this.#directory = new Directory(ctx.storage.sql);
   }
 
@@ -36,29 +43,12 @@ export class Account extends DurableObject<Environment> implements AccountContra
     return delivery.allowed ? this.#inbox.accept(delivery) : this.#refuse(delivery);
   }
 
-  override async alarm(): Promise<void> {
-    this.#alarm.rang();
-    let next: number | null;
-    try {
-      next = await this.#inbox.drain((row) => this.#handle(row), Date.now);
-      await this.#due.run(this.#perform, Date.now);
-    } catch (error) {
-      // A bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(
-        JSON.stringify({
-          what: "alarm of an account failed",
-          object: this.ctx.id.toString(),
-          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        }),
-      );
-      next = Date.now() + 5_000;
-    }
-    this.#arm(next);
+  override alarm(): Promise<void> {
+    return this.#turns.ring((row) => this.#handle(row), this.#perform);
   }
 
   async wake(): Promise<{ version: number }> {
-    await this.#alarm.check();
-    this.#arm(this.#inbox.nextAt());
+    await this.#turns.wake();
     return { version: this.#version };
   }
 
@@ -128,10 +118,5 @@ export class Account extends DurableObject<Environment> implements AccountContra
       receivedAt - REMEMBERED,
     );
     return { outcome: "stored" };
-  }
-
-  #arm(inboxAt: number | null): void {
-    const at = [inboxAt, this.#due.nextAt()].filter((time) => time !== null);
-    if (at.length > 0) this.#alarm.by(Math.min(...at));
   }
 }

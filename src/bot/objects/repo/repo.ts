@@ -22,6 +22,7 @@ import {
 import { Alarm } from "../inbox/alarm.ts";
 import { Due, type Perform } from "../inbox/due.ts";
 import { Inbox, type Waiting } from "../inbox/inbox.ts";
+import { Turns } from "../inbox/turns.ts";
 import { migrate } from "../migrations.ts";
 import { performer, targetOf } from "./effects.ts";
 import { Memory } from "./memory.ts";
@@ -35,7 +36,7 @@ const PRUNED_AFTER = 6 * 3_600_000;
 /** One repository: takes its deliveries in, decides which runs there are, remembers what was judged. */
 export class Repo extends DurableObject<Environment> implements RepoContract {
   readonly #version: number;
-  readonly #alarm: Alarm;
+  readonly #turns: Turns;
   readonly #inbox: Inbox;
   readonly #due: Due;
   readonly #state: State;
@@ -48,9 +49,15 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     super(ctx, env);
     const { storage } = ctx;
     this.#version = migrate(storage, steps);
-    this.#alarm = new Alarm(storage);
-    this.#inbox = new Inbox(storage, env.BLOBS, this.#alarm, `inbox/${ctx.id.toString()}`);
+    const alarm = new Alarm(storage);
+    this.#inbox = new Inbox(storage, env.BLOBS, alarm, `inbox/${ctx.id.toString()}`);
     this.#due = new Due(storage);
+    this.#turns = new Turns({
+      object: ctx.id.toString(),
+      alarm,
+      inbox: this.#inbox,
+      due: this.#due,
+    });
     this.#state = new State(storage.sql);
     this.#memory = new Memory(storage.sql);
     this.#policy = new Policy(storage.sql);
@@ -67,29 +74,12 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     return this.#inbox.accept(delivery);
   }
 
-  override async alarm(): Promise<void> {
-    this.#alarm.rang();
-    let next: number | null = null;
-    try {
-      next = await this.#inbox.drain((row) => this.#handle(row), Date.now);
-      await this.#due.run(this.#perform, Date.now);
-    } catch (error) {
-      // Whatever is wrong here is a bug; the alarm has to ring again all the same, or nothing ever does.
-      console.error(
-        JSON.stringify({
-          what: "alarm of a repository failed",
-          object: this.ctx.id.toString(),
-          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        }),
-      );
-      next = Date.now() + 5_000;
-    }
-    this.#arm(next);
+  override alarm(): Promise<void> {
+    return this.#turns.ring((row) => this.#handle(row), this.#perform);
   }
 
   async wake(): Promise<{ version: number }> {
-    await this.#alarm.check();
-    this.#arm(this.#inbox.nextAt());
+    await this.#turns.wake();
     return { version: this.#version };
   }
 
@@ -181,11 +171,6 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       );
     }
     return known;
-  }
-
-  #arm(inboxAt: number | null): void {
-    const at = [inboxAt, this.#due.nextAt()].filter((time) => time !== null);
-    if (at.length > 0) this.#alarm.by(Math.min(...at));
   }
 
   #prune(now: number): void {

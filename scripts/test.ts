@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { parseCLI, startVitest } from "vitest/node";
 import { missingTools } from "./test/missing.ts";
-import { summary } from "./test/summary.ts";
+import { skippedTest, summary } from "./test/summary.ts";
 import type { Skipped } from "./test/summary.ts";
 
 const began = performance.now();
@@ -36,7 +36,7 @@ for (const module of vitest.state.getTestModules()) {
     const result = test.result();
     if (result.state === "passed") passed += 1;
     else if (result.state === "skipped") {
-      skipped.push({ test: `${module.relativeModuleId} > ${test.fullName}`, reason: result.note });
+      skipped.push(skippedTest(`${module.relativeModuleId} > ${test.fullName}`, result.note));
     } else failed += 1;
   }
 }

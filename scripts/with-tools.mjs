@@ -57,6 +57,7 @@ function prepareSystem(name, command, env) {
       command: name,
       missing,
       partial: command.partial ?? false,
+      needsRoot: command.root,
       ci: env.CI === "true",
       tried,
       machine: {
@@ -78,6 +79,13 @@ function prepareSystem(name, command, env) {
         say("going on with what can run");
         env.SNOWCAT_MISSING = missingForTests(decision.missing);
         return true;
+      case "become-root":
+        say(`${name} needs root: it ${decision.why}`);
+        for (const tool of missing)
+          say(`it will install ${tool.package}: ${tool.name} ${tool.why}`);
+        say(`run this once: ${decision.remedy}`);
+        process.exitCode = 77; // EX_NOPERM
+        return false;
       case "refuse":
         report(name, decision);
         process.exitCode = 69; // EX_UNAVAILABLE

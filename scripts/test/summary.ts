@@ -21,6 +21,18 @@ export interface Outcome {
   readonly seconds: number;
 }
 
+/**
+ * A suite cannot be given a reason as a test can: it carries it in its name, `… (skipped: reason)`.
+ *
+ * @param note as given to `context.skip(reason)`
+ */
+export function skippedTest(name: string, note: string | undefined): Skipped {
+  const [suffix, reason] = / \(skipped: ([^)]*)\)/u.exec(name) ?? [];
+  return suffix === undefined || note !== undefined
+    ? { test: name, reason: note }
+    : { test: name.replace(suffix, ""), reason };
+}
+
 /** The last line stands alone: `N passed, N failed, N skipped`. */
 export function summary({ passed, failed, skipped, missing, seconds }: Outcome): string {
   const lines: string[] = [];

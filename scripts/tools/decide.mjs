@@ -12,7 +12,8 @@
  * @typedef {{ kind: "ready" }
  *   | { kind: "install", packages: string[] }
  *   | { kind: "go-on", missing: Tool[], remedy: string }
- *   | { kind: "refuse", missing: Tool[], remedy: string }} Decision
+ *   | { kind: "refuse", missing: Tool[], remedy: string }
+ *   | { kind: "become-root", why: string, remedy: string }} Decision
  */
 
 /**
@@ -20,12 +21,18 @@
  * @param {string} situation.command as in `npm run <command>`
  * @param {readonly Tool[]} situation.missing
  * @param {boolean} situation.partial the command can do without, in part
+ * @param {string} [situation.needsRoot] what the command does that only root may do
  * @param {boolean} situation.ci a missing tool is a failure
  * @param {boolean} situation.tried an installation was already tried
  * @param {Machine} situation.machine
  * @returns {Decision}
  */
-export function decide({ command, missing, partial, ci, tried, machine }) {
+export function decide({ command, missing, partial, needsRoot, ci, tried, machine }) {
+  if (needsRoot !== undefined && !machine.root && (missing.length === 0 || machine.apt)) {
+    // As root it installs by itself what is missing: one command is enough. PATH, because sudo's own may lack npm.
+    const remedy = `sudo env "PATH=$PATH" npm run ${command}`;
+    return { kind: "become-root", why: needsRoot, remedy };
+  }
   if (missing.length === 0) return { kind: "ready" };
   if (machine.root && machine.apt && !tried) {
     return { kind: "install", packages: packagesOf(missing) };

@@ -16,6 +16,7 @@
  * @property {string} entry run by Node 24
  * @property {readonly string[]} tools names in {@link tools}
  * @property {boolean} [partial] may go on with what can run when a tool is missing
+ * @property {string} [root] what it does that only root may do
  */
 
 /** @type {readonly Tool[]} */
@@ -70,7 +71,11 @@ const everything = tools.map((tool) => tool.name);
 
 /** @type {Readonly<Record<string, Command>>} */
 export const commands = {
-  demo: { entry: "test/demo/main.ts", tools: everything },
+  demo: {
+    entry: "test/demo/main.ts",
+    tools: everything,
+    root: "sets up the runner's namespaces and users",
+  },
   test: { entry: "scripts/test.ts", tools: everything, partial: true },
   check: { entry: "scripts/check.ts", tools: ["git"] },
   bench: { entry: "test/bench/main.ts", tools: everything },

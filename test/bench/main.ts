@@ -8,7 +8,8 @@ const benchmarks: Record<string, (args: string[]) => Promise<void>> = { build, i
 const [name = "", ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
-  process.stderr.write(`Unknown benchmark '${name}'. One of: ${Object.keys(benchmarks).join(", ")}.\n`);
+  if (name !== "") process.stderr.write(`There is no benchmark ${JSON.stringify(name)}.\n\n`);
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(benchmarks).join("|")} [--json FILE]\n`);
   process.exit(2);
 }
 await benchmark(args);

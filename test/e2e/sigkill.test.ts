@@ -4,9 +4,9 @@ import { derivation, flake } from "../demo/scenarios/flakes.ts";
 import { Stage } from "../demo/stage.ts";
 import { startStack, type Stack } from "../support/stack.ts";
 
-const missing = cannotRun("nix", "bwrap");
+const missing = cannotRun("root", "nix", "bwrap", "busybox", "ip");
 
-describe.skipIf(missing !== undefined)(`whatever is killed${missing === undefined ? "" : `: ${missing}`}`, () => {
+describe.skipIf(missing !== undefined)(`whatever is killed${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await startStack();

@@ -5,9 +5,9 @@ import { Stage } from "../demo/stage.ts";
 import { startStack, type Stack } from "../support/stack.ts";
 
 /** What the demo tells is what the suite checks: each story on a real Worker, a real runner and real Nix. */
-const missing = cannotRun("nix", "bwrap");
+const missing = cannotRun("root", "nix", "bwrap", "busybox", "ip");
 
-describe.skipIf(missing !== undefined)(`stories${missing === undefined ? "" : `: ${missing}`}`, () => {
+describe.skipIf(missing !== undefined)(`stories${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await startStack();

@@ -41,6 +41,19 @@ test("someone else gets one command; tests go on, what cannot do without is refu
   });
 });
 
+test("what only root may do is run as root, which installs the rest", () => {
+  const demo = { ...situation, command: "demo", partial: false, needsRoot: "sets up users" };
+  const become = {
+    kind: "become-root",
+    why: "sets up users",
+    remedy: 'sudo env "PATH=$PATH" npm run demo',
+  };
+  expect(decide({ ...demo, machine: user })).toEqual(become);
+  expect(decide({ ...demo, machine: user, missing: [] })).toEqual(become);
+  expect(decide({ ...demo, missing: [] })).toEqual({ kind: "ready" });
+  expect(decide(demo).kind).toBe("install");
+});
+
 test("CI=true makes a missing tool a failure", () => {
   expect(decide({ ...situation, machine: user, ci: true }).kind).toBe("refuse");
 });

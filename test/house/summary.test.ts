@@ -1,10 +1,19 @@
 import { expect, test } from "vitest";
-import { summary } from "../../scripts/test/summary.ts";
+import { skippedTest, summary } from "../../scripts/test/summary.ts";
 
 const outcome = { passed: 3, failed: 1, skipped: [], missing: [], seconds: 2.34 };
 
 test("the counts stand alone on the last line, the seconds before it", () => {
   expect(summary(outcome)).toBe("2.3 seconds\n3 passed, 1 failed, 0 skipped");
+});
+
+test("a suite says its reason in its name", () => {
+  const reason = "isolation is set up by root";
+  expect(skippedTest(`a.test.ts > builds (skipped: ${reason}) > one`, undefined)).toEqual({
+    test: "a.test.ts > builds > one",
+    reason,
+  });
+  expect(skippedTest("a.test.ts > one", "why")).toEqual({ test: "a.test.ts > one", reason: "why" });
 });
 
 test("what could not run is listed with its reason", () => {

@@ -9,9 +9,7 @@ export { runInternalCommand } from "./commands.ts";
 export { IsolationConfiguration } from "./configuration.ts";
 export type { RawIsolationConfiguration } from "./configuration.ts";
 export type { Isolation } from "./isolation.ts";
-export type { Preflight } from "./preflight.ts";
-export type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
-export type { AgentCommand, Supervised, SupervisedEnd } from "./supervisor.ts";
+export type { IsolatedJob, SandboxResult } from "./sandbox-run.ts";
 export { StateDirectoryTaken, supervise } from "./supervisor.ts";
 
 export type IsolationChoice =

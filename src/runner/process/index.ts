@@ -1,9 +1,8 @@
 export type { Environment } from "./environment.ts";
 export { inheritedEnvironment } from "./environment.ts";
 export { signalGroup } from "./group.ts";
-export type { ProcessEnd, ProcessResult, StartFailure } from "./result.ts";
+export type { ProcessEnd, ProcessResult } from "./result.ts";
 export { describeEnd, succeeded } from "./result.ts";
-export type { RunOptions } from "./run.ts";
 export { MAX_OUTPUT, run } from "./run.ts";
-export type { RunningProcess, StartOptions } from "./start.ts";
+export type { RunningProcess } from "./start.ts";
 export { GRACE_MS, start } from "./start.ts";

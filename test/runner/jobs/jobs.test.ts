@@ -56,9 +56,7 @@ describeIsolated("jobs from specification to verdict", () => {
     };
   }
 
-  async function perform(
-    spec: Specification,
-  ): Promise<{
+  async function perform(spec: Specification): Promise<{
     verdict: Verdict;
     attributes: Attribute[];
     results: AttributeResult[];

@@ -1,13 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { BuildOptions } from "../../../src/runner/nix/build/index.ts";
-import { build } from "../../../src/runner/nix/build/index.ts";
-import type { RunMemory } from "../../../src/runner/nix/build/failure.ts";
-import { runMemory } from "../../../src/runner/nix/build/failure.ts";
-import type { Workspace } from "../../../src/runner/nix/launch.ts";
-import type { AttributeResult } from "../../../src/protocol/attribute.ts";
-import { lineSplitter } from "../../../src/runner/nix/log/lines.ts";
 import { describeIsolated, hostProcesses } from "../isolation/support.ts";
+import { buildAllIn, instantiateIn } from "./building.ts";
 import type { NixForTest } from "./support.ts";
 import { flake, nixForTest } from "./support.ts";
 
@@ -20,72 +14,9 @@ describeIsolated("building by real Nix, through the daemon", () => {
     await nix?.close();
   });
 
-  /** Instantiates and gives name → derivation. */
-  async function instantiate(set: string): Promise<Map<string, string>> {
-    const expression = `let mk = name: script: deps: derivation { inherit name deps; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" script ]; };
-      in builtins.mapAttrs (name: d: d.drvPath) (${set})`;
-    const result = await nix.workspace.launch({
-      argv: ["nix", "eval", "--json", "--impure", "--expr", expression],
-      network: "none",
-    });
-    expect(new TextDecoder().decode(result.stderr) + result.exitCode).toMatch(/0$/u);
-    return new Map(
-      Object.entries(JSON.parse(new TextDecoder().decode(result.stdout)) as Record<string, string>),
-    );
-  }
-
-  interface Outcome {
-    readonly verdicts: Map<string, AttributeResult>;
-    readonly logs: Map<string, string>;
-  }
-
-  async function buildAll(
-    drvs: ReadonlyMap<string, string>,
-    more: {
-      memory?: RunMemory;
-      limits?: { buildSeconds: number; silentSeconds: number };
-      signal?: AbortSignal;
-      onLog?: () => void | Promise<void>;
-      /** Stands between the build and its programs. */
-      through?: (workspace: Workspace) => Workspace;
-      slots?: number;
-      oomKills?: BuildOptions["oomKills"];
-      clock?: BuildOptions["clock"];
-    } = {},
-  ): Promise<Outcome> {
-    const verdicts = new Map<string, AttributeResult>();
-    const logs = new Map<string, string>();
-    const { through = (workspace) => workspace, slots, oomKills, clock } = more;
-    await build({
-      workspace: through(nix.workspace),
-      facts: nix.facts,
-      ...(slots === undefined ? {} : { slots }),
-      ...(oomKills === undefined ? {} : { oomKills }),
-      ...(clock === undefined ? {} : { clock }),
-      limits: more.limits ?? { buildSeconds: 60, silentSeconds: 60 },
-      memory: more.memory ?? runMemory(),
-      goals: [...drvs].map(([name, drv]) => ({ selection: 0, path: [name], drv })),
-      signal: more.signal ?? new AbortController().signal,
-      now: () => performance.now(),
-      say: () => {},
-      sink: {
-        async results(list) {
-          for (const result of list) {
-            expect(verdicts.has(result.path[0]!), "one result for each attribute").toBe(false);
-            verdicts.set(result.path[0]!, result);
-          }
-        },
-        log: (stream) => ({
-          async write(bytes) {
-            logs.set(stream, (logs.get(stream) ?? "") + new TextDecoder().decode(bytes));
-            await more.onLog?.();
-          },
-          async close() {},
-        }),
-      },
-    });
-    return { verdicts, logs };
-  }
+  const instantiate = (set: string) => instantiateIn(nix, set);
+  const buildAll = (drvs: ReadonlyMap<string, string>, more?: Parameters<typeof buildAllIn>[2]) =>
+    buildAllIn(nix, drvs, more);
 
   test("each way to fail has its verdict, and a good one beside it is built", async () => {
     const drvs = await instantiate(`{
@@ -160,142 +91,6 @@ describeIsolated("building by real Nix, through the daemon", () => {
     expect(verdicts.size).toBe(100);
   });
 
-  /** Counts the builders that Nix starts, by the derivation's name, and can leave out arguments or let a process die. */
-  function counting(
-    counts: Map<string, number>,
-    more: { without?: readonly string[]; upon?: (name: string, stop: () => void) => void } = {},
-  ): (workspace: Workspace) => Workspace {
-    return (workspace) => ({
-      ...workspace,
-      launch: (request) => {
-        const dies = new AbortController();
-        const [program, ...args] = request.argv;
-        const left = args.filter(
-          (argument, index) =>
-            !more.without?.includes(argument) && !more.without?.includes(args[index - 1] ?? ""),
-        );
-        const lines = lineSplitter((line) => {
-          const name = /"text":"building '[^']{44}([^']*)\.drv'"/u.exec(line)?.[1];
-          if (name === undefined) return;
-          counts.set(name, (counts.get(name) ?? 0) + 1);
-          more.upon?.(name, () => dies.abort());
-        });
-        return workspace
-          .launch({
-            ...request,
-            argv: [program, ...left],
-            signal: AbortSignal.any([dies.signal, ...(request.signal ? [request.signal] : [])]),
-            onStderr: (chunk) => {
-              request.onStderr?.(chunk);
-              lines.push(chunk);
-            },
-          })
-          .then((result) =>
-            dies.signal.aborted ? { ...result, cancelled: false, exitCode: null } : result,
-          );
-      },
-    });
-  }
-  const OWN_CLOCK = {
-    clock: { marginMs: 0, tickMs: 50 },
-    slots: 1,
-  };
-  const NIX_LIMITS = ["--timeout", "--max-silent-time"];
-
-  test.each([
-    ["timed-out", "while :; do echo on; done", { buildSeconds: 2, silentSeconds: 60 }],
-    ["silent", "while :; do :; done", { buildSeconds: 60, silentSeconds: 2 }],
-  ] as const)(
-    "our own clock: %s where Nix ends nothing, and what failed before is not built again",
-    async (kind, script, limits) => {
-      const drvs = await instantiate(
-        `{ endless = mk "z-endless-${kind}" "${script}" []; }
-        // builtins.listToAttrs (builtins.genList (i: { name = "bad" + toString i; value = mk "bad-${kind}-\${toString i}" "echo no; exit 3" []; }) 3)
-        // builtins.listToAttrs (builtins.genList (i: { name = "good" + toString i; value = mk "good-${kind}-\${toString i}" "echo > $out" []; }) 3)`,
-      );
-      const counts = new Map<string, number>();
-      const { verdicts } = await buildAll(drvs, {
-        limits,
-        ...OWN_CLOCK,
-        through: counting(counts, { without: NIX_LIMITS }),
-      });
-      const kinds = Object.fromEntries(
-        [...verdicts].map(([name, { verdict }]) => [name, verdict.kind]),
-      );
-      expect(kinds).toEqual({
-        endless: kind,
-        bad0: "failed",
-        bad1: "failed",
-        bad2: "failed",
-        good0: "succeeded",
-        good1: "succeeded",
-        good2: "succeeded",
-      });
-      for (const [name, count] of counts) expect([name, count]).toEqual([name, 1]);
-      for (const name of ["bad0", "bad1", "bad2"])
-        expect(verdicts.get(name)?.verdict).toMatchObject({
-          logTail: expect.stringMatching(/^no/u),
-        });
-    },
-  );
-
-  test("what nothing explains is tried once more, alone, and then is infrastructure; what stands on it waits", async () => {
-    const drvs = await instantiate(
-      `let shared = mk "lost" "echo lost; while :; do :; done" []; in { inherit shared; } // builtins.listToAttrs (builtins.genList (i: { name = "u" + toString i; value = mk "upon\${toString i}" "echo > $out" [ shared ]; }) 60)`,
-    );
-    const counts = new Map<string, number>();
-    const { verdicts } = await buildAll(drvs, {
-      through: counting(counts, { upon: (name, stop) => name === "lost" && stop() }),
-    });
-    expect(verdicts.get("shared")?.verdict).toMatchObject({
-      kind: "infrastructure",
-      message: expect.stringContaining("tried twice"),
-    });
-    for (let i = 0; i < 60; i += 1)
-      expect(verdicts.get(`u${i}`)?.verdict).toMatchObject({
-        kind: "dependency-failed",
-        cause: drvs.get("shared"),
-        verdict: "infrastructure",
-      });
-    expect([...counts]).toEqual([["lost", 2]]);
-  });
-
-  test("a process that dies once costs nobody a verdict", async () => {
-    const drvs = await instantiate(
-      `let shared = mk "once" "echo > $out" []; in builtins.listToAttrs (builtins.genList (i: { name = "o" + toString i; value = mk "onceupon\${toString i}" "echo > $out" [ shared ]; }) 5)`,
-    );
-    const counts = new Map<string, number>();
-    let died = false;
-    const { verdicts } = await buildAll(drvs, {
-      through: counting(counts, {
-        upon: (name, stop) => {
-          if (name === "once" && !died) stop();
-          died = true;
-        },
-      }),
-    });
-    expect(new Set([...verdicts.values()].map(({ verdict }) => verdict.kind))).toEqual(
-      new Set(["succeeded"]),
-    );
-  });
-
-  test("two jobs of a run at once build a failing dependency once", async () => {
-    const drvs = await instantiate(
-      `let bad = mk "both-bad" "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exit 9" []; in { a = mk "both-a" "echo > $out" [ bad ]; b = mk "both-b" "echo > $out" [ bad ]; }`,
-    );
-    const counts = new Map<string, number>();
-    const memory = runMemory();
-    const outcomes = await Promise.all(
-      ["a", "b"].map((name) =>
-        buildAll(new Map([[name, drvs.get(name)!]]), { memory, through: counting(counts) }),
-      ),
-    );
-    for (const { verdicts } of outcomes)
-      for (const { verdict } of verdicts.values())
-        expect(verdict).toMatchObject({ kind: "dependency-failed", verdict: "failed" });
-    expect([...counts]).toEqual([["both-bad", 1]]);
-  });
-
   test.each([
     ["and the kernel has counted one more: want of memory", 1, { kind: "out-of-memory" }],
     [
@@ -323,22 +118,6 @@ describeIsolated("building by real Nix, through the daemon", () => {
       },
     });
     expect(verdicts.get("killed")?.verdict).toMatchObject(verdict);
-  });
-
-  test("what failed in an earlier slice of the run is not tried again", async () => {
-    const drvs = await instantiate(
-      `rec { bad = mk "memory-bad" "exit 4" []; above = mk "memory-above" "echo > $out" [ bad ]; }`,
-    );
-    const memory = runMemory();
-    await buildAll(new Map([["bad", drvs.get("bad")!]]), { memory });
-    nix.started.length = 0;
-    const { verdicts } = await buildAll(drvs, { memory });
-    expect(verdicts.get("bad")?.verdict).toMatchObject({ kind: "failed", exitCode: 4 });
-    expect(verdicts.get("above")?.verdict).toMatchObject({
-      kind: "dependency-failed",
-      cause: drvs.get("bad"),
-    });
-    expect(nix.started.some(([, what]) => what === "--realise")).toBe(false);
   });
 
   test("a chain longer than a batch", async () => {

@@ -1,7 +1,6 @@
 import type { BuildOptions } from "./session.ts";
 import { Session } from "./session.ts";
 
-export type { Goal } from "./ledger.ts";
 export type { BuildOptions } from "./session.ts";
 
 /** Builds the goals. Their results go to the sink as they become known; each goal gets exactly one. */

@@ -2,7 +2,6 @@ import { stripVTControlCharacters } from "node:util";
 
 /** Nix's own texts and what users print, made fit for a report: no escape sequences, no control characters but tab and newline. */
 export function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
   return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f]/gu, "");
 }
 

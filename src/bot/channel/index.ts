@@ -26,7 +26,7 @@
  */
 export type { AttemptClaims } from "./claims.ts";
 export { claimsOf, withClaims } from "./claims.ts";
-export type { ChannelHandler, Received, Reply } from "./channel.ts";
+export type { Reply } from "./channel.ts";
 export { Channel } from "./channel.ts";
 export { dataReply } from "./reply.ts";
 export { closeSocket, openSocket, send } from "./socket.ts";

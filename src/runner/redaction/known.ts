@@ -6,7 +6,6 @@ import type { Needles } from "./needles.ts";
  * What may stand between the characters of a secret without changing it for a reader: line breaks, and colours and other
  * control sequences of terminals (CSI, ECMA-48 5.4), also one whose end has not arrived yet.
  */
-// oxlint-disable-next-line no-control-regex -- control sequences are what this is about
 const LEFT_OUT =
   /(?:[\r\n]+|\u001b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\u001b(?:\[[0-?]{0,64}[ -/]{0,8})?$)+/gu;
 

@@ -10,14 +10,7 @@ import {
 } from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
-
-type Agent = {
-  runner: FleetRunner;
-  connected: boolean;
-  holds: Map<string, { attempt: number; state: "running" | "ended"; verdict: Verdict | null }>;
-  inbox: (() => void)[];
-  outbox: (() => void)[];
-};
+import { type Agent, newAgents } from "./agents.ts";
 
 const SUCCEEDED: Verdict = { kind: "succeeded", reused: false };
 
@@ -40,25 +33,7 @@ export class Simulation {
   #unsent: (() => void)[] = [];
 
   constructor() {
-    this.#agents = [0, 1, 2].map((index) => ({
-      runner: {
-        runner: `r${index}`,
-        class: "c",
-        pool: "trusted",
-        repositories: null,
-        systems: ["x86_64-linux"],
-        features: index === 0 ? ["kvm"] : [],
-        online: true,
-        draining: false,
-        leaseUntil: 0,
-        slots: 2,
-        used: 0,
-      },
-      connected: false,
-      holds: new Map(),
-      inbox: [],
-      outbox: [],
-    }));
+    this.#agents = newAgents();
     for (const agent of this.#agents) this.#connect(agent);
   }
 

@@ -137,7 +137,6 @@ describe("a known secret", () => {
             written = written.slice(0, from) + text + written.slice(from);
           }
           const whole = Buffer.concat([noise(3, 40), Buffer.from(written, "latin1"), noise(4, 40)]);
-          // oxlint-disable-next-line no-control-regex -- control sequences are what this is about
           const seen = stream([secret], cut(whole, at)).replaceAll(
             /[\r\n]|\u001b\[[0-?]*[@-~]/gu,
             "",

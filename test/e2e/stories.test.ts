@@ -17,7 +17,7 @@ describe.skipIf(missing !== undefined)(`stories${missing === undefined ? "" : ` 
   });
 
   for (const scenario of scenarios) {
-    test(scenario.name, async () => {
+    test(`${scenario.name}`, async () => {
       await scenario.play(new Stage(stack));
       expect(stack.github.ledger()).toEqual([]);
     });

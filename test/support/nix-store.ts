@@ -1,9 +1,8 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { commandLines } from "./runner.ts";
 
 const run = promisify(execFile);
 
@@ -48,4 +47,11 @@ export class NixStore {
   async builders(): Promise<string[]> {
     return commandLines();
   }
+}
+
+/** Command lines of every process on this machine. */
+async function commandLines(): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line !== "").map((line) => line.replaceAll("\0", " ").trim());
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { NixStore } from "./nix-store.ts";
@@ -95,11 +95,4 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
 /** A store's files are read-only; root may remove them, once nothing is mounted there any more. */
 async function removeStore(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-}
-
-/** Command lines of every process on this machine. */
-export async function commandLines(): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name));
-  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
-  return lines.filter((line) => line !== "").map((line) => line.replaceAll("\0", " ").trim());
 }

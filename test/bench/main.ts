@@ -9,7 +9,9 @@ const [name = "", ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
   if (name !== "") process.stderr.write(`There is no benchmark ${JSON.stringify(name)}.\n\n`);
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(benchmarks).join("|")} [--json FILE]\n`);
+  process.stderr.write(
+    `usage: npm run bench -- ${Object.keys(benchmarks).join("|")} [--json FILE]\n`,
+  );
   process.exit(2);
 }
 await benchmark(args);

@@ -27,7 +27,11 @@ export function keepAlive(stack: Stack, say: (line: string) => void): { stop(): 
   };
   const loop = async () => {
     while (!stopping) {
-      await look().catch((error: unknown) => say(`looking after the parts failed: ${error instanceof Error ? error.message : String(error)}`));
+      await look().catch((error: unknown) =>
+        say(
+          `looking after the parts failed: ${error instanceof Error ? error.message : String(error)}`,
+        ),
+      );
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     }
   };

@@ -36,7 +36,9 @@ if (values.help) {
 const chosen = choose(values.only);
 // Before anything starts: whoever presses Ctrl-C early leaves nothing behind either.
 const stop = untilStopped();
-process.stderr.write("demo: starting a Worker, a double of GitHub, and a runner with a Nix store of its own (some seconds)\n");
+process.stderr.write(
+  "demo: starting a Worker, a double of GitHub, and a runner with a Nix store of its own (some seconds)\n",
+);
 const stack = await startStack();
 const alive = keepAlive(stack, (line) => process.stderr.write(`demo: ${line}\n`));
 let failed = false;
@@ -45,13 +47,16 @@ try {
   else {
     failed = !(await tell(stack));
     if (!values.once && !stop.signal.aborted) {
-      process.stdout.write(`\nLook at GitHub's side: ${stack.github.url}/html/${stack.accounts.owner.login}/clean/pull/1\nSnowcat's own health:  ${stack.worker.url}/health\nCtrl-C ends everything.\n`);
+      process.stdout.write(
+        `\nLook at GitHub's side: ${stack.github.url}/html/${stack.accounts.owner.login}/clean/pull/1\nSnowcat's own health:  ${stack.worker.url}/health\nCtrl-C ends everything.\n`,
+      );
       await stop.asked;
     }
   }
 } finally {
   await alive.stop();
-  if (values.log !== undefined) await writeFile(values.log, [...stack.worker.log, ...stack.runner.lines, ""].join("\n"));
+  if (values.log !== undefined)
+    await writeFile(values.log, [...stack.worker.log, ...stack.runner.lines, ""].join("\n"));
   await stack.stop();
 }
 process.exit(failed ? 1 : 0);
@@ -70,19 +75,29 @@ async function tell(on: Stack): Promise<boolean> {
     print(outcome);
   }
   const ledger = on.github.ledger();
-  for (const entry of ledger) process.stdout.write(`GitHub would not have taken this: ${JSON.stringify(entry)}\n`);
+  for (const entry of ledger)
+    process.stdout.write(`GitHub would not have taken this: ${JSON.stringify(entry)}\n`);
   const good = outcomes.filter((outcome) => outcome.ok).length;
   process.stdout.write(`\n${good} of ${outcomes.length} stories went as they should.\n`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ scenarios: outcomes.map(plain), ledger }, null, 2)}\n`);
+  if (values.json !== undefined)
+    await writeFile(
+      values.json,
+      `${JSON.stringify({ scenarios: outcomes.map(plain), ledger }, null, 2)}\n`,
+    );
   return good === outcomes.length && ledger.length === 0;
 }
 
 function print(outcome: Outcome): void {
-  process.stdout.write(`\n${outcome.ok ? "ok  " : "FAIL"} ${outcome.name} (${outcome.seconds} s)\n`);
+  process.stdout.write(
+    `\n${outcome.ok ? "ok  " : "FAIL"} ${outcome.name} (${outcome.seconds} s)\n`,
+  );
   for (const { conclusion, name, title } of outcome.checks) {
-    process.stdout.write(`       ${(conclusion ?? "-").padEnd(16)} ${name}${title === undefined ? "" : `: ${title}`}\n`);
+    process.stdout.write(
+      `       ${(conclusion ?? "-").padEnd(16)} ${name}${title === undefined ? "" : `: ${title}`}\n`,
+    );
   }
-  if (outcome.error !== undefined) process.stdout.write(`${outcome.error.replaceAll(/^/gmu, "       ")}\n`);
+  if (outcome.error !== undefined)
+    process.stdout.write(`${outcome.error.replaceAll(/^/gmu, "       ")}\n`);
 }
 
 /** As `--json` promises it: names and conclusions, which do not change with the wording. */
@@ -93,9 +108,13 @@ function plain({ checks, ...outcome }: Outcome): object {
 function choose(only: string | undefined) {
   if (only === undefined) return scenarios;
   const wanted = only.split(",");
-  const found = scenarios.filter(({ name, group }) => wanted.includes(group) || wanted.includes(name));
+  const found = scenarios.filter(
+    ({ name, group }) => wanted.includes(group) || wanted.includes(name),
+  );
   if (found.length > 0) return found;
-  process.stderr.write(`--only ${JSON.stringify(only)} names nothing. Groups: main. Stories:\n${scenarios.map(({ name }) => `  ${name}\n`).join("")}`);
+  process.stderr.write(
+    `--only ${JSON.stringify(only)} names nothing. Groups: main. Stories:\n${scenarios.map(({ name }) => `  ${name}\n`).join("")}`,
+  );
   process.exit(2);
 }
 

@@ -20,7 +20,11 @@ export class Stage {
   }
 
   /** A repository with a first commit on `main`; `required` protects `main`. */
-  async project(name: string, files: Tree, options: { required?: string[] } = {}): Promise<Project> {
+  async project(
+    name: string,
+    files: Tree,
+    options: { required?: string[] } = {},
+  ): Promise<Project> {
     const owner = this.stack.accounts.owner;
     const repository = await this.github.createRepository({ owner, name, files });
     if (options.required !== undefined) {
@@ -39,13 +43,22 @@ export class Stage {
   /** The truth: what Nix says is valid in the runner's store, by evaluating the branch's tree there. */
   async expectBuilt(project: Project, branch: string, attributes: string[]): Promise<void> {
     for (const attribute of attributes) {
-      const output = await this.stack.runner.nix.outPath(this.github.cloneUrl(project.repository), branch, attribute);
-      expect(await this.stack.runner.nix.valid(output), `${attribute} of ${branch} is in the runner's store`, output);
+      const output = await this.stack.runner.nix.outPath(
+        this.github.cloneUrl(project.repository),
+        branch,
+        attribute,
+      );
+      expect(
+        await this.stack.runner.nix.valid(output),
+        `${attribute} of ${branch} is in the runner's store`,
+        output,
+      );
     }
   }
 
   async expectNoBuilder(name: string): Promise<void> {
-    const gone = async () => !(await this.stack.runner.nix.builders()).some((argv) => argv.includes(name));
+    const gone = async () =>
+      !(await this.stack.runner.nix.builders()).some((argv) => argv.includes(name));
     await eventually(gone, `no builder of '${name}' is left`);
   }
 }
@@ -67,7 +80,12 @@ export class Project {
 
   /** Commits the files on top of the branch (made from `main` when it is new) and pushes. */
   async push(branch: string, files: Tree): Promise<string> {
-    return this.#github.commit(this.repository, { branch, files, as: this.account, message: `Change ${Object.keys(files).join(", ")}` });
+    return this.#github.commit(this.repository, {
+      branch,
+      files,
+      as: this.account,
+      message: `Change ${Object.keys(files).join(", ")}`,
+    });
   }
 
   async pushEmpty(branch: string, message: string): Promise<string> {
@@ -104,12 +122,20 @@ export class Project {
       const runs = this.checkRuns(sha);
       return runs.length > (options.moreThan ?? 0) && new Checks(runs).complete();
     };
-    await eventually(done, `the checks of ${this.repository.name} ${sha.slice(0, 7)} are completed`, () => this.checks(sha).seen());
+    await eventually(
+      done,
+      `the checks of ${this.repository.name} ${sha.slice(0, 7)} are completed`,
+      () => this.checks(sha).seen(),
+    );
     return this.checks(sha);
   }
 
   async until(sha: string, name: string, status: string): Promise<void> {
-    await eventually(() => this.checks(sha).status(name) === status, `'${name}' is ${status}`, () => this.checks(sha).seen());
+    await eventually(
+      () => this.checks(sha).status(name) === status,
+      `'${name}' is ${status}`,
+      () => this.checks(sha).seen(),
+    );
   }
 
   async rerequest(sha: string, name: string): Promise<void> {
@@ -132,11 +158,17 @@ export class Pull {
   async merge(): Promise<{ merged: boolean; status: number }> {
     const { stack } = this.project.stage;
     const { name } = this.project.repository;
-    const response = await fetch(`${stack.github.url}/repos/${stack.accounts.owner.login}/${name}/pulls/${this.pull.number}/merge`, {
-      method: "PUT",
-      headers: { authorization: `Bearer ${stack.tokens.write}`, "content-type": "application/json" },
-      body: "{}",
-    });
+    const response = await fetch(
+      `${stack.github.url}/repos/${stack.accounts.owner.login}/${name}/pulls/${this.pull.number}/merge`,
+      {
+        method: "PUT",
+        headers: {
+          authorization: `Bearer ${stack.tokens.write}`,
+          "content-type": "application/json",
+        },
+        body: "{}",
+      },
+    );
     await response.arrayBuffer();
     return { merged: response.status === 200, status: response.status };
   }
@@ -168,11 +200,16 @@ export class Checks {
   }
 
   complete(): boolean {
-    return this.#runs.has("snowcat") && [...this.#runs.values()].every((run) => run.status === "completed");
+    return (
+      this.#runs.has("snowcat") &&
+      [...this.#runs.values()].every((run) => run.status === "completed")
+    );
   }
 
   async annotations(): Promise<{ path: string; start_line: number }[]> {
-    return [...this.#runs.values()].flatMap((run) => run.annotations as { path: string; start_line: number }[]);
+    return [...this.#runs.values()].flatMap(
+      (run) => run.annotations as { path: string; start_line: number }[],
+    );
   }
 
   /** The aggregates first, then causes in the order they came. */
@@ -181,12 +218,20 @@ export class Checks {
     const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
     return [...this.#runs.values()]
       .toSorted((a, b) => rank(a.name) - rank(b.name))
-      .map(({ name, conclusion, output }) => ({ name, conclusion, ...(output.title ? { title: output.title } : {}) }));
+      .map(({ name, conclusion, output }) => ({
+        name,
+        conclusion,
+        ...(output.title ? { title: output.title } : {}),
+      }));
   }
 }
 
 /** Looks until it holds or patience ends; then the error says what was there instead. */
-async function eventually(holds: () => boolean | Promise<boolean>, what: string, found?: () => unknown): Promise<void> {
+async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  found?: () => unknown,
+): Promise<void> {
   const until = Date.now() + PATIENCE;
   while (!(await holds())) {
     if (Date.now() > until) expect(false, `within ${PATIENCE / 1_000} s: ${what}`, found?.());

@@ -7,19 +7,22 @@ import { startStack, type Stack } from "../support/stack.ts";
 /** What the demo tells is what the suite checks: each story on a real Worker, a real runner and real Nix. */
 const missing = cannotRun("root", "nix", "bwrap", "busybox", "ip");
 
-describe.skipIf(missing !== undefined)(`stories${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  let stack: Stack;
-  beforeAll(async () => {
-    stack = await startStack();
-  });
-  afterAll(async () => {
-    await stack.stop();
-  });
-
-  for (const scenario of scenarios) {
-    test(`${scenario.name}`, async () => {
-      await scenario.play(new Stage(stack));
-      expect(stack.github.ledger()).toEqual([]);
+describe.skipIf(missing !== undefined)(
+  `stories${missing === undefined ? "" : ` (skipped: ${missing})`}`,
+  () => {
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = await startStack();
     });
-  }
-});
+    afterAll(async () => {
+      await stack.stop();
+    });
+
+    for (const scenario of scenarios) {
+      test(`${scenario.name}`, async () => {
+        await scenario.play(new Stage(stack));
+        expect(stack.github.ledger()).toEqual([]);
+      });
+    }
+  },
+);

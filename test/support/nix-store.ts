@@ -31,12 +31,30 @@ export class NixStore {
   async outPath(cloneUrl: string, branch: string, attribute: string): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), "snowcat-truth-"));
     try {
-      await run("git", ["clone", "-q", "--depth", "1", "--branch", branch, cloneUrl, join(directory, "tree")]);
+      await run("git", [
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        "--branch",
+        branch,
+        cloneUrl,
+        join(directory, "tree"),
+      ]);
       await rm(join(directory, "tree/.git"), { recursive: true });
       await writeFile(join(directory, "registry.json"), JSON.stringify({ flakes: [], version: 2 }));
       const { stdout } = await run("nix", [
-        "--extra-experimental-features", "nix-command flakes", "--store", `local?root=${join(directory, "store")}`, "eval", "--raw", "--no-write-lock-file",
-        "--option", "flake-registry", join(directory, "registry.json"), `path:${join(directory, "tree")}#${attribute}.outPath`,
+        "--extra-experimental-features",
+        "nix-command flakes",
+        "--store",
+        `local?root=${join(directory, "store")}`,
+        "eval",
+        "--raw",
+        "--no-write-lock-file",
+        "--option",
+        "flake-registry",
+        join(directory, "registry.json"),
+        `path:${join(directory, "tree")}#${attribute}.outPath`,
       ]);
       return stdout;
     } finally {
@@ -52,6 +70,8 @@ export class NixStore {
 /** Command lines of every process on this machine. */
 async function commandLines(): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name));
-  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
   return lines.filter((line) => line !== "").map((line) => line.replaceAll("\0", " ").trim());
 }

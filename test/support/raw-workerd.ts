@@ -13,13 +13,24 @@ const ROOT = resolve(import.meta.dirname, "../..");
 export async function bundleWorker(): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), "snowcat-worker-"));
   const args = ["deploy", "--dry-run", "--outdir", out, "--config", join(ROOT, "wrangler.toml")];
-  const child = spawn(process.execPath, [join(ROOT, "node_modules/wrangler/bin/wrangler.js"), ...args], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_HIDE_BANNER: "true", CI: "1" },
-  });
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, "node_modules/wrangler/bin/wrangler.js"), ...args],
+    {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        WRANGLER_SEND_METRICS: "false",
+        CLOUDFLARE_CF_FETCH_ENABLED: "false",
+        WRANGLER_HIDE_BANNER: "true",
+        CI: "1",
+      },
+    },
+  );
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => (output += String(chunk)));
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`wrangler could not bundle the Worker:\n${output}`);
   return out;
@@ -36,7 +47,10 @@ export type RawWorkerd = {
  * The bundle in workerd itself, without wrangler or Miniflare around it: SQLite objects on disk, variables as given.
  * D1 and R2 are simulators of Miniflare's and absent here, so this serves for what needs neither.
  */
-export async function startRawWorkerd(bundle: string, variables: Record<string, string>): Promise<RawWorkerd> {
+export async function startRawWorkerd(
+  bundle: string,
+  variables: Record<string, string>,
+): Promise<RawWorkerd> {
   const state = await mkdtemp(join(tmpdir(), "snowcat-state-"));
   await mkdir(join(state, "objects"));
   const wrangler = parse(await readFile(join(ROOT, "wrangler.toml"), "utf8")) as Wrangler;
@@ -45,9 +59,13 @@ export async function startRawWorkerd(bundle: string, variables: Record<string, 
   const text = capnp(wrangler, join(state, "objects"), variables);
   const config = join(state, "config.capnp");
   await writeFile(config, text, { mode: 0o600 });
-  const child = spawn(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", config, "--control-fd=3"], {
-    stdio: ["ignore", "ignore", "ignore", "pipe"],
-  });
+  const child = spawn(
+    join(ROOT, "node_modules/workerd/bin/workerd"),
+    ["serve", config, "--control-fd=3"],
+    {
+      stdio: ["ignore", "ignore", "ignore", "pipe"],
+    },
+  );
   const port = await listening(child);
   return {
     url: `http://127.0.0.1:${port}`,
@@ -68,7 +86,7 @@ async function ticks(pid: number): Promise<number> {
 }
 
 async function idle(pid: number): Promise<void> {
-  for (let quiet = 0, last = await ticks(pid); quiet < 5; ) {
+  for (let quiet = 0, last = await ticks(pid); quiet < 5;) {
     await new Promise((resolve_) => setTimeout(resolve_, 100));
     const used = await ticks(pid);
     quiet = used - last <= 1 ? quiet + 1 : 0;

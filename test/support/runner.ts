@@ -38,11 +38,22 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
   const stateDirectory = await mkdtemp("/var/tmp/snowcat-");
   const config = join(stateDirectory, "runner.json");
   const uidBase = 41_000 + 100 * (ranges++ % 50);
-  await writeFile(config, JSON.stringify({
-    url: input.url, name: input.name, slots: input.slots, stateDirectory, minimumFreeBytes: 0,
-    isolation: { uidBase, jobUsers: 16, buildUsers: 16, egress: input.egress },
-  }));
-  const enrol = spawn(process.execPath, [join(ROOT, "src/runner/main.ts"), "enrol", "--config", config], { stdio: ["pipe", "ignore", "pipe"] });
+  await writeFile(
+    config,
+    JSON.stringify({
+      url: input.url,
+      name: input.name,
+      slots: input.slots,
+      stateDirectory,
+      minimumFreeBytes: 0,
+      isolation: { uidBase, jobUsers: 16, buildUsers: 16, egress: input.egress },
+    }),
+  );
+  const enrol = spawn(
+    process.execPath,
+    [join(ROOT, "src/runner/main.ts"), "enrol", "--config", config],
+    { stdio: ["pipe", "ignore", "pipe"] },
+  );
   enrol.stdin.end(input.code);
   let refused = "";
   enrol.stderr.on("data", (chunk) => (refused += String(chunk)));
@@ -53,17 +64,31 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
   let child: ChildProcess | null = null;
   const start = async () => {
     // When this process is killed, so is the supervisor, and with it all that it started.
-    const started = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, join(ROOT, "src/runner/main.ts"), "runner", "--config", config], {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: { PATH: process.env["PATH"] ?? "" },
-    });
+    const started = spawn(
+      "setpriv",
+      [
+        "--pdeathsig",
+        "KILL",
+        process.execPath,
+        join(ROOT, "src/runner/main.ts"),
+        "runner",
+        "--config",
+        config,
+      ],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { PATH: process.env["PATH"] ?? "" },
+      },
+    );
     child = started;
     const ready = Promise.withResolvers<void>();
     createInterface({ input: started.stderr }).on("line", (line) => {
       lines.push(line);
       if (/snowcat: connected/u.test(line)) ready.resolve();
     });
-    started.once("exit", (status) => ready.reject(new Error(`the runner ended with ${status}:\n${lines.slice(-30).join("\n")}`)));
+    started.once("exit", (status) =>
+      ready.reject(new Error(`the runner ended with ${status}:\n${lines.slice(-30).join("\n")}`)),
+    );
     await ready.promise;
     started.removeAllListeners("exit");
   };
@@ -78,10 +103,11 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
     nix: new NixStore(join(stateDirectory, "store")),
     stateDirectory,
     lines,
-    jobs: () => lines.flatMap((line) => {
-      const found = /^snowcat: (\S+) attempt \d+: (evaluate|build) for /u.exec(line);
-      return found === null ? [] : [{ job: found[1] as string, kind: found[2] as string }];
-    }),
+    jobs: () =>
+      lines.flatMap((line) => {
+        const found = /^snowcat: (\S+) attempt \d+: (evaluate|build) for /u.exec(line);
+        return found === null ? [] : [{ job: found[1] as string, kind: found[2] as string }];
+      }),
     alive: () => child !== null && child.exitCode === null && child.signalCode === null,
     kill: () => end("SIGKILL"),
     restart: start,

@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { CodeReply } from "../../src/protocol/enrolment.ts";
 import type { Pool } from "../../src/protocol/identifiers.ts";
-import { startGitHub, type Account, type App, type GitHub, type GitHubOptions, type Installation } from "../github/index.ts";
+import {
+  startGitHub,
+  type Account,
+  type App,
+  type GitHub,
+  type GitHubOptions,
+  type Installation,
+} from "../github/index.ts";
 import { startRunner, type RunningRunner } from "./runner.ts";
 import { startWorker, type RunningWorker } from "./worker.ts";
 
@@ -43,7 +50,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function start(options: StackOptions, started: (() => Promise<void>)[], stop: () => Promise<void>): Promise<Stack> {
+async function start(
+  options: StackOptions,
+  started: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Stack> {
   const github = await startGitHub(options.github);
   started.push(() => github.close());
   const owner = github.createAccount({ login: "acme" });
@@ -60,29 +71,57 @@ async function start(options: StackOptions, started: (() => Promise<void>)[], st
   const installation = github.install(app, owner);
   const runners: RunningRunner[] = [];
   const addRunner = async ({ name, pool }: { name: string; pool: Pool }) => {
-    const code = await enrolmentCode(worker, { account: owner.id, pool, class: name, repositories: null });
-    const runner = await startRunner({ url: worker.url, name, code, slots: options.slots ?? 2, egress: [new URL(github.url).host] });
+    const code = await enrolmentCode(worker, {
+      account: owner.id,
+      pool,
+      class: name,
+      repositories: null,
+    });
+    const runner = await startRunner({
+      url: worker.url,
+      name,
+      code,
+      slots: options.slots ?? 2,
+      egress: [new URL(github.url).host],
+    });
     runners.push(runner);
     started.push(() => runner.stop());
     return runner;
   };
   const runner = await addRunner({ name: "trusted", pool: "trusted" });
   return {
-    github, app, installation, worker, runner, webhookSecret, addRunner,
+    github,
+    app,
+    installation,
+    worker,
+    runner,
+    webhookSecret,
+    addRunner,
     accounts: { owner, stranger },
-    tokens: { write: github.createUserToken(owner.login), none: github.createUserToken(stranger.login) },
-    jobs: async (repository) => runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
+    tokens: {
+      write: github.createUserToken(owner.login),
+      none: github.createUserToken(stranger.login),
+    },
+    jobs: async (repository) =>
+      runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
     stop,
   };
 }
 
 /** Mints a code as the operator does. */
-export async function enrolmentCode(worker: Pick<RunningWorker, "url" | "operatorSecret">, request: object): Promise<string> {
+export async function enrolmentCode(
+  worker: Pick<RunningWorker, "url" | "operatorSecret">,
+  request: object,
+): Promise<string> {
   const response = await fetch(`${worker.url}/operator/codes`, {
     method: "POST",
-    headers: { authorization: `Bearer ${worker.operatorSecret}`, "content-type": "application/json" },
+    headers: {
+      authorization: `Bearer ${worker.operatorSecret}`,
+      "content-type": "application/json",
+    },
     body: JSON.stringify(request),
   });
-  if (!response.ok) throw new Error(`no enrolment code: ${response.status} ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`no enrolment code: ${response.status} ${await response.text()}`);
   return CodeReply.parse(await response.json()).code;
 }

@@ -43,41 +43,57 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
   const operatorSecret = randomBytes(24).toString("hex");
   const secrets = {
     OPERATOR_SECRET: operatorSecret,
-    SPECIFICATION_KEY: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "der" }).toString("base64"),
+    SPECIFICATION_KEY: generateKeyPairSync("ed25519")
+      .privateKey.export({ type: "pkcs8", format: "der" })
+      .toString("base64"),
     ATTEMPT_KEY: randomBytes(32).toString("base64"),
   };
   const wrangler = parse(await readFile(join(ROOT, "wrangler.toml"), "utf8")) as Wrangler;
   const script = await readFile(join(bundle, "worker.js"), "utf8");
   let port = 0;
-  const options = (): MiniflareOptions => convertV4MiniflareOptions({
-    host: "127.0.0.1",
-    port,
-    name: wrangler.name,
-    modules: [{ type: "ESModule", path: "worker.js", contents: script }],
-    compatibilityDate: wrangler.compatibility_date,
-    compatibilityFlags: ["nodejs_compat"],
-    bindings: {
-      ...wrangler.vars,
-      ...input.variables,
-      ...secrets,
-      GITHUB_API_URL: input.github.url,
-      GITHUB_APP_ID: String(input.github.appId),
-      GITHUB_APP_PRIVATE_KEY: input.github.privateKeyPem,
-      GITHUB_WEBHOOK_SECRET: input.github.webhookSecret,
-      ALLOWED_ACCOUNTS: input.allowedAccounts.join(","),
-      PUBLIC_URL: port === 0 ? "" : `http://127.0.0.1:${port}`,
-    },
-    durableObjects: Object.fromEntries(
-      wrangler.durable_objects.bindings.map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }]),
-    ),
-    d1Databases: Object.fromEntries(wrangler.d1_databases.map(({ binding, database_id }) => [binding, database_id])),
-    r2Buckets: Object.fromEntries(wrangler.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
-    // The one option that puts objects, D1 and R2 on disk; the older ones for each are ignored silently.
-    resourcePersistencePath: state,
-    cf: false,
-    // Without it Miniflare writes the Worker's log to this process's stdout and stderr, which belong to the command.
-    handleStructuredLogs: ({ level, message }) => log.push(...message.split("\n").filter(Boolean).map((line) => `${level}: ${line}`)),
-  });
+  const options = (): MiniflareOptions =>
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port,
+      name: wrangler.name,
+      modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+      compatibilityDate: wrangler.compatibility_date,
+      compatibilityFlags: ["nodejs_compat"],
+      bindings: {
+        ...wrangler.vars,
+        ...input.variables,
+        ...secrets,
+        GITHUB_API_URL: input.github.url,
+        GITHUB_APP_ID: String(input.github.appId),
+        GITHUB_APP_PRIVATE_KEY: input.github.privateKeyPem,
+        GITHUB_WEBHOOK_SECRET: input.github.webhookSecret,
+        ALLOWED_ACCOUNTS: input.allowedAccounts.join(","),
+        PUBLIC_URL: port === 0 ? "" : `http://127.0.0.1:${port}`,
+      },
+      durableObjects: Object.fromEntries(
+        wrangler.durable_objects.bindings.map(({ name, class_name }) => [
+          name,
+          { className: class_name, useSQLite: true },
+        ]),
+      ),
+      d1Databases: Object.fromEntries(
+        wrangler.d1_databases.map(({ binding, database_id }) => [binding, database_id]),
+      ),
+      r2Buckets: Object.fromEntries(
+        wrangler.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name]),
+      ),
+      // The one option that puts objects, D1 and R2 on disk; the older ones for each are ignored silently.
+      resourcePersistencePath: state,
+      cf: false,
+      // Without it Miniflare writes the Worker's log to this process's stdout and stderr, which belong to the command.
+      handleStructuredLogs: ({ level, message }) =>
+        log.push(
+          ...message
+            .split("\n")
+            .filter(Boolean)
+            .map((line) => `${level}: ${line}`),
+        ),
+    });
 
   // Miniflare ends the process at a signal by itself; here whoever started the Worker also has a store to put away.
   const keepSignals = signalsKept();
@@ -93,7 +109,9 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     for (const pid of children) process.kill(pid, "SIGKILL");
     await Promise.all(children.map(gone));
     // Miniflare's own part is ended too; it has nothing to flush, the storage belongs to workerd.
-    await miniflare.dispose().catch((cause: unknown) => log.push(`miniflare after the kill: ${String(cause)}`));
+    await miniflare
+      .dispose()
+      .catch((cause: unknown) => log.push(`miniflare after the kill: ${String(cause)}`));
   };
   return {
     url,
@@ -102,7 +120,9 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
     kill,
     alive: async () => (await workerdChildren()).length > 0,
     restart: async () => {
-      await miniflare.dispose().catch((cause: unknown) => log.push(`miniflare before the restart: ${String(cause)}`));
+      await miniflare
+        .dispose()
+        .catch((cause: unknown) => log.push(`miniflare before the restart: ${String(cause)}`));
       miniflare = new Miniflare(options());
       await miniflare.ready;
     },
@@ -123,8 +143,15 @@ async function migrate(miniflare: Miniflare): Promise<void> {
   const database = await miniflare.getD1Database("INDEX");
   const directory = join(ROOT, "migrations");
   for (const name of (await readdir(directory)).toSorted()) {
-    const statements = (await readFile(join(directory, name), "utf8")).replace(/--.*$/gmu, "").split(";");
-    await database.batch(statements.map((one) => one.trim()).filter(Boolean).map((statement) => database.prepare(statement)));
+    const statements = (await readFile(join(directory, name), "utf8"))
+      .replace(/--.*$/gmu, "")
+      .split(";");
+    await database.batch(
+      statements
+        .map((one) => one.trim())
+        .filter(Boolean)
+        .map((statement) => database.prepare(statement)),
+    );
   }
 }
 
@@ -134,15 +161,25 @@ function signalsKept(): () => void {
   const known = new Set(signals.flatMap((signal) => process.listeners(signal)));
   return () => {
     for (const signal of signals) {
-      for (const listener of process.listeners(signal)) if (!known.has(listener)) process.removeListener(signal, listener);
+      for (const listener of process.listeners(signal))
+        if (!known.has(listener)) process.removeListener(signal, listener);
     }
   };
 }
 
 /** workerd processes that this process started: the only ones that may be killed. */
 async function workerdChildren(): Promise<number[]> {
-  const children = (await readFile(`/proc/self/task/${process.pid}/children`, "utf8")).trim().split(" ").filter(Boolean).map(Number);
-  const names = await Promise.all(children.map(async (pid) => ({ pid, name: await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "") })));
+  const children = (await readFile(`/proc/self/task/${process.pid}/children`, "utf8"))
+    .trim()
+    .split(" ")
+    .filter(Boolean)
+    .map(Number);
+  const names = await Promise.all(
+    children.map(async (pid) => ({
+      pid,
+      name: await readFile(`/proc/${pid}/comm`, "utf8").catch(() => ""),
+    })),
+  );
   return names.filter(({ name }) => name.trim() === "workerd").map(({ pid }) => pid);
 }
 

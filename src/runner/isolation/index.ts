@@ -5,8 +5,6 @@ import type { Isolation } from "./isolation.ts";
 import { attachIsolation, plainIsolation } from "./isolation.ts";
 import { supervise } from "./supervisor.ts";
 
-export { runInternalCommand } from "./commands.ts";
-export { IsolationConfiguration } from "./configuration.ts";
 export type { RawIsolationConfiguration } from "./configuration.ts";
 export type { Isolation } from "./isolation.ts";
 export type { IsolatedJob, SandboxResult } from "./sandbox-run.ts";

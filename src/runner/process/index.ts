@@ -1,6 +1,5 @@
 export type { Environment } from "./environment.ts";
 export { inheritedEnvironment } from "./environment.ts";
-export { signalGroup } from "./group.ts";
 export type { ProcessEnd, ProcessResult } from "./result.ts";
 export { describeEnd, succeeded } from "./result.ts";
 export { MAX_OUTPUT, run } from "./run.ts";

@@ -13,7 +13,18 @@ import { parseArgs } from "node:util";
 import { bundleWorker, startRawWorkerd, type RawWorkerd } from "../../support/raw-workerd.ts";
 import { load, prepare, type Prepared, type Round, type Target } from "./load.ts";
 
-type Row = { bytes: number; repositories: number; ratio: number; rps: number; p50_ms: number; p99_ms: number; peer_rps: number; peer_p50_ms: number; peer_p99_ms: number; rounds: number[] };
+type Row = {
+  bytes: number;
+  repositories: number;
+  ratio: number;
+  rps: number;
+  p50_ms: number;
+  p99_ms: number;
+  peer_rps: number;
+  peer_p50_ms: number;
+  peer_p99_ms: number;
+  rounds: number[];
+};
 
 const CONNECTIONS = 32;
 const SIZES = [9_000, 220_000];
@@ -26,13 +37,26 @@ const ACCOUNT = 900_001;
  * is the median of the rounds' ratios. Both start from empty storage for each row.
  */
 export async function ingest(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { json: { type: "string" }, rounds: { type: "string", default: "6" }, milliseconds: { type: "string", default: "2500" } } });
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: "string" },
+      rounds: { type: "string", default: "6" },
+      milliseconds: { type: "string", default: "2500" },
+    },
+  });
   const bundle = await bundleWorker();
   const rows: Row[] = [];
   try {
     for (const bytes of SIZES) {
       for (const repositories of REPOSITORIES) {
-        const row = await measure(bundle, bytes, repositories, Number(values.rounds), Number(values.milliseconds));
+        const row = await measure(
+          bundle,
+          bytes,
+          repositories,
+          Number(values.rounds),
+          Number(values.milliseconds),
+        );
         rows.push(row);
         process.stderr.write(`${JSON.stringify(row)}\n`);
       }
@@ -45,21 +69,33 @@ export async function ingest(args: string[]): Promise<void> {
   process.stdout.write(`${out}\n`);
 }
 
-async function measure(bundle: string, bytes: number, repositories: number, rounds: number, milliseconds: number): Promise<Row> {
+async function measure(
+  bundle: string,
+  bytes: number,
+  repositories: number,
+  rounds: number,
+  milliseconds: number,
+): Promise<Row> {
   const secret = randomBytes(24).toString("hex");
   const worker = await startRawWorkerd(bundle, variables(secret));
   const peer = await startPeer(secret);
   try {
     const ours = target(worker, "/github/webhook");
     const theirs: Target = { host: "127.0.0.1", port: peer.port, path: "/api/github/webhooks" };
-    const sides = { ours: requests(ours, secret, bytes, repositories), theirs: requests(theirs, secret, bytes, repositories) };
+    const sides = {
+      ours: requests(ours, secret, bytes, repositories),
+      theirs: requests(theirs, secret, bytes, repositories),
+    };
     const results: { ours: Round[]; theirs: Round[] } = { ours: [], theirs: [] };
-    for (const side of ["ours", "theirs"] as const) await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, 500);
+    for (const side of ["ours", "theirs"] as const)
+      await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, 500);
     await worker.idle();
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? (["ours", "theirs"] as const) : (["theirs", "ours"] as const);
       for (const side of order) {
-        results[side].push(await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, milliseconds));
+        results[side].push(
+          await load(side === "ours" ? ours : theirs, sides[side], CONNECTIONS, milliseconds),
+        );
         // What a server puts off must not be paid for in the other's turn.
         await worker.idle();
       }
@@ -73,10 +109,17 @@ async function measure(bundle: string, bytes: number, repositories: number, roun
 
 function summarise(bytes: number, repositories: number, ours: Round[], theirs: Round[]): Row {
   const errors = [...ours, ...theirs].flatMap((round) => round.errors);
-  if (errors.length > 0) throw new Error(`${errors.length} requests were not accepted; the first answer was: ${errors[0]}`);
+  if (errors.length > 0)
+    throw new Error(
+      `${errors.length} requests were not accepted; the first answer was: ${errors[0]}`,
+    );
   const rate = (round: Round) => round.accepted / round.seconds;
   const ratios = ours.map((round, index) => rate(round) / rate(theirs[index] as Round));
-  const latency = (side: Round[], q: number) => quantile(side.flatMap((round) => round.latencies), q);
+  const latency = (side: Round[], q: number) =>
+    quantile(
+      side.flatMap((round) => round.latencies),
+      q,
+    );
   const round1 = (value: number) => Math.round(value * 10) / 10;
   return {
     bytes,
@@ -113,7 +156,10 @@ function requests(to: Target, secret: string, bytes: number, repositories: numbe
     Object.assign(payload.repository.owner, { id: ACCOUNT });
     payload.installation = { id: 55 };
     const padding = bytes - JSON.stringify(payload).length - 20;
-    if (padding > 0) payload.check_run.output.text = "log line with some text\n".repeat(Math.ceil(padding / 24)).slice(0, padding);
+    if (padding > 0)
+      payload.check_run.output.text = "log line with some text\n"
+        .repeat(Math.ceil(padding / 24))
+        .slice(0, padding);
     return prepare(to, secret, "check_run", payload);
   });
 }
@@ -125,16 +171,29 @@ type CheckRunPayload = {
 };
 
 function exampleCheckRun(): CheckRunPayload {
-  const path = createRequire(import.meta.url).resolve("@octokit/webhooks-examples/api.github.com/index.json");
-  const events = JSON.parse(readFileSync(path, "utf8")) as { name: string; examples: (CheckRunPayload & { action: string })[] }[];
-  const example = events.find((event) => event.name === "check_run")?.examples.find((one) => one.action === "created");
+  const path = createRequire(import.meta.url).resolve(
+    "@octokit/webhooks-examples/api.github.com/index.json",
+  );
+  const events = JSON.parse(readFileSync(path, "utf8")) as {
+    name: string;
+    examples: (CheckRunPayload & { action: string })[];
+  }[];
+  const example = events
+    .find((event) => event.name === "check_run")
+    ?.examples.find((one) => one.action === "created");
   if (example === undefined) throw new Error("@octokit/webhooks-examples has no check_run created");
   return example;
 }
 
 function variables(secret: string): Record<string, string> {
-  const app = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs1", format: "pem" });
-  const specification = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "der" });
+  const app = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
+    type: "pkcs1",
+    format: "pem",
+  });
+  const specification = generateKeyPairSync("ed25519").privateKey.export({
+    type: "pkcs8",
+    format: "der",
+  });
   return {
     GITHUB_API_URL: "http://127.0.0.1:9",
     GITHUB_APP_ID: "1",
@@ -151,7 +210,14 @@ async function startPeer(secret: string): Promise<{ port: number; stop(): Promis
   const directory = await mkdtemp(join(tmpdir(), "snowcat-peer-"));
   const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, "peer.ts")], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH: process.env["PATH"] ?? "", NODE_ENV: "production", LOG_LEVEL: "fatal", PEER_PORT: String(await freePort()), PEER_SECRET: secret, PEER_DIRECTORY: directory },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      NODE_ENV: "production",
+      LOG_LEVEL: "fatal",
+      PEER_PORT: String(await freePort()),
+      PEER_SECRET: secret,
+      PEER_DIRECTORY: directory,
+    },
   });
   if (child.stdout === null) throw new Error("the peer's output is not piped");
   const port = await announced(child.stdout);

@@ -26,7 +26,12 @@ export function prepare(target: Target, secret: string, event: string, payload: 
 }
 
 /** Keeps `connections` requests under way until `milliseconds` have passed, then lets the last ones end. */
-export async function load(target: Target, prepared: Prepared[], connections: number, milliseconds: number): Promise<Round> {
+export async function load(
+  target: Target,
+  prepared: Prepared[],
+  connections: number,
+  milliseconds: number,
+): Promise<Round> {
   const round: Round = { accepted: 0, seconds: 0, latencies: [], errors: [] };
   const began = performance.now();
   const until = began + milliseconds;
@@ -54,7 +59,9 @@ function worker(target: Target, next: () => Prepared, until: number, round: Roun
       write(socket, request);
     };
     socket.once("connect", send);
-    socket.once("error", (cause) => reject(new Error(`the connection to ${target.host}:${target.port} broke`, { cause })));
+    socket.once("error", (cause) =>
+      reject(new Error(`the connection to ${target.host}:${target.port} broke`, { cause })),
+    );
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1");
       if (!whole(received)) return;

@@ -10,11 +10,17 @@ export const supersede: Scenario = {
   name: "a newer push supersedes the run",
   group: "main",
   async play(stage) {
-    const project = await stage.project("supersede", { "flake.nix": flake({ a: works("supersede-a") }) });
-    const first = await project.push("feature", { "flake.nix": flake({ a: works("supersede-a"), endless }) });
+    const project = await stage.project("supersede", {
+      "flake.nix": flake({ a: works("supersede-a") }),
+    });
+    const first = await project.push("feature", {
+      "flake.nix": flake({ a: works("supersede-a"), endless }),
+    });
     await project.openPull("feature", "Too slow");
     await project.until(first, "snowcat / build", "in_progress");
-    const second = await project.push("feature", { "flake.nix": flake({ a: works("supersede-a"), b: works("supersede-b") }) });
+    const second = await project.push("feature", {
+      "flake.nix": flake({ a: works("supersede-a"), b: works("supersede-b") }),
+    });
     const old = await project.judged(first);
     const checks = await project.judged(second);
     expect(old.get("snowcat") === "cancelled", "the old run is cancelled, not failed", old.seen());
@@ -30,7 +36,9 @@ export const rerequest: Scenario = {
   async play(stage) {
     const broken = derivation("asked-again", "exit 1");
     const project = await stage.project("again", { "flake.nix": flake({ a: works("again-a") }) });
-    const head = await project.push("feature", { "flake.nix": flake({ a: works("again-a"), broken }) });
+    const head = await project.push("feature", {
+      "flake.nix": flake({ a: works("again-a"), broken }),
+    });
     await project.openPull("feature", "Fails twice");
     const first = await project.judged(head);
     expect(first.get("snowcat") === "failure", "it fails", first.seen());
@@ -48,13 +56,27 @@ export const fork: Scenario = {
   name: "a fork waits for approval",
   group: "main",
   async play(stage) {
-    const project = await stage.project("fork", { "flake.nix": flake({ a: works("fork-a") }) }, { required: ["snowcat"] });
+    const project = await stage.project(
+      "fork",
+      { "flake.nix": flake({ a: works("fork-a") }) },
+      { required: ["snowcat"] },
+    );
     const stranger = await project.fork();
-    const head = await stranger.push("feature", { "flake.nix": flake({ a: works("fork-a"), mine: works("fork-b") }) });
+    const head = await stranger.push("feature", {
+      "flake.nix": flake({ a: works("fork-a"), mine: works("fork-b") }),
+    });
     const pull = await project.openPull("feature", "From a stranger", stranger);
     const checks = await project.judged(head);
-    expect(checks.get("snowcat") === "action_required", "somebody has to approve it", checks.seen());
-    expect(/needs approval/iu.test(checks.title("snowcat")), "the check says so", checks.title("snowcat"));
+    expect(
+      checks.get("snowcat") === "action_required",
+      "somebody has to approve it",
+      checks.seen(),
+    );
+    expect(
+      /needs approval/iu.test(checks.title("snowcat")),
+      "the check says so",
+      checks.title("snowcat"),
+    );
     expect((await stage.jobs(project)) === 0, "no job");
     expect(!(await pull.merge()).merged, "branch protection holds it back");
     return checks.seen();
@@ -65,13 +87,24 @@ export const conflict: Scenario = {
   name: "a merge conflict",
   group: "main",
   async play(stage) {
-    const project = await stage.project("conflict", { "flake.nix": flake({ a: works("conflict-a") }), notes: "base\n" });
+    const project = await stage.project("conflict", {
+      "flake.nix": flake({ a: works("conflict-a") }),
+      notes: "base\n",
+    });
     const head = await project.push("feature", { notes: "feature\n" });
     await project.push("main", { notes: "main\n" });
     await project.openPull("feature", "Both sides changed notes");
     const checks = await project.judged(head);
-    expect(["failure", "action_required"].includes(checks.get("snowcat") ?? ""), "a conflict blocks", checks.seen());
-    expect(/conflict/iu.test(checks.title("snowcat")), "the check names it", checks.title("snowcat"));
+    expect(
+      ["failure", "action_required"].includes(checks.get("snowcat") ?? ""),
+      "a conflict blocks",
+      checks.seen(),
+    );
+    expect(
+      /conflict/iu.test(checks.title("snowcat")),
+      "the check names it",
+      checks.title("snowcat"),
+    );
     return checks.seen();
   },
 };

@@ -18,12 +18,19 @@ evaluate:
   push = throw "only declared attributes are touched";
 }
 `;
-    const project = await stage.project("file", { "default.nix": file("one"), ".github/snowcat.yml": configuration });
+    const project = await stage.project("file", {
+      "default.nix": file("one"),
+      ".github/snowcat.yml": configuration,
+    });
     const head = await project.push("feature", { "default.nix": file("two") });
     await project.openPull("feature", "Plain Nix");
     const checks = await project.judged(head);
     expect(checks.get("snowcat") === "success", "green", checks.seen());
-    expect(checks.text("snowcat / build").includes("manifests.json"), "declared attributes are listed", checks.text("snowcat / build"));
+    expect(
+      checks.text("snowcat / build").includes("manifests.json"),
+      "declared attributes are listed",
+      checks.text("snowcat / build"),
+    );
     return checks.seen();
   },
 };

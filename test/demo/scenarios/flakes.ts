@@ -9,7 +9,9 @@ export function derivation(name: string, script: string, system = "x86_64-linux"
 
 /** A flake whose `packages.<system>` are the given expressions. */
 export function flake(packages: Record<string, string>, system = "x86_64-linux"): string {
-  const lines = Object.entries(packages).map(([name, expression]) => `      ${nix(name)} = ${expression};`);
+  const lines = Object.entries(packages).map(
+    ([name, expression]) => `      ${nix(name)} = ${expression};`,
+  );
   return `{
   description = "A demo of Snowcat";
   outputs = { self }: {

@@ -6,5 +6,16 @@ import { conflict, fork, rerequest, supersede } from "./events.ts";
 
 /** In the order they are told. */
 export const scenarios: Scenario[] = [
-  cleanPullRequest, failingBuild, evaluationError, noRunner, emptyCommit, fastForward, docsOnly, nonFlake, supersede, rerequest, fork, conflict,
+  cleanPullRequest,
+  failingBuild,
+  evaluationError,
+  noRunner,
+  emptyCommit,
+  fastForward,
+  docsOnly,
+  nonFlake,
+  supersede,
+  rerequest,
+  fork,
+  conflict,
 ];

@@ -8,14 +8,23 @@ export const emptyCommit: Scenario = {
   group: "main",
   async play(stage) {
     const project = await stage.project("empty", { "flake.nix": flake({ a: works("empty-a") }) });
-    const first = await project.push("feature", { "flake.nix": flake({ a: works("empty-a"), b: works("empty-b") }) });
+    const first = await project.push("feature", {
+      "flake.nix": flake({ a: works("empty-a"), b: works("empty-b") }),
+    });
     await project.openPull("feature", "First, then nothing");
     await project.judged(first);
     const before = await stage.jobs(project);
     const second = await project.pushEmpty("feature", "nothing changes");
     const checks = await project.judged(second);
-    expect(checks.get("snowcat") === "success", "the verdict of the same tree holds", checks.seen());
-    expect((await stage.jobs(project)) === before, "no runner was used", { before, after: await stage.jobs(project) });
+    expect(
+      checks.get("snowcat") === "success",
+      "the verdict of the same tree holds",
+      checks.seen(),
+    );
+    expect((await stage.jobs(project)) === before, "no runner was used", {
+      before,
+      after: await stage.jobs(project),
+    });
     return checks.seen();
   },
 };
@@ -24,8 +33,12 @@ export const fastForward: Scenario = {
   name: "a fast-forward of a judged tree uses no runner",
   group: "main",
   async play(stage) {
-    const project = await stage.project("forward", { "flake.nix": flake({ a: works("forward-a") }) });
-    const head = await project.push("feature", { "flake.nix": flake({ a: works("forward-a"), b: works("forward-b") }) });
+    const project = await stage.project("forward", {
+      "flake.nix": flake({ a: works("forward-a") }),
+    });
+    const head = await project.push("feature", {
+      "flake.nix": flake({ a: works("forward-a"), b: works("forward-b") }),
+    });
     await project.openPull("feature", "To be fast-forwarded");
     await project.judged(head);
     const before = await stage.jobs(project);
@@ -33,7 +46,10 @@ export const fastForward: Scenario = {
     await project.fastForward("main", head);
     const checks = await project.judged(head, { moreThan: runs });
     expect(checks.get("snowcat") === "success", "main has the verdict of the tree", checks.seen());
-    expect((await stage.jobs(project)) === before, "no runner was used", { before, after: await stage.jobs(project) });
+    expect((await stage.jobs(project)) === before, "no runner was used", {
+      before,
+      after: await stage.jobs(project),
+    });
     return checks.seen();
   },
 };
@@ -42,7 +58,10 @@ export const docsOnly: Scenario = {
   name: "a docs-only commit is evaluated and builds nothing",
   group: "main",
   async play(stage) {
-    const project = await stage.project("docs", { "flake.nix": flake({ a: works("docs-a") }), "README.md": "one\n" });
+    const project = await stage.project("docs", {
+      "flake.nix": flake({ a: works("docs-a") }),
+      "README.md": "one\n",
+    });
     const first = await project.push("feature", { "README.md": "two\n" });
     await project.openPull("feature", "Words");
     await project.judged(first);

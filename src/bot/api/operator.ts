@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { CodeRequest } from "../../protocol/enrolment.ts";
+import { RunnerId } from "../../protocol/identifiers.ts";
 import type { Environment } from "../environment.ts";
 import { isAllowed } from "../github/allowed.ts";
 import { rebuildIndex } from "../index/rebuild.ts";
@@ -8,6 +9,10 @@ import { objectName } from "../objects/contracts.ts";
 import { sweep } from "../sweep/sweep.ts";
 import { hasBearer } from "./bearer.ts";
 import { readJson } from "./json.ts";
+
+function fleet(env: Environment, account: number) {
+  return env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, account));
+}
 
 /** What the operator may do, with OPERATOR_SECRET as bearer. */
 export const operator = new Hono<{ Bindings: Environment }>();
@@ -27,11 +32,27 @@ operator.post("/codes", async (context) => {
       403,
     );
   }
-  return context.json(
-    await context.env.FLEET.getByName(objectName.fleet(context.env.GITHUB_HOST, account)).mintCode(
-      request.data,
-    ),
-  );
+  return context.json(await fleet(context.env, account).mintCode(request.data));
+});
+
+const OfAccount = z.object({ account: z.coerce.number().int().positive() });
+const OfRunner = OfAccount.extend({ runner: RunnerId });
+
+/** Who is enrolled: name, pool, class, and when last heard of. */
+operator.get("/accounts/:account/runners", async (context) => {
+  const named = OfAccount.safeParse(context.req.param());
+  if (!named.success) return context.json({ error: "the account is its numeric id" }, 400);
+  const { account } = named.data;
+  return context.json({ runners: await fleet(context.env, account).runners(account) });
+});
+
+/** Takes a runner out: its key opens nothing from here on. */
+operator.delete("/accounts/:account/runners/:runner", async (context) => {
+  const named = OfRunner.safeParse(context.req.param());
+  if (!named.success) return context.json({ error: z.prettifyError(named.error) }, 400);
+  const { account, runner } = named.data;
+  if (await fleet(context.env, account).retire(account, runner)) return context.body(null, 204);
+  return context.json({ error: `account ${account} has no runner ${runner}` }, 404);
 });
 
 operator.post("/index/rebuild", async (context) => context.json(await rebuildIndex(context.env)));

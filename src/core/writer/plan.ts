@@ -2,6 +2,7 @@ import { fill, opensAt } from "./gate.ts";
 import { behind } from "./behind.ts";
 import { heldUntil } from "./hold.ts";
 import type { Action, Gate, Row } from "./rows.ts";
+import { waitsForOlder } from "./takeover.ts";
 
 /** Requests on their way at once, for one installation; at most one for each resource. */
 export const CONCURRENCY = 8;
@@ -22,6 +23,8 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
   const waiting = rows.filter((row) => row.state !== "sending" && behind(row));
   for (const row of waiting.toSorted(byUrgency)) {
     const kind = row.state === "unknown" ? "lookup" : row.checkRun === null ? "create" : "update";
+    // Planned again when that request comes back, or at its lookup.
+    if (kind === "create" && waitsForOlder(row, rows)) continue;
     const at = Math.max(
       row.dueAt,
       heldUntil(row, rows),

@@ -18,6 +18,20 @@ export function takeOver(heir: Row, older: Row): { heir: Row; older: Row } | nul
 }
 
 /**
+ * Whether the heir has to wait: the older run's check run is just being made, or nobody knows whether it was. One made
+ * beside it could come to stand below it, and what stands last is what people and branch protection go by.
+ */
+export function waitsForOlder(heir: Row, rows: readonly Row[]): boolean {
+  return rows.some(
+    (older) =>
+      older.place === heir.place &&
+      heir.succeeds.includes(older.run) &&
+      older.checkRun === null &&
+      (older.state === "sending" || older.state === "unknown"),
+  );
+}
+
+/**
  * Whether a run that gave way is heard no more: once its successor has spoken it may close what it left open, and say
  * nothing else. A success of it that comes late must not stand for the successor's.
  */

@@ -250,6 +250,19 @@ describe("two runs of one commit", () => {
     ]);
   });
 
+  it("are one check run too where the answer to the first one's creation was lost meanwhile", async () => {
+    github.faults.push({ on: "POST /repos/", fault: { kind: "lost" } });
+    await stub.desire([check(1, run(1))]);
+    await runDurableObjectAlarm(stub);
+    await stub.desire([check(1, run(2, { succeeds: ["42-1"] }))]);
+    await stub.desire([check(2, run(1, { ...done, conclusion: "cancelled", yields: true }))]);
+    await stub.desire([check(2, run(2, { ...done, succeeds: ["42-1"] }))]);
+    await drain();
+    expect(github.checks).toMatchObject([
+      { id: 1, external_id: "check:42-2:snowcat", conclusion: "success" },
+    ]);
+  });
+
   it("let no late success of the one that gave way stand, though its request was on its way", async () => {
     await stub.desire([check(1, run(1))]);
     await drain();

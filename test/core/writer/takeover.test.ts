@@ -104,6 +104,17 @@ describe("a run that gives way to another of the same commit", () => {
     expect(takeOver(heir, { ...open, place: "another" })).toBeNull();
   });
 
+  it("holds the successor's own check run back while nobody knows what became of the older one's", () => {
+    for (const state of ["sending", "unknown"] as const) {
+      const older = { ...row("snowcat", { terminal: false }), state, dueAt: 1e9 };
+      expect(sent([heir, older], 0), state).toEqual([]);
+      // A new one stands above one that is there.
+      expect(sent([heir, { ...older, checkRun: 7 }], 0), state).toEqual([heir.resource]);
+      expect(sent([{ ...heir, succeeds: [] }, older], 0), state).toEqual([heir.resource]);
+      expect(sent([heir, { ...older, place: "another" }], 0), state).toEqual([heir.resource]);
+    }
+  });
+
   it("takes nothing of a run that lives on beside it, whichever comes first", () => {
     expect(takeOver({ ...heir, succeeds: [] }, open)).toBeNull();
     expect(takeOver({ ...heir, succeeds: ["1-9"] }, open)).toBeNull();

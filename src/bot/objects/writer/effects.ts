@@ -140,6 +140,15 @@ export class Effects {
     );
   }
 
+  /** What an older run left open may be known only now, after its request came back. */
+  inheritLate(): void {
+    for (const row of this.open()) {
+      if (row.state !== "idle" || row.checkRun !== null) continue;
+      const heir = this.#inherit(row);
+      if (heir !== row) this.save(heir, null);
+    }
+  }
+
   /** The check run that a run of the same commit left open when it gave way to this one. */
   #inherit(heir: Row): Row {
     if (heir.succeeds.length === 0) return heir;

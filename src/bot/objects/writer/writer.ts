@@ -128,6 +128,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   #start(): Action[] {
     return this.ctx.storage.transactionSync(() => {
       const now = this.clock();
+      this.#effects.inheritLate();
       const rows = this.#effects.open();
       const { actions, gate } = plan(rows, now, this.#effects.gate(now));
       if (actions.length === 0) return [];

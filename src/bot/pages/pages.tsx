@@ -2,13 +2,13 @@ import { type Context, Hono } from "hono";
 import { html } from "hono/html";
 import { LogStream } from "../../protocol/data.ts";
 import type { Environment } from "../environment.ts";
-import { objectName, type RunView } from "../objects/contracts.ts";
+import { type LogContract, objectName, type RunView } from "../objects/contracts.ts";
 import { access } from "./access.ts";
 import { SCRIPT, STYLE } from "./assets.ts";
 import { secure } from "./headers.ts";
 import { Layout } from "./layout.tsx";
 import { LogPage } from "./log.tsx";
-import { PAGE, RunPage } from "./run.tsx";
+import { type LiveLog, PAGE, RunPage } from "./run.tsx";
 import { textOf } from "./text.ts";
 
 type Env = { Bindings: Environment };
@@ -27,11 +27,13 @@ pages.get("/runs/:run", async (context) => {
   if (found === null) return nothing(context);
   const after = offset(context.req.query("after"));
   const attributes = await found.run.attributes(after, PAGE);
+  const live = await liveLogs(context.env, found.view);
   return page(
     context,
     <RunPage
       view={found.view}
       attributes={attributes}
+      live={live}
       after={after}
       banner={context.env.DEMO_BANNER}
     />,
@@ -54,6 +56,24 @@ pages.get("/runs/:run/logs/:job/:attempt/:stream/raw", async (context) => {
     "x-snowcat-closed": found.closed !== null && found.next >= found.closed.size ? "yes" : "no",
   });
 });
+
+/** Most jobs and streams that a run's page names while they are written. */
+const LIVE = { jobs: 8, streams: 20 } as const;
+
+/** Logs of builds under way: an attribute's own link comes with its verdict only. */
+async function liveLogs(env: Environment, view: RunView): Promise<LiveLog[]> {
+  const running = view.jobs.filter(({ state }) => state === "running").slice(0, LIVE.jobs);
+  const logs = await Promise.all(
+    running.map(async ({ job, attempt }) => {
+      const log: LogContract = env.LOG.getByName(objectName.log(env.GITHUB_HOST, job, attempt));
+      const open = (await log.streams()).filter(
+        ({ stream, closed }) => !closed && stream !== "job",
+      );
+      return open.slice(0, LIVE.streams).map(({ stream }) => ({ job, attempt, stream }));
+    }),
+  );
+  return logs.flat();
+}
 
 type LogRead = {
   view: RunView;

@@ -7,14 +7,18 @@ import { Layout } from "./layout.tsx";
 /** Attributes on one page. */
 export const PAGE = 500;
 
+/** A log that is still written. */
+export type LiveLog = { job: string; attempt: number; stream: string };
+
 export type RunPageProps = {
   view: RunView;
   attributes: AttributeView[];
+  live: LiveLog[];
   after: number;
   banner: string | undefined;
 };
 
-export function RunPage({ view, attributes, after, banner }: RunPageProps) {
+export function RunPage({ view, attributes, live, after, banner }: RunPageProps) {
   const { owner, name } = view.identity.repository;
   const more = attributes.length === PAGE ? attributes.at(-1)?.index : undefined;
   return (
@@ -56,6 +60,14 @@ export function RunPage({ view, attributes, after, banner }: RunPageProps) {
           </tr>
         ))}
       </table>
+      {live.length > 0 ? <h2>Logs being written</h2> : null}
+      <ul>
+        {live.map(({ job, attempt, stream }) => (
+          <li>
+            <a href={logPath(view.run, job, attempt, stream)}>{stream}</a>
+          </li>
+        ))}
+      </ul>
       <h2>Attributes</h2>
       <table>
         <tr>

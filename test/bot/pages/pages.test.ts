@@ -87,7 +87,15 @@ beforeEach(() => {
       attributes: () => Promise.resolve(attributes),
     }),
     WRITER: space("writer", { visibility: () => Promise.resolve(seen) }),
-    LOG: space("log", { read: () => Promise.resolve(log) }),
+    LOG: space("log", {
+      read: () => Promise.resolve(log),
+      streams: () =>
+        Promise.resolve([
+          { stream: "job", size: 1, closed: false },
+          { stream: "being-written.drv", size: 1, closed: false },
+          { stream: "closed.drv", size: 1, closed: true },
+        ]),
+    }),
     INDEX: {
       prepare: () => ({
         bind: (id: string) => ({

@@ -99,6 +99,11 @@ async function attempts(options: LockOptions, wrapper: string | null): Promise<L
     : first;
 }
 
+/** What is no error of Nix's own (a lock file that is not JSON) is told as a message only. Nothing is built here that could forge it. */
+function bareError(message: string): string | null {
+  return message.startsWith("error: ") ? message.slice("error: ".length) : null;
+}
+
 async function attempt(
   options: LockOptions,
   network: "none" | "proxy",
@@ -110,9 +115,10 @@ async function attempt(
   const lines = eventReader((event) => {
     if (event.kind === "text") plain = `${plain}${clean(event.line)}\n`.slice(-2_000);
     if (event.kind !== "message") return;
-    if (event.error !== null && event.level === 0)
+    const bare = event.error ?? bareError(event.message);
+    if (bare !== null && event.level === 0)
       error = {
-        message: event.error,
+        message: bare,
         positions: [event.position, ...event.trace, ...spelledPositions(event.message)],
       };
     else if (event.message.startsWith("warning:")) warnings.push(event.message);

@@ -23,10 +23,15 @@ export class Stage {
   async project(
     name: string,
     files: Tree,
-    options: { required?: string[] } = {},
+    options: { required?: string[]; private?: boolean } = {},
   ): Promise<Project> {
     const owner = this.stack.accounts.owner;
-    const repository = await this.github.createRepository({ owner, name, files });
+    const repository = await this.github.createRepository({
+      owner,
+      name,
+      files,
+      private: options.private ?? false,
+    });
     if (options.required !== undefined) {
       const required = options.required.map((context) => ({ context, appId: this.stack.app.id }));
       this.github.protect(repository, "main", required);
@@ -56,10 +61,18 @@ export class Stage {
     }
   }
 
-  async expectNoBuilder(name: string): Promise<void> {
-    const gone = async () =>
-      !(await this.stack.runner.nix.builders()).some((argv) => argv.includes(name));
-    await eventually(gone, `no builder of '${name}' is left`);
+  /** Waits until a builder with that text in its arguments runs. */
+  async untilBuilder(text: string): Promise<void> {
+    await eventually(async () => (await this.#builders(text)) > 0, `a builder of '${text}' runs`);
+  }
+
+  async expectNoBuilder(text: string): Promise<void> {
+    const gone = async () => (await this.#builders(text)) === 0;
+    await eventually(gone, `no builder of '${text}' is left`);
+  }
+
+  async #builders(text: string): Promise<number> {
+    return (await this.stack.runner.nix.builders()).filter((argv) => argv.includes(text)).length;
   }
 }
 
@@ -128,14 +141,6 @@ export class Project {
       () => this.checks(sha).seen(),
     );
     return this.checks(sha);
-  }
-
-  async until(sha: string, name: string, status: string): Promise<void> {
-    await eventually(
-      () => this.checks(sha).status(name) === status,
-      `'${name}' is ${status}`,
-      () => this.checks(sha).seen(),
-    );
   }
 
   async rerequest(sha: string, name: string): Promise<void> {
@@ -227,7 +232,7 @@ export class Checks {
 }
 
 /** Looks until it holds or patience ends; then the error says what was there instead. */
-async function eventually(
+export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
   found?: () => unknown,

@@ -42,10 +42,10 @@ describe.skipIf(missing !== undefined)(
       });
       const head = await project.push("main", {
         "flake.nix": flake({
-          slow: derivation("agent-slow", "echo begun; sleep 5; echo done > $out"),
+          slow: derivation("agent-slow", "echo agent-slow-begun; sleep 5; echo done > $out"),
         }),
       });
-      await project.until(head, "snowcat / build", "in_progress");
+      await stage.untilBuilder("agent-slow-begun");
       await stack.runner.kill();
       await stack.runner.restart();
       const checks = await project.judged(head);

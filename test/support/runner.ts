@@ -28,6 +28,8 @@ export type RunnerInput = {
   code: string;
   slots: number;
   egress: string[];
+  /** Files whose lines no output may show. */
+  redactFiles?: string[];
 };
 
 /** Numbers of users do not overlap between runners of one host. */
@@ -46,6 +48,7 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
       slots: input.slots,
       stateDirectory,
       minimumFreeBytes: 0,
+      redactFiles: input.redactFiles ?? [],
       isolation: { uidBase, jobUsers: 16, buildUsers: 16, egress: input.egress },
     }),
   );

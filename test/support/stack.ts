@@ -23,17 +23,23 @@ export type Stack = {
   runner: RunningRunner;
   webhookSecret: string;
   /** A further runner, of its own store. */
-  addRunner(options: { name: string; pool: Pool }): Promise<RunningRunner>;
+  addRunner(options: AddRunner): Promise<RunningRunner>;
   /** Jobs that runners took for a repository, in order. */
   jobs(repository: number): Promise<{ job: string; kind: string }[]>;
   stop(): Promise<void>;
 };
+
+export type AddRunner = { name: string; pool: Pool; url?: string; redactFiles?: string[] };
 
 export type StackOptions = {
   github?: GitHubOptions;
   /** Parallel attempts of the runner; default 2, so that building starts while evaluation goes on. */
   slots?: number;
   variables?: Record<string, string>;
+  /** Files whose lines the runner must not show. */
+  redactFiles?: string[];
+  /** By which address the runner reaches the Worker, such as a proxy's before it. */
+  through?: (workerUrl: string) => Promise<string>;
 };
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
@@ -70,7 +76,7 @@ async function start(
   github.setHook(app, { url: `${worker.url}/github/webhook` });
   const installation = github.install(app, owner);
   const runners: RunningRunner[] = [];
-  const addRunner = async ({ name, pool }: { name: string; pool: Pool }) => {
+  const addRunner = async ({ name, pool, url = worker.url, redactFiles = [] }: AddRunner) => {
     const code = await enrolmentCode(worker, {
       account: owner.id,
       pool,
@@ -78,17 +84,23 @@ async function start(
       repositories: null,
     });
     const runner = await startRunner({
-      url: worker.url,
+      url,
       name,
       code,
       slots: options.slots ?? 2,
       egress: [new URL(github.url).host],
+      redactFiles,
     });
     runners.push(runner);
     started.push(() => runner.stop());
     return runner;
   };
-  const runner = await addRunner({ name: "trusted", pool: "trusted" });
+  const runner = await addRunner({
+    name: "trusted",
+    pool: "trusted",
+    url: (await options.through?.(worker.url)) ?? worker.url,
+    redactFiles: options.redactFiles ?? [],
+  });
   return {
     github,
     app,

@@ -17,6 +17,8 @@ export type RunningWorker = {
   /** Stays the same over restarts. */
   readonly url: string;
   readonly operatorSecret: string;
+  /** Where objects, D1 and R2 lie on disk. */
+  readonly stateDirectory: string;
   /** Lines that the Worker logged. */
   readonly log: readonly string[];
   /** SIGKILL of workerd, at once. Until `restart`, nothing answers. */
@@ -116,6 +118,7 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
   return {
     url,
     operatorSecret,
+    stateDirectory: state,
     log,
     kill,
     alive: async () => (await workerdChildren()).length > 0,

@@ -4,7 +4,7 @@ import { derivation, flake } from "./flakes.ts";
 const works = (name: string) => derivation(name, `echo ${name} > $out`);
 
 /** Builds until it is ended. */
-const endless = derivation("endless", "echo started; while :; do sleep 1; done");
+const endless = derivation("endless", "echo supersede-endless; while :; do sleep 1; done");
 
 export const supersede: Scenario = {
   name: "a newer push supersedes the run",
@@ -17,7 +17,7 @@ export const supersede: Scenario = {
       "flake.nix": flake({ a: works("supersede-a"), endless }),
     });
     await project.openPull("feature", "Too slow");
-    await project.until(first, "snowcat / build", "in_progress");
+    await stage.untilBuilder("supersede-endless");
     const second = await project.push("feature", {
       "flake.nix": flake({ a: works("supersede-a"), b: works("supersede-b") }),
     });
@@ -25,7 +25,7 @@ export const supersede: Scenario = {
     const checks = await project.judged(second);
     expect(old.get("snowcat") === "cancelled", "the old run is cancelled, not failed", old.seen());
     expect(checks.get("snowcat") === "success", "the new one is green", checks.seen());
-    await stage.expectNoBuilder("endless");
+    await stage.expectNoBuilder("supersede-endless");
     return [...old.seen(), ...checks.seen()];
   },
 };

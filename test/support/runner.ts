@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { NixStore } from "./nix-store.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -31,6 +32,9 @@ export type RunnerInput = {
   /** Files whose lines no output may show. */
   redactFiles?: string[];
 };
+
+/** How long a runner may take to end after each signal (ms). */
+const SIGNAL_GRACE = 1_000;
 
 /** Numbers of users do not overlap between runners of one host. */
 let ranges = 0;
@@ -115,6 +119,9 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
     kill: () => end("SIGKILL"),
     restart: start,
     stop: async () => {
+      // Drain, cancel, end at once: each gets a moment. A killed one could not put its cgroups away.
+      for (const signal of ["SIGTERM", "SIGTERM", "SIGTERM", "SIGKILL"] as const)
+        await Promise.race([end(signal), setTimeout(SIGNAL_GRACE, undefined, { ref: false })]);
       await end("SIGKILL");
       await removeStore(stateDirectory);
     },

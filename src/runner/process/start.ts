@@ -4,7 +4,7 @@ import type { Environment } from "./environment.ts";
 import { adoptGroup, releaseGroup, signalGroup } from "./group.ts";
 import type { ProcessEnd, StartFailure } from "./result.ts";
 
-/** Milliseconds between SIGTERM and SIGKILL: what design.md promises for a cancelled job. */
+/** Milliseconds between SIGTERM and SIGKILL: what a cancelled job is promised. */
 export const GRACE_MS = 10_000;
 
 type Channel = "pipe" | "ignore" | "inherit";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Simulation } from "./simulation.ts";
 
-/** `SNOWCAT_SIMULATE` multiplies the schedules: 10 for the ten thousand that design.md asks for. */
+/** `SNOWCAT_SIMULATE` multiplies the schedules: 10 for the ten thousand that the numbers ask for. */
 const SCHEDULES = 1_000 * Number(process.env.SNOWCAT_SIMULATE ?? 1);
 
 describe("any schedule of faults", () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Redaction } from "../../../src/runner/redaction/index.ts";
 import { ENCODINGS } from "../../../src/runner/redaction/encodings.ts";
 
-/** `SNOWCAT_FUZZ` multiplies the cases: 500 for the million that design.md asks for. */
+/** `SNOWCAT_FUZZ` multiplies the cases: 500 for the million that the numbers ask for. */
 const CASES = 2_000 * Number(process.env.SNOWCAT_FUZZ ?? 1);
 /** No window of an encoded secret this long may come out: what is left at base64's borders is shorter. */
 const WINDOW = 8;

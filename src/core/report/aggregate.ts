@@ -162,7 +162,7 @@ function evaluationTitle(summary: Summary, verdict: Verdict | null, errors: numb
   if (verdict === null) return "Evaluating";
   if (verdict.kind !== "succeeded") return capital(word(verdict.kind));
   if (errors > 0) return `${errors} of ${summary.attributes} attributes with errors`;
-  return `${summary.attributes} attributes${summary.replayOf === null ? "" : " (tree known)"}`;
+  return `${summary.attributes} ${summary.attributes === 1 ? "attribute" : "attributes"}${summary.replayOf === null ? "" : " (tree known)"}`;
 }
 
 function judged(summary: Summary): number {

@@ -25,10 +25,10 @@ export function json(rows: readonly Row[], seconds: number): string {
       system,
       drv,
       verdict: verdict.kind,
-      seconds: own,
+      seconds: rounded(own),
       log_tail: logTail,
     })),
-    seconds,
+    seconds: rounded(seconds),
   });
 }
 
@@ -102,4 +102,9 @@ function summary(verdict: Verdict): string {
     default:
       return verdict.kind;
   }
+}
+
+/** To the millisecond: more is noise. */
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1_000) / 1_000;
 }

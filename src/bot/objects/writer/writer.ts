@@ -44,7 +44,8 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     const now = () => this.clock();
     this.#effects.recover(now());
     this.#github = new GitHub(env, this.#effects, now, installationOf(ctx, env), (request) => {
-      if (request.status === null || request.status >= 400)
+      // What is not there is an answer like another: most repositories have no configuration.
+      if (request.status === null || (request.status >= 400 && request.status !== 404))
         console.warn(JSON.stringify({ event: "github-request", object: ctx.id.name, ...request }));
     });
   }

@@ -48,6 +48,9 @@ const ATTRIBUTE_SHARE = 0.5;
 /** Processes that die on one attribute after having done others are started again on it, fresh, this often. */
 const FRESH_STARTS = 1;
 
+/** How often an attribute whose error could not be read is evaluated again before that is its verdict. */
+const UNREAD_TRIES = 5;
+
 /**
  * Evaluates the units of one group to the end, whatever some of them do: the attribute that ended a process gets the
  * error, and the next process goes on behind it. Each attribute is evaluated once.
@@ -57,6 +60,7 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
   const state = new Progress(context);
   let units: Unit[] = [...group.units];
   let freshStarts = 0;
+  let unread = 0;
   let network = context.evaluator.network;
   while (units.length > 0) {
     const parameters: Omit<WalkParameters, "nonce"> = {
@@ -83,6 +87,13 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
       units = behind(units, state, skip);
       continue;
     }
+    if (end.kind === "error" && end.unread && unread < UNREAD_TRIES) {
+      // What it said decides (network or not, file and line): it is asked again rather than guessed at.
+      unread += 1;
+      units = behind(units, state, skip);
+      continue;
+    }
+    unread = 0;
     const culprit = state.current?.path ?? units[0]!.path;
     if (end.kind === "out-of-memory" && state.settledHere > 0 && freshStarts < FRESH_STARTS) {
       // The memory may be that of its predecessors: it gets a process of its own before it is blamed.

@@ -29,6 +29,8 @@ export type WalkEnd =
       readonly kind: "error";
       readonly message: string;
       readonly positions: readonly (LogPosition | null)[];
+      /** Its error record could not be read: Nix's threads had torn it beyond repair, or it died without one. */
+      readonly unread: boolean;
     }
   | { readonly kind: "timed-out" }
   | { readonly kind: "out-of-memory" }
@@ -103,7 +105,7 @@ function end(
   if (error !== null)
     return isInfrastructure(error.message)
       ? { kind: "infrastructure", message: error.message }
-      : { kind: "error", ...error };
+      : { kind: "error", ...error, unread: false };
   // A stack overflow is told by a signal handler, which can only write plain text.
   const said = /^error: (.*)$/mu.exec(plain)?.[1];
   if (OUT_OF_MEMORY.test(said ?? plain)) return { kind: "out-of-memory" };
@@ -113,6 +115,7 @@ function end(
       said ??
       `the evaluator ${describeLaunch(result)} without an error: ${plain.trim().slice(-500)}`,
     positions: [],
+    unread: said === undefined,
   };
 }
 

@@ -2,6 +2,7 @@ import { type Attribute, attributeName } from "../../protocol/attribute.ts";
 import type { ToRun } from "../../protocol/data.ts";
 import { inSet } from "../config/match.ts";
 import { attributeKey, Draft } from "./draft.ts";
+import { isOfSystems } from "./required.ts";
 import type { AttributeRow, Changes, RunRow, Slice } from "./rows.ts";
 
 /** Rows a run may have. An evaluation that goes on beyond it is at fault; its rows are paid for. */
@@ -100,17 +101,12 @@ function overflow(draft: Draft): boolean {
   return true;
 }
 
-/** The derivation's own system decides; an error has only that of its path, and what has none concerns everybody. */
-function isRequired({ rules }: RunRow, { selection, path, system, result }: Attribute): boolean {
-  if (!inSet(rules.set, path)) return false;
-  const systems = rules.systems[selection];
+function isRequired({ rules }: RunRow, attribute: Attribute): boolean {
+  if (!inSet(rules.set, attribute.path)) return false;
+  const systems = rules.systems[attribute.selection];
   // A selection nobody asked for is a runner's mistake: it blocks rather than passes.
   if (systems === undefined || systems === null) return true;
-  const own =
-    result.kind === "derivation" && result.derivation.system !== "builtin"
-      ? result.derivation.system
-      : system;
-  return own === null || systems.includes(own);
+  return isOfSystems(attribute, systems);
 }
 
 /** The rows that a list of missing attributes may have made already. */

@@ -24,6 +24,10 @@ Exit code: 0 every required attribute succeeded, 1 one did not, 2 it could not b
 export async function checkCommand(args: readonly string[]): Promise<number> {
   const began = performance.now();
   const options = readArguments(args);
+  if (options === "help") {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   if (typeof options === "string") {
     process.stderr.write(`${options}\n\n${USAGE}`);
     return 2;
@@ -75,18 +79,21 @@ interface Arguments {
   readonly isolated: boolean;
 }
 
+/** What to do, `help`, or what is wrong with the arguments. */
 function readArguments(args: readonly string[]): Arguments | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
+        help: { type: "boolean", short: "h" },
         json: { type: "boolean" },
         systems: { type: "string" },
         state: { type: "string" },
         "no-isolation": { type: "boolean" },
       },
     });
+    if (values.help) return "help";
     const [checkout, ...more] = positionals;
     if (checkout === undefined || more.length > 0) return "name one checkout";
     const systems = values.systems?.split(",").filter((system) => system !== "") ?? null;

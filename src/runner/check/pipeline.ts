@@ -4,6 +4,7 @@ import type { Verdict } from "../../protocol/verdict.ts";
 import { readConfiguration } from "../../core/config/read.ts";
 import { resolve } from "../../core/config/resolve.ts";
 import { CONFIGURATION_FILE } from "../../core/config/schema.ts";
+import { isOfSystems } from "../../core/run/required.ts";
 import { build } from "../nix/build/index.ts";
 import { runMemory } from "../nix/build/failure.ts";
 import { Tail } from "../nix/build/tail.ts";
@@ -99,23 +100,12 @@ export async function check(options: CheckOptions): Promise<Checked> {
       "warning: the revision is not visible to a flake here, as it is on a runner with revision: true",
     );
   const required = (attribute: Attribute): boolean =>
-    isRequired(
-      attribute,
-      options.systems ?? resolved.required[attribute.selection] ?? [],
-      resolved.selections[attribute.selection]?.kind === "file",
-    );
+    // Attributes of a file are declared one by one: they always are.
+    resolved.selections[attribute.selection]?.kind === "file" ||
+    isOfSystems(attribute, options.systems ?? resolved.required[attribute.selection] ?? []);
   const results = await builds(options, found.filter(required), resolved.limits, say);
   rows.push(...found.map((attribute) => row(attribute, required(attribute), results)));
   return { rows, warnings };
-}
-
-/** Attributes of a file always are; others by their system, or where their path has none, by their derivation's. */
-function isRequired(attribute: Attribute, systems: readonly string[], file: boolean): boolean {
-  if (file) return true;
-  const system =
-    attribute.system ??
-    (attribute.result.kind === "derivation" ? attribute.result.derivation.system : null);
-  return system === null || system === "builtin" || systems.includes(system);
 }
 
 interface Built {

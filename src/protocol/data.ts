@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { Attribute, ATTRIBUTE_BATCH, AttributeResult } from "./attribute.ts";
 import { frame } from "./frame.ts";
+import { StorePath, System } from "./identifiers.ts";
+import { Position, Verdict } from "./verdict.ts";
 
 /** Runner → Run object and runner → Log object: what an attempt finds out. One WebSocket for each attempt and side. */
 
@@ -12,6 +14,39 @@ export const LogStream = z
   .string()
   .regex(/^[A-Za-z0-9+._?=-]{1,255}$/u)
   .refine((name) => name !== "." && name !== "..");
+
+/** Findings that one evaluation may tell. */
+export const MAX_FINDINGS = 100;
+
+/** What a flake's outputs should not be, as `nix flake check` would say. It blocks nothing. */
+export const Finding = z.strictObject({
+  /** The attribute path, as Nix spells it, or the place in `flake.nix`. */
+  about: z.string().min(1).max(1_024),
+  message: z.string().min(1).max(4_096),
+  position: Position.nullable(),
+});
+export type Finding = z.infer<typeof Finding>;
+
+/** Most of one frame about derivations: a claim's, failures (each with the end of a log), needs, and needs of one goal. */
+export const CLAIM = { drvs: 4_000, failures: 40, needs: 200, needsOfGoal: 32 } as const;
+
+/** Number of a claim within its attempt, chosen by the runner. */
+const ClaimNumber = z.int().positive().max(1_000_000_000);
+
+/** A derivation that was tried in this run and did not succeed: nobody tries it again. */
+export const KnownFailure = z.strictObject({ drv: StorePath, verdict: Verdict });
+export type KnownFailure = z.infer<typeof KnownFailure>;
+
+/** A derivation that stands below a goal and that the runner cannot build; one that has what it takes can. */
+export const Needed = z.strictObject({
+  drv: StorePath,
+  name: z.string().max(255),
+  system: System.or(z.literal("builtin")),
+  features: z.array(z.string().max(128)).max(64),
+  /** What this runner lacks for it, in words. */
+  missing: z.array(z.string().max(256)).max(64),
+});
+export type Needed = z.infer<typeof Needed>;
 
 export const ToRun = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -28,10 +63,43 @@ export const ToRun = z.discriminatedUnion("kind", [
     evaluator: z.string().max(128),
     degraded: z.string().max(1_024).nullable(),
     seconds: z.number().nonnegative(),
+    /** Most memory that one evaluator process held; null where the runner's isolation cannot tell. */
     peakBytes: z.number().nonnegative().nullable(),
     warnings: z.array(z.string().max(4_096)).max(50),
     /** Declared or requested attributes that are not there. */
     missing: z.array(z.string().max(4_096)).max(1_000),
+    findings: z.array(Finding).max(MAX_FINDINGS).optional(),
+  }),
+  /** Asks for the right to build these, all or none; answered with `claimed`. */
+  z.strictObject({
+    kind: z.literal("claim"),
+    claim: ClaimNumber,
+    drvs: z.array(StorePath).min(1).max(CLAIM.drvs),
+  }),
+  /** What was claimed is built (and in the exchange) or has failed. */
+  z.strictObject({ kind: z.literal("release"), claim: ClaimNumber }),
+  /** Derivations below goals that failed here: the goals' own failures are among the results. */
+  z.strictObject({
+    kind: z.literal("failed"),
+    failures: z.array(KnownFailure).min(1).max(CLAIM.failures),
+  }),
+  /**
+   * Goals that wait for what this runner cannot build. They are given back; with `exchange` (their closures are in it)
+   * they are leased again when what they need is there.
+   */
+  z.strictObject({
+    kind: z.literal("needs"),
+    exchange: z.boolean(),
+    needed: z.array(Needed).min(1).max(CLAIM.needs),
+    goals: z
+      .array(
+        z.strictObject({
+          drv: StorePath,
+          needs: z.array(StorePath).min(1).max(CLAIM.needsOfGoal),
+        }),
+      )
+      .min(1)
+      .max(CLAIM.needs),
   }),
 ]);
 export type ToRun = z.infer<typeof ToRun>;
@@ -75,6 +143,17 @@ export const DataReply = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ack") }),
   /** The attempt is over or another's: nothing of it is taken any more. */
   z.strictObject({ kind: z.literal("stale"), reason: z.string().max(1_024) }),
+  /**
+   * The answer to a claim: granted when both lists are empty, else nothing of it is. `held`: somebody else builds
+   * these; `freed` tells when not any more. After a new connection an unanswered claim is asked again.
+   */
+  z.strictObject({
+    kind: z.literal("claimed"),
+    claim: ClaimNumber,
+    held: z.array(StorePath).max(CLAIM.drvs),
+    failed: z.array(KnownFailure).max(CLAIM.failures),
+  }),
+  z.strictObject({ kind: z.literal("freed"), drvs: z.array(StorePath).max(CLAIM.drvs) }),
 ]);
 export type DataReply = z.infer<typeof DataReply>;
 

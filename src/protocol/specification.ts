@@ -1,6 +1,7 @@
 import * as z from "zod";
 import {
   AttemptNumber,
+  ExchangeId,
   JobId,
   ObjectName,
   Pool,
@@ -25,6 +26,9 @@ export const Source = z.strictObject({
 });
 export type Source = z.infer<typeof Source>;
 
+/** Whether evaluation may build what it then reads. The default branch's configuration allows it; never to an untrusted pool. */
+const ImportFromDerivation = z.boolean().optional();
+
 /** A part of the repository to evaluate. */
 export const Selection = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -35,6 +39,9 @@ export const Selection = z.discriminatedUnion("kind", [
     attributes: z.array(z.string().max(1_024)).max(256),
     /** Systems to evaluate per-system outputs for; null is every system the flake names. */
     systems: z.array(System).max(32).nullable(),
+    importFromDerivation: ImportFromDerivation,
+    /** Whether the flake's formatter is run on the tree, as an attribute of its own: `formatter-check.<system>`. */
+    formatterCheck: z.boolean().optional(),
   }),
   z.strictObject({
     kind: z.literal("file"),
@@ -43,6 +50,7 @@ export const Selection = z.discriminatedUnion("kind", [
     attributes: z.array(z.string().max(1_024)).max(1_024),
     /** Passed as `--argstr`. */
     args: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096)),
+    importFromDerivation: ImportFromDerivation,
   }),
 ]);
 export type Selection = z.infer<typeof Selection>;
@@ -66,7 +74,12 @@ const Build = z.strictObject({
   kind: z.literal("build"),
   source: Source,
   selections: z.array(Selection).min(1).max(64),
-  /** The slice. Derivations absent from the runner's store are evaluated again from `source`. */
+  /**
+   * Other runners may build parts of the same run: closures pass through this exchange, and what is built is claimed
+   * first. Absent: whatever the slice needs is this runner's own to build.
+   */
+  exchange: ExchangeId.optional(),
+  /** The slice. Derivations absent from the runner's store come from the exchange, or are evaluated again from `source`. */
   derivations: z
     .array(
       z.strictObject({

@@ -5,7 +5,7 @@ import { DEFAULT_ATTRIBUTES, DEFAULT_EVALUATE } from "./resolve.ts";
 /**
  * The configuration of a pull request's own run: the default branch's, and what somebody with write proposes to add to
  * `evaluate`, `sets.pull_request` and `tests`. It never removes what the default branch requires, and nothing else that
- * is proposed counts (limits, policy, machines, …).
+ * is proposed counts (limits, policy, machines, import from derivation, …).
  */
 export function merge(base: Configuration, proposed: Configuration): Configuration {
   const merged: Configuration = { ...base };
@@ -29,14 +29,20 @@ const MOST_ENTRIES = 64;
 function addEntries(base: readonly Evaluate[], proposed: readonly Evaluate[]): Evaluate[] {
   const entries = [...base];
   for (const entry of proposed) {
-    const have = new Set(
-      entries.filter((known) => key(known) === key(entry)).flatMap(attributesOf),
-    );
+    const same = entries.filter((known) => key(known) === key(entry));
+    const have = new Set(same.flatMap(attributesOf));
     const added = attributesOf(entry).filter((attribute) => !have.has(attribute));
     if (added.length > 0 && entries.length < MOST_ENTRIES)
-      entries.push({ ...entry, attributes: added });
+      entries.push({ ...entry, attributes: added, import_from_derivation: allowed(same) });
   }
   return entries;
+}
+
+/** Only the default branch lets evaluation build, and only where it does so for all of the same flake or file. */
+function allowed(same: readonly Evaluate[]): true | undefined {
+  return same.length > 0 && same.every((entry) => entry.import_from_derivation === true)
+    ? true
+    : undefined;
 }
 
 function attributesOf(entry: Evaluate): readonly string[] {

@@ -1,3 +1,4 @@
+import type { Pool } from "../../protocol/identifiers.ts";
 import type { Limits, Selection } from "../../protocol/specification.ts";
 import type { TrustRule } from "../trust/table.ts";
 import type { Configuration, Evaluate } from "./schema.ts";
@@ -29,6 +30,12 @@ export const DEFAULT_ATTRIBUTES = [
   "apps",
   "formatter",
   "nixosConfigurations",
+  "darwinConfigurations",
+  "hydraJobs",
+  // As these were called before Nix 2.7.
+  "defaultPackage",
+  "defaultApp",
+  "devShell",
 ] as const;
 
 const DEFAULT_LIMITS: Limits = {
@@ -42,13 +49,20 @@ const DEFAULT_LIMITS: Limits = {
 
 const EVERYTHING = ["*"];
 
-/** `classes` are those of the pool that the run goes to; they say what is required where the configuration does not. */
-export function resolve(configuration: Configuration, classes: readonly Class[]): Resolved {
+/**
+ * `pool` is where the run goes, and `classes` are those of it; they say what is required where the configuration does not.
+ * An untrusted pool never evaluates with import from derivation.
+ */
+export function resolve(
+  configuration: Configuration,
+  classes: readonly Class[],
+  pool: Pool,
+): Resolved {
   const entries = configuration.evaluate ?? DEFAULT_EVALUATE;
   const here = [...new Set(classes.flatMap((c) => c.systems))].toSorted();
   const { limits = {}, sets = {}, policy = {} } = configuration;
   return {
-    selections: entries.map(selectionOf),
+    selections: entries.map((entry) => selectionOf(entry, pool !== "untrusted")),
     required: entries.map((entry) => requiredOf(entry, here)),
     revision: entries.some((entry) => "flake" in entry && entry.revision === true),
     sets: {
@@ -75,7 +89,10 @@ function requiredOf(entry: Evaluate, here: string[]): string[] | null {
   return here.length > 0 ? here : null;
 }
 
-function selectionOf(entry: Evaluate): Selection {
+/** What is not asked for is not said, so that a specification without it stays what it was to every runner. */
+function selectionOf(entry: Evaluate, trusted: boolean): Selection {
+  const imports =
+    trusted && entry.import_from_derivation === true ? { importFromDerivation: true } : {};
   if ("flake" in entry) {
     return {
       kind: "flake",
@@ -83,7 +100,15 @@ function selectionOf(entry: Evaluate): Selection {
       attributes: entry.attributes ?? [...DEFAULT_ATTRIBUTES],
       // Every system the flake names: what is not required is evaluated all the same.
       systems: null,
+      ...imports,
+      ...(entry.formatter_check === true ? { formatterCheck: true } : {}),
     };
   }
-  return { kind: "file", file: entry.file, attributes: entry.attributes, args: entry.args ?? {} };
+  return {
+    kind: "file",
+    file: entry.file,
+    attributes: entry.attributes,
+    args: entry.args ?? {},
+    ...imports,
+  };
 }

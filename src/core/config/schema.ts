@@ -28,6 +28,11 @@ const AttributePath = z
     error: "must be an attribute path",
   });
 
+const ImportFromDerivation = z
+  .boolean()
+  .optional()
+  .describe("Evaluation may build what it then reads. Never for forks, whatever stands here.");
+
 const EvaluateFlake = z.strictObject({
   flake: Inside.describe("Directory of flake.nix."),
   attributes: z
@@ -46,6 +51,11 @@ const EvaluateFlake = z.strictObject({
     .boolean()
     .optional()
     .describe("The flake reads self.rev; its results are not reused by tree."),
+  import_from_derivation: ImportFromDerivation,
+  formatter_check: z
+    .boolean()
+    .optional()
+    .describe("Run the flake's formatter on the tree, as an attribute of its own."),
 });
 const EvaluateFile = z.strictObject({
   file: Inside.describe("A Nix file; it is never enumerated."),
@@ -54,6 +64,7 @@ const EvaluateFile = z.strictObject({
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096))
     .optional()
     .describe("Strings, as --argstr."),
+  import_from_derivation: ImportFromDerivation,
 });
 export const Evaluate = z.union([EvaluateFlake, EvaluateFile]);
 export type Evaluate = z.infer<typeof Evaluate>;

@@ -1,6 +1,6 @@
 import type { Verdict } from "../../protocol/verdict.ts";
 import { advice, conclusion, type Conclusion, rollup, word } from "../verdict/index.ts";
-import { annotations } from "./annotations.ts";
+import { ANNOTATION_CAP, annotations, findingAnnotations } from "./annotations.ts";
 import { bounded } from "./bounded.ts";
 import { causeParts } from "./causes.ts";
 import { code, line } from "./escape.ts";
@@ -83,11 +83,17 @@ export function evaluationCheck(
     summary: [
       verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n`,
       facts(summary),
+      done ? found(summary) : "",
     ]
       .filter((part) => part !== "")
       .join("\n"),
     text: !done || text.trim() === "" ? null : text,
-    annotations: done ? annotations([...root, ...errors]) : [],
+    annotations: done
+      ? [...annotations([...root, ...errors]), ...findingAnnotations(summary.findings)].slice(
+          0,
+          ANNOTATION_CAP,
+        )
+      : [],
     actions: [],
   };
 }
@@ -207,10 +213,26 @@ function facts(summary: Summary): string {
       : `- The same tree was judged before, by run ${code(replayOf)}: nothing was evaluated or built again. Re-run the check to do so.\n`,
     evaluator === null
       ? ""
-      : `- Evaluator: ${code(evaluator.name)}, ${Math.round(evaluator.seconds)} s${evaluator.degraded === null ? "" : `; degraded: ${code(evaluator.degraded)}`}\n`,
+      : `- Evaluator: ${code(evaluator.name)}, ${seconds(evaluator.seconds)}${evaluator.peakBytes === null ? "" : `, ${Math.ceil(evaluator.peakBytes / 2 ** 20)} MiB`}${evaluator.degraded === null ? "" : `; degraded: ${code(evaluator.degraded)}`}\n`,
     ...summary.notices.slice(0, 50).map((notice) => `- Notice: ${code(notice, 500)}\n`),
     `- [The run](${summary.url})\n`,
   ].join("");
+}
+
+/** To a tenth below ten seconds, where it makes a difference. */
+function seconds(value: number): string {
+  return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)} s`;
+}
+
+/** What the outputs should not be, for those who do not look at annotations. */
+function found({ findings }: Summary): string {
+  if (findings.length === 0) return "";
+  const lines = findings.slice(0, 50).map(({ about, message, position }) => {
+    const where = position === null ? "" : ` (${code(`${position.file}:${position.line}`)})`;
+    return `- ${code(about)}: ${code(message, 500)}${where}\n`;
+  });
+  const rest = findings.length - lines.length;
+  return `Found by the way; it blocks nothing:\n\n${lines.join("")}${rest > 0 ? `- and ${rest} more\n` : ""}`;
 }
 
 function cutNote(left: number, loaded: number, total: number, url: string): string {

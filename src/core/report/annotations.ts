@@ -1,3 +1,4 @@
+import type { Finding } from "../../protocol/data.ts";
 import { line, plain } from "./escape.ts";
 import type { Annotation, Listed } from "./model.ts";
 
@@ -30,6 +31,24 @@ export function annotations(errors: readonly Listed[]): Annotation[] {
     });
   }
   return [...seen.values()];
+}
+
+/** What a linter found, on the lines where it is known to be. */
+export function findingAnnotations(findings: readonly Finding[]): Annotation[] {
+  return findings.flatMap(({ about, message, position }) =>
+    position === null || !inTree(position.file)
+      ? []
+      : [
+          {
+            path: position.file,
+            start_line: position.line,
+            end_line: position.line,
+            annotation_level: "warning",
+            title: line(about),
+            message: plain(message).slice(0, 8_000),
+          } satisfies Annotation,
+        ],
+  );
 }
 
 /** GitHub refuses a whole request for one path that is not relative to the tree. */

@@ -1,3 +1,4 @@
+import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Conclusion } from "../verdict/index.ts";
 import type { Count, Phase } from "../run/index.ts";
@@ -20,8 +21,16 @@ export type Summary = {
   /** The run whose judgement of the same tree stands for this one. */
   replayOf: string | null;
   /** How the evaluation was made, where it was. */
-  evaluator: { name: string; degraded: string | null; seconds: number } | null;
+  evaluator: {
+    name: string;
+    degraded: string | null;
+    seconds: number;
+    /** Most memory of one of its processes; null where unknown. */
+    peakBytes: number | null;
+  } | null;
   notices: string[];
+  /** What the outputs should not be; it blocks nothing. */
+  findings: Finding[];
   /** The exact comment that approves the head; null where no approval is asked for. */
   approval: string | null;
   url: string;

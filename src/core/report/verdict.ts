@@ -27,6 +27,8 @@ export function brief(verdict: Verdict): string {
         : "evaluation error";
     case "no-runner":
       return `no runner has ${verdict.missing.map((one) => code(one)).join(", ") || "what it needs"}`;
+    case "needs-exchange":
+      return `needs ${code(base(verdict.drv))}, which only another runner can build (${verdict.missing.map((one) => code(one)).join(", ")}): they have no exchange`;
     case "not-covered":
       return `not covered: ${code(verdict.reason)}`;
     case "needs-approval":
@@ -63,6 +65,7 @@ export function detail(verdict: Verdict, length = 8_000): string {
       return `${block(`specified: ${verdict.specified}\n      got: ${verdict.got}`, length)}\n`;
     case "succeeded":
     case "no-runner":
+    case "needs-exchange":
     case "not-covered":
     case "evaluated-only":
     case "needs-approval":

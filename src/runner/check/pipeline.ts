@@ -44,7 +44,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
       ),
       warnings: [],
     };
-  const resolved = resolve(read.configuration, [{ systems: options.systems ?? facts.systems }]);
+  const resolved = resolve(read.configuration, [{ systems: options.systems ?? facts.systems }], "trusted");
   const tree = await copyCheckout(workspace, checkout, signal);
   const rows: Row[] = [];
   const warnings: string[] = [];

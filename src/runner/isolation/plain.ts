@@ -71,7 +71,12 @@ async function runPlain(request: SandboxRun, place: PlainPlace): Promise<Sandbox
       onStdout,
       onStderr,
     });
-    return { ...result, outOfMemory: false, enforcement: { memory: "none", processes: "none" } };
+    return {
+      ...result,
+      outOfMemory: false,
+      peakBytes: null,
+      enforcement: { memory: "none", processes: "none" },
+    };
   } finally {
     for (const file of request.files ?? [])
       await rm(join(place.secrets, file.name), { force: true });

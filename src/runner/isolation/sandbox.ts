@@ -148,6 +148,7 @@ async function runInJob(
       stderr: kept.stderr.bytes(),
       truncated: kept.stdout.truncated() || kept.stderr.truncated(),
       outOfMemory: answered.outOfMemory,
+      peakBytes: answered.peakBytes,
       enforcement: { memory: answered.memory, processes: answered.processes },
     };
   } finally {
@@ -211,6 +212,7 @@ function unstarted(
     stderr: new Uint8Array(),
     truncated: false,
     outOfMemory: false,
+    peakBytes: null,
     enforcement: { memory: "none", processes: "none" },
   };
 }

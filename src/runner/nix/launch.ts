@@ -35,6 +35,8 @@ export interface LaunchResult {
   readonly cancelled: boolean;
   /** The kernel ended it for its memory limit. */
   readonly outOfMemory: boolean;
+  /** Most memory (bytes) that it held at once, page cache included; null where the isolation cannot tell. */
+  readonly peakBytes: number | null;
   /** Why it never ran; null when it did. */
   readonly startFailure: string | null;
   readonly stdout: Uint8Array;

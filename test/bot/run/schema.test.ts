@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { STEPS } from "../../../src/bot/objects/run/schema.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_1 } from "./schema-1.ts";
+import { SCHEMA_2 } from "./schema-2.ts";
 
 it("brings a Run of version 1 to what a new one is, and keeps its row", async () => {
   const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);
@@ -10,11 +11,20 @@ it("brings a Run of version 1 to what a new one is, and keeps its row", async ()
     const fresh = dump(storage);
     const row = `INSERT INTO run (one, id, identity, reason, sender, fresh, head, requested_at, created_at, phase, rules, attributes, pending, required,
       required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, '42-1', '{}', '{}', '{}', 0, 'h', 1, 1, 'finished', '{}', 0, 0, 0, 0, 0, 0, 0, 0)`;
-    expect(upgrade(storage, SCHEMA_1, 1, [row], STEPS)).toBe(2);
+    expect(upgrade(storage, SCHEMA_1, 1, [row], STEPS)).toBe(3);
     expect(dump(storage)).toEqual(fresh);
     expect(storage.sql.exec("SELECT id, succeeds, emptied_at FROM run").toArray()).toEqual([
       { id: "42-1", succeeds: "[]", emptied_at: null },
     ]);
   });
-  expect(await stub.wake()).toEqual({ version: 2 });
+  expect(await stub.wake()).toEqual({ version: 3 });
+});
+
+it("brings a Run of version 2 to what a new one is", async () => {
+  const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-2`);
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    expect(upgrade(storage, SCHEMA_2, 2, [], STEPS)).toBe(3);
+    expect(dump(storage)).toEqual(fresh);
+  });
 });

@@ -2,9 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inSet, matches } from "../../../src/core/config/match.ts";
 import { merge } from "../../../src/core/config/merge.ts";
-import { resolve, type Resolved } from "../../../src/core/config/resolve.ts";
+import {
+  type Class,
+  resolve as resolveFor,
+  type Resolved,
+} from "../../../src/core/config/resolve.ts";
 import { Configuration, type Evaluate } from "../../../src/core/config/schema.ts";
 import { digestSelection } from "../../../src/core/config/digest.ts";
+
+const resolve = (from: Configuration, classes: Class[]) => resolveFor(from, classes, "trusted");
 
 const attributes = fc.subarray(
   ["packages", "checks", "apps", "checks.x86_64-linux.a", "hydraJobs"],
@@ -13,7 +19,13 @@ const attributes = fc.subarray(
 const systems = fc.subarray(["x86_64-linux", "aarch64-linux", "aarch64-darwin"], { minLength: 1 });
 const entry: fc.Arbitrary<Evaluate> = fc.oneof(
   fc.record(
-    { flake: fc.constantFrom(".", "sub"), attributes, systems, revision: fc.boolean() },
+    {
+      flake: fc.constantFrom(".", "sub"),
+      attributes,
+      systems,
+      revision: fc.boolean(),
+      import_from_derivation: fc.boolean(),
+    },
     { requiredKeys: ["flake"] },
   ),
   fc.record(
@@ -21,6 +33,7 @@ const entry: fc.Arbitrary<Evaluate> = fc.oneof(
       file: fc.constantFrom("default.nix", "x.nix"),
       attributes,
       args: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2")),
+      import_from_derivation: fc.boolean(),
     },
     { requiredKeys: ["file", "attributes"] },
   ),
@@ -100,6 +113,28 @@ describe("what a pull request may add to its own run", () => {
     );
   });
 
+  test("evaluation builds nothing that the default branch does not let it build, and never for a fork", () => {
+    const allows = (from: Evaluate[] | undefined, of: Evaluate) =>
+      (from ?? []).some(
+        (known) =>
+          known.import_from_derivation === true &&
+          ("flake" in known ? known.flake : known.file) === ("flake" in of ? of.flake : of.file),
+      );
+    fc.assert(
+      fc.property(configuration, configuration, classes, (base, proposed, c) => {
+        const merged = merge(base, proposed);
+        for (const one of merged.evaluate ?? [])
+          if (one.import_from_derivation === true) expect(allows(base.evaluate, one)).toBe(true);
+        for (const selection of resolveFor(merged, c, "untrusted").selections)
+          expect(selection.importFromDerivation).toBeUndefined();
+        expect(resolve(base, c).selections.map((one) => one.importFromDerivation === true)).toEqual(
+          (base.evaluate ?? [{ flake: "." }]).map((one) => one.import_from_derivation === true),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test("an added attribute is there, once", () => {
     const merged = merge(
       { evaluate: [{ flake: ".", attributes: ["checks"] }] },
@@ -137,6 +172,11 @@ describe("resolving", () => {
             "apps",
             "formatter",
             "nixosConfigurations",
+            "darwinConfigurations",
+            "hydraJobs",
+            "defaultPackage",
+            "defaultApp",
+            "devShell",
           ],
           systems: null,
         },

@@ -35,8 +35,9 @@ const summary: Summary = {
     { kind: "dependency-failed", required: true, count: 1 },
     { kind: "evaluation-error", required: true, count: 1 },
   ],
-  evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4 },
+  evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4, peakBytes: 3 * 2 ** 20 },
   notices: ["trace: @everyone <b>hello</b>"],
+  findings: [],
   approval: null,
   url,
 };
@@ -107,6 +108,31 @@ describe("golden files", () => {
         ),
     ],
     [
+      "evaluation-findings",
+      () =>
+        evaluationCheck(
+          {
+            ...summary,
+            counts: [{ kind: "succeeded", required: true, count: 4 }],
+            findings: [
+              {
+                about: "apps.x86_64-linux.`x`",
+                message: 'has no type; it should be "app" @admin',
+                position: { file: "nix/apps.nix", line: 4, column: 9 },
+              },
+              { about: "overlays.default", message: "is a set", position: null },
+              {
+                about: "x",
+                message: "elsewhere",
+                position: { file: "../../etc/passwd", line: 1, column: null },
+              },
+            ],
+          },
+          [],
+          0,
+        ),
+    ],
+    [
       "build-failure",
       () =>
         buildCheck(
@@ -130,6 +156,7 @@ describe("golden files", () => {
             attributes: 0,
             evaluator: null,
             notices: [],
+            findings: [],
             stopped: { kind: "needs-approval", reason: "The head is in another repository." },
             approval: `/ok-to-test ${summary.head}`,
           },
@@ -151,6 +178,7 @@ describe("golden files", () => {
             attributes: 0,
             evaluator: null,
             notices: [],
+            findings: [],
             stopped: { kind: "conflict", message: "The head does not merge." },
           },
           [],
@@ -183,6 +211,7 @@ describe("golden files", () => {
             replayOf: "42-0",
             evaluator: null,
             notices: [],
+            findings: [],
           },
           [],
           [],

@@ -60,6 +60,9 @@ describe("cgroup v2, as far as files show it", () => {
     expect(await run.outOfMemory()).toBe(false);
     await writeFile(events, "low 0\noom 3\noom_kill 2\n");
     expect(await run.outOfMemory()).toBe(true);
+    expect(await run.peakBytes()).toBe(null);
+    await writeFile(join(own, "snowcat-x/run-1/memory.peak"), "987654\n");
+    expect(await run.peakBytes()).toBe(987_654);
 
     const free = await cgroups.create("run-2", {});
     await free.remove();
@@ -100,6 +103,7 @@ describeIsolated("limits by rlimits, where there are no cgroups", () => {
       expect(out(eater)).not.toContain("survived");
       expect(eater).toMatchObject({
         outOfMemory: false,
+        peakBytes: null,
         enforcement: { memory: "address-space", processes: "none" },
       });
       const bomb = await isolation.run({

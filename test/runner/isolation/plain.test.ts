@@ -16,6 +16,7 @@ test("without isolation a job has the same interface, and cleans up", async () =
   expect(result).toMatchObject({
     exitCode: 4,
     outOfMemory: false,
+    peakBytes: null,
     enforcement: { memory: "none" },
   });
   expect(new TextDecoder().decode(result.stdout)).toBe(`in secret ${job.inside}\nextra\n`);

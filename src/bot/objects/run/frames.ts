@@ -79,8 +79,10 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
             evaluator_name: body.evaluator,
             evaluator_degraded: body.degraded,
             evaluator_seconds: body.seconds,
+            evaluator_bytes: body.peakBytes,
           });
           for (const warning of body.warnings) store.notice(warning);
+          for (const finding of body.findings ?? []) store.find(finding);
         },
       );
       return;

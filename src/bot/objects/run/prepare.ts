@@ -82,7 +82,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   );
   const base = readConfiguration(policySource.text);
   if (!base.ok) return faulty(context, base.errors);
-  const { policy } = resolve(base.configuration, []);
+  const { policy } = resolve(base.configuration, [], "untrusted");
   const senderRole = await roleOf(run, github);
   const trust = decide({
     reason: run.reason,
@@ -107,7 +107,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
       ? base.configuration
       : merge(base.configuration, proposed.configuration);
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
-  const resolved = resolve(configuration, classes);
+  const resolved = resolve(configuration, classes, trust.pool);
   const source: Source = {
     cloneUrl: run.identity.repository.cloneUrl,
     ref: refOf(run, isMerge),

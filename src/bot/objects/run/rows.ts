@@ -29,7 +29,12 @@ export type Header = {
   replayOf: string | null;
   replayed: number;
   approval: string | null;
-  evaluator: { name: string; degraded: string | null; seconds: number } | null;
+  evaluator: {
+    name: string;
+    degraded: string | null;
+    seconds: number;
+    peakBytes: number | null;
+  } | null;
   yields: boolean;
   succeeds: string[];
   emptiedAt: number | null;
@@ -87,6 +92,7 @@ export function headerOf(row: Stored): Header {
             name: evaluator,
             degraded: text(row["evaluator_degraded"]),
             seconds: number(row["evaluator_seconds"]) ?? 0,
+            peakBytes: number(row["evaluator_bytes"]),
           },
     yields: row["yields"] === 1,
     succeeds: json<string[]>(row["succeeds"]) ?? [],

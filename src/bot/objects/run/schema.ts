@@ -61,4 +61,9 @@ export const STEPS: readonly Step[] = [
   -- When attributes and derivations were left to the archive.
   ALTER TABLE run ADD COLUMN emptied_at INTEGER;
   `,
+  `
+  ALTER TABLE run ADD COLUMN evaluator_bytes REAL;
+  -- What a linter found; JSON, the same only once.
+  CREATE TABLE finding (id INTEGER PRIMARY KEY, finding TEXT NOT NULL UNIQUE) STRICT;
+  `,
 ];

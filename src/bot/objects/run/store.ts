@@ -9,6 +9,7 @@ import {
   type RunRow,
   type Slice,
 } from "../../../core/run/index.ts";
+import { type Finding, MAX_FINDINGS } from "../../../protocol/data.ts";
 import type { RunRequest } from "../contracts.ts";
 import {
   attributeOf,
@@ -125,6 +126,22 @@ export class Store {
       "INSERT INTO notice (text) SELECT ? WHERE (SELECT count(*) FROM notice) < 100",
       text.slice(0, 4_096),
     );
+  }
+
+  /** The same finding of another attempt is the same row. */
+  find(finding: Finding): void {
+    this.sql.exec(
+      "INSERT INTO finding (finding) SELECT ? WHERE (SELECT count(*) FROM finding) < ? ON CONFLICT DO NOTHING",
+      JSON.stringify(finding),
+      MAX_FINDINGS,
+    );
+  }
+
+  findings(): Finding[] {
+    return this.sql
+      .exec<{ finding: string }>("SELECT finding FROM finding ORDER BY id")
+      .toArray()
+      .map(({ finding }) => JSON.parse(finding) as Finding);
   }
 
   notices(): string[] {

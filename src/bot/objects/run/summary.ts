@@ -38,6 +38,7 @@ export function summaryOf(context: Context): Summary {
     replayOf: run.replayOf,
     evaluator: run.evaluator,
     notices: store.notices(),
+    findings: store.findings(),
     approval: run.approval,
     url: pageOf(env.PUBLIC_URL, run.id),
   };

@@ -7,6 +7,8 @@ export interface RunCgroup {
   /** Files that a process writes `0` to in order to join, before it becomes the job. */
   readonly joinFiles: readonly string[];
   outOfMemory(): Promise<boolean>;
+  /** Most memory (bytes) that it held at once, page cache included; null where the kernel does not keep it (v2 before Linux 5.19). */
+  peakBytes(): Promise<number | null>;
   remove(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ async function openLegacy(name: string, hierarchies: Hierarchies): Promise<Cgrou
       return {
         joinFiles: [join(at.memory, "cgroup.procs"), join(at.pids, "cgroup.procs")],
         outOfMemory: () => counted(join(at.memory, "memory.oom_control"), "oom_kill"),
+        peakBytes: () => bytes(join(at.memory, "memory.max_usage_in_bytes")),
         remove: async () =>
           void (await Promise.all([removeGroup(at.memory), removeGroup(at.pids)])),
       };
@@ -147,6 +150,7 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
       return {
         joinFiles: [join(at, "cgroup.procs")],
         outOfMemory: () => counted(join(at, "memory.events"), "oom_kill"),
+        peakBytes: () => bytes(join(at, "memory.peak")),
         remove: () => removeGroup(at),
       };
     },
@@ -157,6 +161,12 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
 async function counted(file: string, key: string): Promise<boolean> {
   const found = new RegExp(`^${key} (\\d+)$`, "m").exec(await readFile(file, "utf8"));
   return Number(found?.[1] ?? 0) > 0;
+}
+
+async function bytes(file: string): Promise<number | null> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  const found = Number.parseInt(text, 10);
+  return Number.isFinite(found) ? found : null;
 }
 
 /** A group can be removed once its last process has been reaped, which may be a moment later. */

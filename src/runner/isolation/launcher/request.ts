@@ -65,6 +65,7 @@ export const RunExit = z.strictObject({
   signal: z.string().nullable(),
   durationMs: z.number(),
   outOfMemory: z.boolean(),
+  peakBytes: z.number().nullable(),
   memory: Enforcement,
   processes: Enforcement,
   /** The sandbox could not be made, so the program never ran. */

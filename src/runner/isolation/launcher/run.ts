@@ -89,6 +89,7 @@ export async function serveRun(
     signal: end.signal,
     durationMs: end.durationMs,
     outOfMemory: cgroup ? await cgroup.outOfMemory() : false,
+    peakBytes: cgroup ? await cgroup.peakBytes() : null,
     memory: enforcement(request.limits.memoryBytes, cgroup !== null, "address-space"),
     processes: enforcement(request.limits.processes, cgroup !== null, "per-user"),
     setupFailed: status.exitCode === null && end.signal === null,

@@ -81,7 +81,7 @@ export class Agent {
   /** No new attempts; resolves when the held ones are told. */
   async drain(): Promise<void> {
     this.#draining = true;
-    await this.#control.tell({ kind: "drain" }, null);
+    this.#control.drain();
     while (this.#ends.size > 0) await Promise.all(this.#ends);
   }
 
@@ -98,7 +98,7 @@ export class Agent {
 
   #welcomed(): void {
     // The hello of a new connection takes a drain back.
-    if (this.#draining) this.#track(this.#control.tell({ kind: "drain" }, null));
+    if (this.#draining) this.#control.drain();
   }
 
   async #consider(offer: Extract<ToRunner, { kind: "offer" }>): Promise<void> {
@@ -118,15 +118,30 @@ export class Agent {
     // Held from here on, so that offers that arrive together see each other.
     const held = new Attempt({ job, attempt, token: offer.token, verdict: null }, this.#parts);
     this.#held.set(name(specification), held);
-    const why = await this.#whyNot();
-    if (why !== null) {
-      this.#held.delete(name(specification));
-      await this.#control.tell({ kind: "decline", reason: why }, { job, attempt });
-      return;
+    await this.#orRelease(held, async () => {
+      const why = await this.#whyNot();
+      if (why !== null) {
+        this.#held.delete(name(specification));
+        await this.#control.tell({ kind: "decline", reason: why }, { job, attempt });
+        return;
+      }
+      await this.#records.save(held.record);
+      await this.#control.tell({ kind: "accept" }, { job, attempt });
+      await this.#work(held, specification);
+    });
+  }
+
+  /**
+   * An attempt of which nothing more can be told (the disk is full, say) is not held any more: the next renewal does not
+   * name it, and the control plane hands the job out again instead of waiting for ever.
+   */
+  async #orRelease(held: Attempt, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#held.delete(name(held.record));
+      throw error;
     }
-    await this.#records.save(held.record);
-    await this.#control.tell({ kind: "accept" }, { job, attempt });
-    await this.#work(held, specification);
   }
 
   async #whyNot(): Promise<string | null> {
@@ -169,9 +184,9 @@ export class Agent {
       const held = new Attempt(record, this.#parts);
       this.#held.set(name(record), held);
       this.#track(
-        told.has(name(record))
-          ? this.#letGo(held)
-          : held.resume().then((verdict) => this.#tell(held, verdict)),
+        this.#orRelease(held, async () =>
+          told.has(name(record)) ? this.#letGo(held) : this.#tell(held, await held.resume()),
+        ),
       );
     }
   }

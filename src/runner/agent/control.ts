@@ -112,6 +112,14 @@ export class Control {
     await this.#outbound.append(body, about ?? { job: null, attempt: null });
   }
 
+  /**
+   * Asks for no more offers, until the next hello. Not kept: after a restart it would overtake the hello of a life that
+   * wants work, and nothing would ever be offered to it again. When it is lost, offers are declined.
+   */
+  drain(): void {
+    this.#say({ kind: "drain" });
+  }
+
   /** Resolves when everything told so far is committed (true), or this channel was closed (false). */
   async drained(): Promise<boolean> {
     return await this.#outbound.drained();

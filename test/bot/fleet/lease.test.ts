@@ -178,3 +178,36 @@ describe("an attempt that the runner could not do", () => {
     ]);
   });
 });
+
+describe("a runner that drains", () => {
+  it("is offered nothing until it says hello again", async () => {
+    spyRuns();
+    const { account, fleet } = newFleet();
+    const runner = await enrolled(fleet, account);
+    const socket = await TestRunner.connect(fleet, runner);
+    socket.hello();
+    socket.say({ kind: "drain" });
+    const job = newJob();
+    // Answered after the drain was heard.
+    socket.tell({ kind: "decline", reason: "of another job" }, { job: "1-1.0", attempt: 1 });
+    await socket.next((frame) => frame.ack >= 1);
+    await fleet.enqueue(account, job);
+    await runDurableObjectAlarm(fleet);
+    expect(await fleet.holds(job.job, 1)).toBe(false);
+    const again = await TestRunner.connect(fleet, runner);
+    again.hello();
+    await again.offer(job.job, 1);
+  });
+
+  it("does not drain for what an earlier life of its agent had put on its way", async () => {
+    spyRuns();
+    const { account, fleet } = newFleet();
+    const socket = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    socket.hello();
+    socket.tell({ kind: "drain" }, null);
+    await socket.next((frame) => frame.ack >= 1);
+    const job = newJob();
+    await fleet.enqueue(account, job);
+    await socket.offer(job.job, 1);
+  });
+});

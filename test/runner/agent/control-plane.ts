@@ -35,6 +35,8 @@ export class ControlPlane {
   #control: WebSocket | null = null;
   #changed = Promise.withResolvers<void>();
   readonly control: Kept<FromRunner>[] = [];
+  /** Renewals and drains. */
+  readonly unkept: FromRunner[] = [];
   readonly hellos: Extract<FromRunner, { kind: "hello" }>[] = [];
   readonly run: Kept<ToRun>[] = [];
   readonly logs = new Map<string, Buffer>();
@@ -166,7 +168,10 @@ export class ControlPlane {
 
   #unkept(socket: WebSocket, stream: { name: string }, { body }: Frame<unknown>): void {
     const said = body as FromRunner;
-    if (said.kind !== "hello") return;
+    if (said.kind !== "hello") {
+      this.unkept.push(said);
+      return;
+    }
     stream.name = said.stream;
     this.hellos.push(said);
     socket.send(

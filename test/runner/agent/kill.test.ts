@@ -133,7 +133,7 @@ it("SIGTERM lets the job go on, a second one cancels it and tells so, and the pr
   plane.offer(specification("11-1.0"));
   await plane.until(() => plane.run.length > 10);
   child.kill("SIGTERM");
-  await plane.until(() => plane.control.some(({ body }) => body.kind === "drain"));
+  await plane.until(() => plane.unkept.some(({ kind }) => kind === "drain"));
   const after = plane.run.length;
   await plane.until(() => plane.run.length > after + 10);
   expect(plane.finished("11-1.0")).toEqual([]);

@@ -55,6 +55,7 @@ export class Hearing {
     if (body.kind === "hello") this.#hello(socket, runner, body, now);
     else if (stream === null) closeSocket(socket, PROTOCOL, "hello first");
     else if (body.kind === "renew") this.#renew(socket, runner, stream, body.attempts, now);
+    else if (body.kind === "drain") this.#parts.runners.drain(runner);
     else closeSocket(socket, PROTOCOL, `${body.kind} needs a sequence number`);
   }
 
@@ -90,9 +91,8 @@ export class Hearing {
   }
 
   #kept(runner: string, frame: Frame<FromRunner>, now: number): void {
-    const { desk, runners } = this.#parts;
+    const { desk } = this.#parts;
     const { body, job, attempt } = frame;
-    if (body.kind === "drain") return runners.drain(runner);
     // Without a job these mean nothing; acknowledged, so that a broken agent does not send them for ever.
     if (job === null || attempt === null) return;
     switch (body.kind) {
@@ -112,6 +112,8 @@ export class Hearing {
         return;
       case "hello":
       case "renew":
+      // A drain that was kept may be of an earlier life of the agent; the present one says its own without a number.
+      case "drain":
         return;
     }
   }

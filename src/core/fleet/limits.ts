@@ -1,5 +1,9 @@
-/** Attempts that may be lost before the job is given up as `infrastructure`. */
-export const MAX_LOSSES = 3;
+/**
+ * Attempts that may be lost before the job is given up as `infrastructure`: one is tried again without anybody asking,
+ * as is everything that the surroundings fail. A verdict `infrastructure` that a runner tells goes to the Run at once,
+ * which gives what is left of the work its second try.
+ */
+export const MAX_LOSSES = 2;
 
 /** The protocol counts attempts to 1,000; a job that nobody takes ends before. */
 export const MAX_ATTEMPTS = 1_000;

@@ -30,30 +30,6 @@ export function notTaken(job: FleetJob, reason: string, now: number): Step {
   };
 }
 
-/** The runner's own trouble: tried again, elsewhere if possible, while attempts are left. */
-export function failedHere(
-  job: FleetJob,
-  said: Said & { verdict: Verdict; digest: string },
-  now: number,
-): Step {
-  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
-  const losses = job.losses + 1;
-  if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS)
-    return done({ ...job, losses }, said.verdict, said.digest, now);
-  return {
-    job: {
-      ...job,
-      state: "queued",
-      since: now,
-      losses,
-      notBefore: now + backoff(losses),
-      avoid: job.runner,
-      runner: null,
-    },
-    effects: [],
-  };
-}
-
 export function absent(job: FleetJob, runner: string, now: number): Step {
   if (job.runner !== runner) return same(job);
   switch (job.state) {

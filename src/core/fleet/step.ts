@@ -1,7 +1,7 @@
 import type { Verdict } from "../../protocol/verdict.ts";
 import { cancelled, done, forget, isCurrent, type Said, same } from "./end.ts";
 import type { FleetJob, JobEffect, JobEvent, Step } from "./job.ts";
-import { absent, expired, failedHere, impossible, notTaken } from "./loss.ts";
+import { absent, expired, impossible, notTaken } from "./loss.ts";
 
 /** What an event does to a job. Total: what does not apply changes nothing, and may tell the runner to forget. */
 export function step(job: FleetJob, event: JobEvent, now: number): Step {
@@ -103,7 +103,6 @@ function finished(
       ],
     };
   }
-  if (said.verdict.kind === "infrastructure") return failedHere(job, said, now);
   return done(job, said.verdict, said.digest, now);
 }
 

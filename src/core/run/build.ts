@@ -3,6 +3,7 @@ import { LogStream } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { reusable } from "../verdict/index.ts";
 import { Draft } from "./draft.ts";
+import { heldBack } from "./job.ts";
 import type { AttributeRow, Changes, DerivationRow, Slice } from "./rows.ts";
 
 /** Derivations in one build job. */
@@ -92,7 +93,7 @@ function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: 
   return found;
 }
 
-/** A batch of results of an attempt that is current. Only derivations of the attempt's own job are taken. */
+/** A batch of results of an attempt that is current; the slice has its job. Only derivations of that job are taken. */
 export function results(
   slice: Slice,
   job: number,
@@ -101,9 +102,11 @@ export function results(
 ): Changes {
   const draft = new Draft(slice);
   if (draft.run.stopped !== null) return draft.changes();
+  const owner = slice.jobs.find(({ number }) => number === job) ?? null;
   for (const result of batch) {
     const derivation = draft.derivation(result.drv);
     if (derivation === null || derivation.job !== job || derivation.state !== "leased") continue;
+    if (heldBack(draft, owner, result.verdict)) continue;
     // A name that cannot be a stream's has no log behind it, and is no part of a link either.
     const stream = LogStream.safeParse(result.log);
     const log: AttributeRow["log"] = stream.success ? { job, attempt, stream: stream.data } : null;

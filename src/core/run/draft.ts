@@ -39,11 +39,15 @@ export class Draft {
     return job;
   }
 
-  newJob(job: Pick<JobRow, "kind" | "system" | "features" | "retries">): JobRow {
+  newJob(
+    job: Pick<JobRow, "kind" | "system" | "features" | "retries"> & { notBefore?: number },
+  ): JobRow {
     this.run.jobs += 1;
     this.run.openJobs += 1;
     const row: JobRow = {
+      notBefore: 0,
       ...job,
+      starts: 0,
       number: this.run.jobs,
       state: "new",
       attempt: 0,
@@ -116,7 +120,7 @@ export class Draft {
     attribute.log = log;
     this.run.pending -= 1;
     if (attribute.required && verdict.kind === "succeeded") this.run.requiredSucceeded += 1;
-    if (!replayable(verdict.kind)) this.run.unreplayable += 1;
+    if (!replayable(verdict)) this.run.unreplayable += 1;
     this.#count(verdict.kind, attribute.required, 1);
     this.#touch(attributeKey(attribute.selection, attribute.path));
   }
@@ -139,12 +143,14 @@ export class Draft {
 
   addDerivation(
     row: Pick<DerivationRow, "drv" | "name" | "system" | "features" | "selection" | "path">,
+    state: "unknown" | "ready" = "unknown",
   ): void {
     this.run.openDerivations += 1;
     this.#derivations.set(row.drv, {
       ...row,
-      state: "unknown",
+      state,
       job: null,
+      rounds: 0,
       verdict: null,
       seconds: 0,
       remember: false,
@@ -156,6 +162,23 @@ export class Draft {
     if (derivation.state === "done") return;
     derivation.state = state;
     derivation.job = job;
+    this.#touched.derivations.add(derivation.drv);
+  }
+
+  /** It waits for what another runner builds. */
+  giveBack(derivation: DerivationRow): void {
+    if (derivation.state === "done") return;
+    derivation.state = "waiting";
+    derivation.job = null;
+    derivation.rounds += 1;
+    this.#touched.derivations.add(derivation.drv);
+  }
+
+  /** Its verdict was known before, but something needs its outputs: it is built. Attributes keep their verdict. */
+  rebuild(derivation: DerivationRow): void {
+    if (derivation.state !== "done") return;
+    Object.assign(derivation, { state: "ready", job: null, verdict: null, seconds: 0 });
+    this.run.openDerivations += 1;
     this.#touched.derivations.add(derivation.drv);
   }
 

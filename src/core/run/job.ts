@@ -3,8 +3,23 @@ import { retried } from "../verdict/index.ts";
 import { Draft } from "./draft.ts";
 import type { Changes, JobRow, Slice } from "./rows.ts";
 
-/** How often work whose job failed through no fault of its own is tried again without anybody asking. */
-export const RETRIES = 1;
+/** How often work that failed through no fault of its own is tried again without anybody asking. */
+const RETRIES = 1;
+/** How long it rests before (ms): rate limits and restarted daemons need a while, and somebody waits for the check. */
+export const RETRY_PAUSE = 30_000;
+
+/** Whether the work of a job had its second chance: as another job, or because an attempt of this one was lost. */
+function mayRetry(draft: Draft, job: JobRow): boolean {
+  return job.retries + Math.max(0, job.starts - 1) < RETRIES && draft.run.stopped === null;
+}
+
+/**
+ * Whether a derivation's result is kept back: the surroundings failed it, and it is tried once more with what else is
+ * left of its job.
+ */
+export function heldBack(draft: Draft, job: JobRow | null, verdict: Verdict): boolean {
+  return retried(verdict.kind) && job !== null && mayRetry(draft, job);
+}
 
 /** Whether a frame of this attempt counts; the words say why not. */
 export function stale(job: JobRow | null, attempt: number): string | null {
@@ -34,6 +49,7 @@ export function started(slice: Slice, number: number, attempt: number, runner: s
   const draft = new Draft(slice);
   const job = draft.job(number);
   if (job === null || job.state === "finished" || attempt < job.attempt) return draft.changes();
+  if (job.state !== "running" || job.attempt !== attempt) job.starts += 1;
   Object.assign(job, { state: "running", attempt, runner });
   if (job.kind === "evaluate") draft.run.evaluator = runner;
   return draft.changes();
@@ -51,6 +67,7 @@ export function finish(
   attempt: number,
   verdict: Verdict,
   digest: string,
+  now: number,
 ): Finish {
   const draft = new Draft(slice);
   const job = draft.job(number);
@@ -63,9 +80,7 @@ export function finish(
   if (attempt < job.attempt) return { outcome: "refused", changes: draft.changes() };
   job.attempt = attempt;
   draft.finishJob(job, verdict, digest);
-  const again = retried(verdict.kind) && job.retries < RETRIES && draft.run.stopped === null;
-  if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, again);
-  else finishBuild(draft, job, verdict, again);
+  close(draft, job, verdict, now);
   return { outcome: "applied", changes: draft.changes() };
 }
 
@@ -73,7 +88,7 @@ export function finish(
  * The Fleet had forgotten the job and took it for a new one. Where no attempt had been offered that is all there is to
  * it. Else its attempts would count from 1 again, below those that the run has heard of: another job takes its place.
  */
-export function lost(slice: Slice, number: number): Changes {
+export function lost(slice: Slice, number: number, now: number): Changes {
   const draft = new Draft(slice);
   const job = draft.job(number);
   if (job === null || job.state === "finished" || job.attempt === 0) return draft.changes();
@@ -81,9 +96,7 @@ export function lost(slice: Slice, number: number): Changes {
   const verdict: Verdict = { kind: "infrastructure", message, logTail: "" };
   draft.finishJob(job, verdict, null);
   job.cancel = message;
-  const again = job.retries < RETRIES && draft.run.stopped === null;
-  if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, again);
-  else finishBuild(draft, job, verdict, again);
+  close(draft, job, verdict, now);
   return draft.changes();
 }
 
@@ -97,45 +110,49 @@ export function noRunner(slice: Slice, number: number, missing: string[]): Chang
     missing: missing.slice(0, 64).map((one) => one.slice(0, 256)),
   };
   draft.finishJob(job, verdict, null);
-  if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, false);
-  else finishBuild(draft, job, verdict, false);
+  close(draft, job, verdict, 0);
   return draft.changes();
 }
 
-function finishEvaluation(draft: Draft, job: JobRow, verdict: Verdict, again: boolean): void {
-  if (again)
-    draft.newJob({
-      kind: "evaluate",
-      system: job.system,
-      features: job.features,
-      retries: job.retries + 1,
-    });
+function close(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
+  if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, now);
+  else finishBuild(draft, job, verdict, now);
+}
+
+function again(draft: Draft, job: JobRow, now: number): JobRow {
+  const { kind, system, features, retries } = job;
+  return draft.newJob({
+    kind,
+    system,
+    features,
+    retries: retries + 1,
+    notBefore: now + RETRY_PAUSE,
+  });
+}
+
+function finishEvaluation(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
+  if (retried(verdict.kind) && mayRetry(draft, job)) again(draft, job, now);
   else if (draft.run.phase === "evaluating") draft.run.evaluation ??= verdict;
 }
 
-function finishBuild(draft: Draft, job: JobRow, verdict: Verdict, again: boolean): void {
+function finishBuild(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
   const left = [...draft.derivations()].filter(
     ({ job: owner, state }) => owner === job.number && state === "leased",
   );
   if (left.length === 0) return;
-  if (again) {
-    const next = draft.newJob({
-      kind: "build",
-      system: job.system,
-      features: job.features,
-      retries: job.retries + 1,
-    });
+  // A job that says it did everything and said nothing about these kept them back, or did not do them.
+  const unsaid = verdict.kind === "succeeded";
+  if ((unsaid || retried(verdict.kind)) && mayRetry(draft, job)) {
+    const next = again(draft, job, now);
     for (const derivation of left) draft.move(derivation, "leased", next.number);
     return;
   }
-  // A job that says it did everything and said nothing about these did not do them.
-  const rest: Verdict =
-    verdict.kind === "succeeded"
-      ? {
-          kind: "infrastructure",
-          message: "The runner finished the job without a result for this attribute.",
-          logTail: "",
-        }
-      : verdict;
+  const rest: Verdict = unsaid
+    ? {
+        kind: "infrastructure",
+        message: "The runner finished the job without a result for this attribute.",
+        logTail: "",
+      }
+    : verdict;
   for (const derivation of left) draft.judgeDerivation(derivation, rest, 0, null, false);
 }

@@ -53,6 +53,10 @@ export type JobRow = {
   digest: string | null;
   /** How often this work had been tried before, as another job. */
   retries: number;
+  /** How many of its attempts were started. */
+  starts: number;
+  /** Not handed to the Fleet before (Unix ms); 0 is at once. */
+  notBefore: number;
   /** The Fleet must be told to end it. */
   cancel: string | null;
 };
@@ -73,15 +77,21 @@ export type AttributeRow = {
   log: { job: number; attempt: number; stream: string } | null;
 };
 
-/** `unknown`: the Repo is to be asked. `ready`: to be leased. `leased`: in a job. `done`: judged. */
-export type DerivationState = "unknown" | "ready" | "leased" | "done";
+/**
+ * `unknown`: the Repo is to be asked. `ready`: to be leased. `leased`: in a job. `waiting`: for what another runner
+ * builds. `done`: judged.
+ */
+export type DerivationState = "unknown" | "ready" | "leased" | "waiting" | "done";
 export type DerivationRow = {
   drv: string;
   name: string;
   system: string;
   features: string[];
   state: DerivationState;
+  /** The job that has it, or had it last; null of one whose verdict was known before. */
   job: number | null;
+  /** How often it was given back because of something that another runner builds. */
+  rounds: number;
   /** The attribute a job names when it asks for the derivation. */
   selection: number;
   path: string[];

@@ -84,6 +84,13 @@ const TABLE: Record<VerdictKind, Row> = {
     word: "no runner",
     advice: "Enrol a runner that has what is missing, or take the system out of the configuration.",
   },
+  "needs-exchange": {
+    required: "action_required",
+    optional: "neutral",
+    word: "needs an exchange",
+    advice:
+      "It needs something that only another runner can build: give the pool's runners an exchange, or this one a remote builder.",
+  },
   "not-covered": {
     required: "action_required",
     optional: "neutral",

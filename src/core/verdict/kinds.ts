@@ -16,6 +16,7 @@ const ABOUT: Record<VerdictKind, "good" | "change" | "surroundings" | "stopped">
   "evaluation-error": "change",
   conflict: "change",
   "no-runner": "surroundings",
+  "needs-exchange": "surroundings",
   "not-covered": "change",
   "evaluated-only": "good",
   "needs-approval": "stopped",
@@ -26,7 +27,8 @@ const ABOUT: Record<VerdictKind, "good" | "change" | "surroundings" | "stopped">
 
 /**
  * Whether a derivation's verdict may be reused: a success for good, a failure for `FAILURE_TTL`, and only where the
- * builder itself exited or a time limit ended it. `null`: not at all.
+ * builder itself exited. `null`: not at all. A hash that did not match is not remembered: what is at the other end of a
+ * fetch may change, and the derivation stays the same.
  */
 export function reusable(verdict: Verdict): { milliseconds: number } | null {
   switch (verdict.kind) {
@@ -36,7 +38,6 @@ export function reusable(verdict: Verdict): { milliseconds: number } | null {
       return verdict.exitCode === null ? null : { milliseconds: FAILURE_TTL };
     case "hash-mismatch":
     case "timed-out":
-      return { milliseconds: FAILURE_TTL };
     case "dependency-failed":
     case "silent":
     case "out-of-memory":
@@ -44,6 +45,7 @@ export function reusable(verdict: Verdict): { milliseconds: number } | null {
     case "evaluation-error":
     case "conflict":
     case "no-runner":
+    case "needs-exchange":
     case "not-covered":
     case "evaluated-only":
     case "needs-approval":
@@ -54,15 +56,20 @@ export function reusable(verdict: Verdict): { milliseconds: number } | null {
   }
 }
 
-/** Whether a whole judged tree that holds such a verdict may stand for the same tree again. */
-export function replayable(kind: VerdictKind): boolean {
-  return (
-    kind === "succeeded" ||
-    kind === "evaluated-only" ||
-    kind === "failed" ||
-    kind === "dependency-failed" ||
-    kind === "hash-mismatch"
-  );
+/**
+ * Whether a whole judged tree that holds such a verdict may stand for the same tree again: where each part of it was
+ * judged by a builder that exited. Of a dependency only the kind is known; its own verdict, where it has one, counts too.
+ */
+export function replayable(verdict: Verdict): boolean {
+  switch (verdict.kind) {
+    case "succeeded":
+    case "evaluated-only":
+      return true;
+    case "dependency-failed":
+      return verdict.verdict === "failed";
+    default:
+      return reusable(verdict) !== null;
+  }
 }
 
 /** Whether it is worth a second try, once, without anybody asking: the change was not judged. */

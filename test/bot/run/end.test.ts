@@ -150,7 +150,9 @@ describe("what goes wrong", () => {
       await frame(2, { kind: "results", results: [built("a")] });
       const lost = { kind: "infrastructure", message: "the runner vanished", logTail: "" } as const;
       await finish(2, lost);
-      await pass();
+      await pass(29_000);
+      expect(neighbours.queued.length).toBe(2);
+      await pass(1_000);
       expect(neighbours.queued[2]).toMatchObject({
         job: "42-1.3",
         work: { derivations: [{ drv: drv("b") }] },
@@ -163,6 +165,51 @@ describe("what goes wrong", () => {
         counts: { succeeded: 1, infrastructure: 1 },
       });
       expect(neighbours.trees).toEqual([]);
+    }));
+
+  it("tries a derivation once more that the infrastructure failed, after a pause, and nothing else", () =>
+    evaluating({}, async ({ neighbours, run, pass, frame, finish }) => {
+      await frame(1, {
+        kind: "attributes",
+        attributes: ["a", "b", "c"].map((name) => attribute(name)),
+      });
+      await finish(1);
+      await pass();
+      const away = { kind: "infrastructure", message: "HTTP error 429", logTail: "" } as const;
+      const failed = { kind: "failed", drv: drv("c"), exitCode: 1, logTail: "" } as const;
+      await frame(2, {
+        kind: "results",
+        results: [built("a", away), built("b", away), built("c", failed)],
+      });
+      await finish(2);
+      // The failure of a builder stands; it is shown before anything is tried again.
+      expect((await run.view())?.counts).toEqual({ failed: 1 });
+      await pass(29_000);
+      expect(neighbours.queued.length).toBe(2);
+      await pass(1_000);
+      expect(neighbours.queued[2]?.work).toMatchObject({
+        derivations: [{ drv: drv("a") }, { drv: drv("b") }],
+      });
+      await frame(3, { kind: "results", results: [built("a"), built("b", away)] });
+      await finish(3);
+      await pass(60_000);
+      expect(neighbours.queued.length).toBe(3);
+      expect(await run.view()).toMatchObject({
+        state: "finished",
+        conclusion: "failure",
+        counts: { succeeded: 1, failed: 1, infrastructure: 1 },
+      });
+    }));
+
+  it("counts an attempt that was lost with its runner as the one retry", () =>
+    evaluating({}, async ({ neighbours, run, pass, finish }) => {
+      await run.started("42-1.1", 1, "r1");
+      await run.offered("42-1.1", 2, "r2");
+      await run.started("42-1.1", 2, "r2");
+      await finish(1, { kind: "infrastructure", message: "lost twice", logTail: "" }, 2);
+      await pass(60_000);
+      expect(neighbours.queued.length).toBe(1);
+      expect(await run.view()).toMatchObject({ state: "finished", conclusion: "action_required" });
     }));
 
   it("ends a superseded run everywhere, once", () =>

@@ -132,7 +132,7 @@ function apply(model: Model, one: Step): void {
       );
       break;
     case "finish":
-      model.save(finish(model.all(), one.job, one.attempt, one.verdict, one.verdict.kind).changes);
+      model.save(finish(model.all(), one.job, one.attempt, one.verdict, one.verdict.kind, 0).changes);
       break;
     case "offered":
       model.save(offered(model.all(), one.job, one.attempt, "r1"));
@@ -273,10 +273,10 @@ describe("a run under any order of events", () => {
     const model = admitted();
     model.save(offered(model.all(), 1, 2, "r2"));
     expect(stale(model.jobs.get(1) ?? null, 1)).toBe("attempt 2 was offered");
-    expect(finish(model.all(), 1, 1, { kind: "succeeded", reused: false }, "d").outcome).toBe(
+    expect(finish(model.all(), 1, 1, { kind: "succeeded", reused: false }, "d", 0).outcome).toBe(
       "refused",
     );
-    expect(finish(model.all(), 1, 2, { kind: "succeeded", reused: false }, "d").outcome).toBe(
+    expect(finish(model.all(), 1, 2, { kind: "succeeded", reused: false }, "d", 0).outcome).toBe(
       "applied",
     );
   });

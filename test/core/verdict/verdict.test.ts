@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { conclusion, reusable, rollup } from "../../../src/core/verdict/index.ts";
+import { conclusion, replayable, reusable, rollup } from "../../../src/core/verdict/index.ts";
 import { Verdict, type VerdictKind } from "../../../src/protocol/verdict.ts";
 
 /** Every row, by hand: required, then not required. */
@@ -16,6 +16,7 @@ const ROWS: Record<VerdictKind, [string, string]> = {
   "evaluation-error": ["failure", "neutral"],
   conflict: ["action_required", "neutral"],
   "no-runner": ["action_required", "neutral"],
+  "needs-exchange": ["action_required", "neutral"],
   "not-covered": ["action_required", "neutral"],
   "evaluated-only": ["action_required", "neutral"],
   "needs-approval": ["action_required", "neutral"],
@@ -72,5 +73,27 @@ describe("what may be reused", () => {
     expect(
       reusable({ kind: "dependency-failed", cause: drv, verdict: "failed", logTail: "" }),
     ).toBeNull();
+  });
+
+  it("is, of a whole tree, what nothing but the change had a part in", () => {
+    const below = (verdict: string) =>
+      ({ kind: "dependency-failed", cause: drv, verdict, logTail: "" }) as const;
+    const stands: Verdict[] = [
+      { kind: "succeeded", reused: false },
+      { kind: "evaluated-only" },
+      { kind: "failed", drv, exitCode: 1, logTail: "" },
+      below("failed"),
+    ];
+    const not: Verdict[] = [
+      { kind: "failed", drv, exitCode: null, logTail: "" },
+      below("out-of-disk"),
+      below("timed-out"),
+      { kind: "hash-mismatch", drv, specified: "a", got: "b" },
+      { kind: "timed-out", limitSeconds: 1, logTail: "" },
+      { kind: "infrastructure", message: "", logTail: "" },
+      { kind: "out-of-disk", logTail: "" },
+    ];
+    expect(stands.filter((one) => !replayable(one))).toEqual([]);
+    expect(not.filter((one) => replayable(one))).toEqual([]);
   });
 });

@@ -60,8 +60,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     const settled = settle(store.slice());
     store.save(settled, now);
     const { phase, stopped } = settled.run;
-    if (changes.jobs.some(({ state }) => state === "new")) {
-      tasks.at("enqueue", now);
+    const waiting = changes.jobs.filter(({ state }) => state === "new");
+    if (waiting.length > 0) {
+      tasks.at("enqueue", Math.max(now, Math.min(...waiting.map(({ notBefore }) => notBefore))));
       tasks.at("watch", now + WATCH);
     }
     if (changes.jobs.some(({ cancel }) => cancel !== null)) tasks.at("cancel", now);

@@ -58,7 +58,10 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
       const drvs = [...new Set(body.results.map(({ drv }) => drv))];
       commit(context, () =>
         results(
-          store.slice(store.withAttributes(store.derivationsByDrv(drvs))),
+          store.slice({
+            jobs: store.jobs("number = ?", number),
+            ...store.withAttributes(store.derivationsByDrv(drvs)),
+          }),
           number,
           claims.attempt,
           body.results,

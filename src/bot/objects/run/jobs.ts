@@ -4,10 +4,10 @@ import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
 import type { Header } from "./rows.ts";
 
-/** Hands new jobs to the Fleet. */
+/** Hands new jobs to the Fleet, those whose time has come. */
 export async function enqueue(context: Context): Promise<number | null> {
   const run = header(context);
-  for (const job of context.store.jobs("state = 'new'")) {
+  for (const job of context.store.jobs("state = 'new' AND not_before <= ?", context.now())) {
     const answer = await fleet(context, run).enqueue(
       run.identity.account.id,
       queuedJob(context, run, job),
@@ -26,7 +26,10 @@ export async function enqueue(context: Context): Promise<number | null> {
       );
     });
   }
-  return null;
+  const [left] = context.store.sql
+    .exec<{ at: number | null }>("SELECT min(not_before) AS at FROM job WHERE state = 'new'")
+    .toArray();
+  return left?.at == null ? null : Math.max(left.at, context.now());
 }
 
 /** The job as the Fleet takes it. */

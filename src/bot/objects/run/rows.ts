@@ -135,6 +135,8 @@ export function jobOf(row: Stored): JobRow {
     verdict: json<Verdict>(row["verdict"]),
     digest: text(row["digest"]),
     retries: number(row["retries"]) ?? 0,
+    starts: number(row["starts"]) ?? 0,
+    notBefore: number(row["not_before"]) ?? 0,
     cancel: text(row["cancel"]),
   };
 }

@@ -119,7 +119,7 @@ export class Run extends DurableObject<Environment> implements RunContract {
         jobs: store.jobs("number = ?", number),
         ...leasedBy(this.#context, number),
       });
-      const done = finish(slice, number, attempt, verdict, digest);
+      const done = finish(slice, number, attempt, verdict, digest, this.clock());
       applied = done.outcome;
       return done.changes;
     });

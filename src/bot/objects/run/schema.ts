@@ -66,4 +66,33 @@ export const STEPS: readonly Step[] = [
   -- What a linter found; JSON, the same only once.
   CREATE TABLE finding (id INTEGER PRIMARY KEY, finding TEXT NOT NULL UNIQUE) STRICT;
   `,
+  `
+  -- How many attempts of a job were started, and when a second try is due.
+  ALTER TABLE job ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+  -- Who built it, signed: JSON, see the protocol's provenance.
+  ALTER TABLE attribute ADD COLUMN provenance TEXT;
+  ALTER TABLE derivation ADD COLUMN provenance TEXT;
+  -- Against the base's evaluation: how many differ and how, as JSON; some of their names.
+  ALTER TABLE run ADD COLUMN differs TEXT;
+  CREATE TABLE difference (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL) STRICT;
+  `,
+  `
+  -- The exchange of the runner that evaluates: others that have the same may build parts of the run.
+  ALTER TABLE run ADD COLUMN exchange TEXT;
+  -- How often it was given back because of something that another runner builds.
+  ALTER TABLE derivation ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;
+  -- What attempts build at the moment; as many rows as processes. Only where there is an exchange.
+  CREATE TABLE claim (
+    job INTEGER NOT NULL, attempt INTEGER NOT NULL, claim INTEGER NOT NULL, drvs TEXT NOT NULL, wanted INTEGER NOT NULL,
+    PRIMARY KEY (job, attempt, claim)
+  ) STRICT, WITHOUT ROWID;
+  -- Derivations below goals that failed, so that no other runner tries them.
+  CREATE TABLE failure (drv TEXT PRIMARY KEY, verdict TEXT NOT NULL) STRICT;
+  -- What goals that were given back wait for.
+  CREATE TABLE wait (
+    goal TEXT NOT NULL, drv TEXT NOT NULL, name TEXT NOT NULL, system TEXT NOT NULL, features TEXT NOT NULL, missing TEXT NOT NULL,
+    exchange INTEGER NOT NULL, PRIMARY KEY (goal, drv)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -89,11 +89,11 @@ export class Store {
   }
 
   attributesByKey(keys: readonly string[]): AttributeRow[] {
-    return this.#in("SELECT * FROM attribute WHERE key IN", keys).map(attributeOf);
+    return this.in("SELECT * FROM attribute WHERE key IN", keys).map(attributeOf);
   }
 
   attributesByDrv(drvs: readonly string[]): AttributeRow[] {
-    return this.#in("SELECT * FROM attribute WHERE drv IN", drvs).map(attributeOf);
+    return this.in("SELECT * FROM attribute WHERE drv IN", drvs).map(attributeOf);
   }
 
   derivations(where: string, ...values: SqlStorageValue[]): DerivationRow[] {
@@ -101,7 +101,7 @@ export class Store {
   }
 
   derivationsByDrv(drvs: readonly string[]): DerivationRow[] {
-    return this.#in("SELECT * FROM derivation WHERE drv IN", drvs).map(derivationOf);
+    return this.in("SELECT * FROM derivation WHERE drv IN", drvs).map(derivationOf);
   }
 
   /** Derivations and the attributes they are. */
@@ -180,7 +180,7 @@ export class Store {
     }
     for (const job of jobs) {
       this.sql.exec(
-        "INSERT OR REPLACE INTO job (number, kind, state, system, features, attempt, runner, verdict, digest, retries, cancel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO job (number, kind, state, system, features, attempt, runner, verdict, digest, retries, starts, not_before, cancel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job.number,
         job.kind,
         job.state,
@@ -191,6 +191,8 @@ export class Store {
         maybe(job.verdict),
         job.digest,
         job.retries,
+        job.starts,
+        job.notBefore,
         job.cancel,
       );
     }
@@ -236,7 +238,8 @@ export class Store {
     }
   }
 
-  #in(query: string, values: readonly string[]): Stored[] {
+  /** Rows of `query`, which ends with IN, for values of any number. */
+  in(query: string, values: readonly string[]): Stored[] {
     const found: Stored[] = [];
     for (let at = 0; at < values.length; at += BIND) {
       const part = values.slice(at, at + BIND);

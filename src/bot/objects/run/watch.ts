@@ -35,7 +35,7 @@ export async function watch(context: Context): Promise<number | null> {
       });
       return answer.outcome === "no-runner"
         ? noRunner(slice, job.number, answer.missing)
-        : lost(slice, job.number);
+        : lost(slice, job.number, context.now());
     });
   }
   return store.run().openJobs > 0 ? context.now() + WATCH : null;

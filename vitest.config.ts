@@ -3,8 +3,12 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import type { TestProjectConfiguration } from "vitest/config";
 import { testsIn } from "./scripts/test/folders.ts";
+import { nixEnvironment } from "./scripts/tools/nix-versions.mjs";
 
 const root = import.meta.dirname;
+
+// With SNOWCAT_NIX, what tests start by themselves is that Nix too.
+Object.assign(process.env, nixEnvironment(process.env));
 
 /**
  * Groups run one after another: what fails fast first, what wants the machine to itself last.

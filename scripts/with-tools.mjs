@@ -11,10 +11,12 @@ import { fileURLToPath } from "node:url";
 import { decide, missingForTests } from "./tools/decide.mjs";
 import { install } from "./tools/debian.mjs";
 import { installModules } from "./tools/modules.mjs";
+import { fetchNix } from "./tools/nix-fetch.mjs";
+import { missingNix, nixEnvironment } from "./tools/nix-versions.mjs";
 import { findNode } from "./tools/node.mjs";
 import { find, isThere } from "./tools/probe.mjs";
 import { run } from "./tools/run.mjs";
-import { commands, tools } from "./tools/table.mjs";
+import { commands, patchelf, tools } from "./tools/table.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -29,7 +31,8 @@ function main([name = "", ...args]) {
   const env = { ...process.env };
   if (!prepareSystem(name, command, env)) return;
 
-  const trouble = installModules(root, say);
+  const trouble =
+    fetchNix(missingNix(command, env), env.PATH ?? "", say) ?? installModules(root, say);
   if (trouble) return fail(trouble);
   const found = findNode(root);
   if (!found.ok) return fail(found.why);
@@ -38,6 +41,11 @@ function main([name = "", ...args]) {
   if (!existsSync(entry)) return fail(`${command.entry} is missing from this checkout`);
   // The command's own children get the same Node and the tools outside a plain user's PATH.
   env.PATH = [dirname(found.node), env.PATH, "/usr/sbin", "/sbin"].filter(Boolean).join(delimiter);
+  try {
+    Object.assign(env, nixEnvironment(env));
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error), 64);
+  }
   run(found.node, [entry, ...args], env);
 }
 
@@ -50,9 +58,10 @@ function main([name = "", ...args]) {
 function prepareSystem(name, command, env) {
   for (let tried = false; ; tried = true) {
     const path = env.PATH ?? "";
-    const missing = tools.filter(
-      (tool) => command.tools.includes(tool.name) && !isThere(tool, path),
-    );
+    const wanted = tools.filter((tool) => command.tools.includes(tool.name));
+    const apt = find("apt-get", path) !== undefined;
+    if (apt && missingNix(command, env).length > 0) wanted.push(patchelf);
+    const missing = wanted.filter((tool) => !isThere(tool, path));
     const decision = decide({
       command: name,
       missing,
@@ -62,7 +71,7 @@ function prepareSystem(name, command, env) {
       tried,
       machine: {
         root: process.getuid?.() === 0,
-        apt: find("apt-get", path) !== undefined,
+        apt,
         nix: find("nix", path) !== undefined,
       },
     });

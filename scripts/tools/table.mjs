@@ -17,6 +17,7 @@
  * @property {readonly string[]} tools names in {@link tools}
  * @property {boolean} [partial] may go on with what can run when a tool is missing
  * @property {string} [root] what it does that only root may do
+ * @property {boolean} [otherNix] uses the versions of Nix beside the machine's own, where there are any
  */
 
 /** @type {readonly Tool[]} */
@@ -69,6 +70,19 @@ export const tools = [
 
 const everything = tools.map((tool) => tool.name);
 
+/**
+ * Wanted only while another Nix is to be fetched.
+ *
+ * @type {Tool}
+ */
+export const patchelf = {
+  name: "patchelf",
+  binary: "patchelf",
+  package: "patchelf",
+  nixpkgs: "patchelf",
+  why: "lets another version of Nix find its own libraries",
+};
+
 /** @type {Readonly<Record<string, Command>>} */
 export const commands = {
   demo: {
@@ -78,7 +92,8 @@ export const commands = {
   },
   test: { entry: "scripts/test.ts", tools: everything, partial: true },
   check: { entry: "scripts/check.ts", tools: ["git"] },
-  bench: { entry: "test/bench/main.ts", tools: everything },
+  "test:slow": { entry: "scripts/test-slow.ts", tools: everything, partial: true, otherNix: true },
+  bench: { entry: "test/bench/main.ts", tools: everything, otherNix: true },
   snowcat: { entry: "src/runner/main.ts", tools: everything },
   format: { entry: "scripts/format.ts", tools: [] },
   generate: { entry: "scripts/generate.ts", tools: [] },

@@ -3,23 +3,31 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { NixInstall } from "./nix-versions.ts";
+import { environmentWith } from "./nix-versions.ts";
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
 
 /** Asks a runner's store from outside, by Nix itself: the truth that checks are compared with. */
 export class NixStore {
   /** `nix --store URL` reads it, as root. */
   readonly url: string;
   readonly root: string;
+  readonly #env: Record<string, string>;
 
-  constructor(root: string) {
+  constructor(root: string, nix?: NixInstall) {
     this.root = root;
+    this.#env = environmentWith(nix);
     this.url = `local?root=${root}`;
+  }
+
+  #run(program: string, args: string[]): Promise<{ stdout: string }> {
+    return execute(program, args, { env: { ...process.env, ...this.#env } });
   }
 
   async valid(path: string): Promise<boolean> {
     try {
-      await run("nix-store", ["--store", this.url, "--check-validity", path]);
+      await this.#run("nix-store", ["--store", this.url, "--check-validity", path]);
       return true;
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === 1) return false;
@@ -31,7 +39,7 @@ export class NixStore {
   async outPath(cloneUrl: string, branch: string, attribute: string): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), "snowcat-truth-"));
     try {
-      await run("git", [
+      await this.#run("git", [
         "clone",
         "-q",
         "--depth",
@@ -43,7 +51,7 @@ export class NixStore {
       ]);
       await rm(join(directory, "tree/.git"), { recursive: true });
       await writeFile(join(directory, "registry.json"), JSON.stringify({ flakes: [], version: 2 }));
-      const { stdout } = await run("nix", [
+      const { stdout } = await this.#run("nix", [
         "--extra-experimental-features",
         "nix-command flakes",
         "--store",

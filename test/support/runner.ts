@@ -5,6 +5,8 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { NixStore } from "./nix-store.ts";
+import type { NixInstall } from "./nix-versions.ts";
+import { isolationWith } from "./nix-versions.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -31,6 +33,8 @@ export type RunnerInput = {
   egress: string[];
   /** Files whose lines no output may show. */
   redactFiles?: string[];
+  /** The one that SNOWCAT_NIX names unless given, else the machine's own. */
+  nix?: NixInstall;
 };
 
 /** How long a runner may take to end after each signal (ms). */
@@ -53,7 +57,13 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
       stateDirectory,
       minimumFreeBytes: 0,
       redactFiles: input.redactFiles ?? [],
-      isolation: { uidBase, jobUsers: 16, buildUsers: 16, egress: input.egress },
+      isolation: {
+        uidBase,
+        jobUsers: 16,
+        buildUsers: 16,
+        egress: input.egress,
+        ...isolationWith(input.nix),
+      },
     }),
   );
   const enrol = spawn(
@@ -107,7 +117,7 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
   };
   await start();
   return {
-    nix: new NixStore(join(stateDirectory, "store")),
+    nix: new NixStore(join(stateDirectory, "store"), input.nix),
     stateDirectory,
     lines,
     jobs: () =>

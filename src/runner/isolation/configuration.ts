@@ -30,6 +30,11 @@ export const IsolationConfiguration = z.strictObject({
   readOnlyPaths: z.array(absolutePath).default([]),
   /** Further lines of nix.conf, such as `substituters` and `trusted-public-keys`. */
   nix: z.record(z.string().regex(/^[a-z-]+$/), z.string().regex(/^[^\n]*$/)).default({}),
+  /**
+   * A Nix that is not on the system's own PATH: a folder with `bin/nix` in it and all that it needs, which every job
+   * sees at the same place. `null`: the system's.
+   */
+  nixFolder: absolutePath.nullable().default(null),
   /** A static shell that becomes /bin/sh of the build sandbox; `null` when Nix has its own. */
   sandboxShell: absolutePath.nullable().default("/bin/busybox"),
 });

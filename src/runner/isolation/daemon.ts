@@ -4,6 +4,7 @@ import { start } from "../process/index.ts";
 import { lineSplitter } from "../nix/log/lines.ts";
 import type { Layout } from "./layout.ts";
 import { INSIDE } from "./layout.ts";
+import { nixEnvironment } from "./nix-folder.ts";
 import type { Self } from "./self.ts";
 import { selfCommand } from "./self.ts";
 import { ROOT_PATH } from "./store.ts";
@@ -21,6 +22,7 @@ const LOOPBACK = 'ip link set lo up && exec "$@"';
 export function startDaemon(
   paths: Layout,
   self: Self,
+  nixFolder: string | null,
   complain: (line: string) => void,
 ): RunningProcess {
   const daemon = start(
@@ -44,7 +46,7 @@ export function startDaemon(
     {
       cwd: "/",
       env: {
-        PATH: ROOT_PATH,
+        ...nixEnvironment(nixFolder, ROOT_PATH),
         NIX_CONF_DIR: paths.nixConfiguration,
         HOME: "/var/empty",
         TMPDIR: paths.builds,

@@ -28,6 +28,8 @@ export const Descriptor = z.strictObject({
   launcherSocket: z.string(),
   storeRoot: z.string().nullable(),
   store: z.enum(["private", "host"]),
+  /** As in the configuration. */
+  nixFolder: z.string().nullable(),
   stateDirectory: z.string(),
   agentUid: z.int(),
   agentDirectory: z.string(),

@@ -77,8 +77,8 @@ async function bringUp(
   await makeDirectories(paths, plan.agent, plan.egress);
   await writeConfiguration(paths, plan, config);
   const self = await bindSelf(request.self, paths);
-  if (config.store === "private") await mountPrivateStore(paths, plan);
-  else await checkHostStore();
+  if (config.store === "private") await mountPrivateStore(paths, plan, config.nixFolder);
+  else await checkHostStore(config.nixFolder);
 
   // Sockets of an earlier, killed supervisor would look like an answer.
   await rm(paths.egressSocket, { force: true });
@@ -87,7 +87,12 @@ async function bringUp(
   fatal("the egress proxy", egress);
   if (config.store === "private") {
     await rm(DAEMON_SOCKET, { force: true });
-    const daemon = startDaemon(paths, self, (line) => void process.stderr.write(`${line}\n`));
+    const daemon = startDaemon(
+      paths,
+      self,
+      config.nixFolder,
+      (line) => void process.stderr.write(`${line}\n`),
+    );
     await listening(DAEMON_SOCKET, daemon.ended);
     fatal("nix-daemon", daemon);
   }
@@ -96,6 +101,7 @@ async function bringUp(
     plan,
     self: request.self,
     readOnlyPaths: config.readOnlyPaths,
+    nixFolder: config.nixFolder,
     cgroups: config.cgroups,
     onLog: log,
   });
@@ -103,6 +109,7 @@ async function bringUp(
     launcherSocket: paths.launcherSocket,
     storeRoot: config.store === "private" ? paths.storeRoot : null,
     store: config.store,
+    nixFolder: config.nixFolder,
     stateDirectory: paths.root,
     agentUid: plan.agent,
     agentDirectory: paths.agent,

@@ -1,6 +1,7 @@
 import type { Environment } from "../process/index.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { INSIDE } from "./layout.ts";
+import { nixEnvironment } from "./nix-folder.ts";
 import { openPlainJob } from "./plain.ts";
 import type { Preflight } from "./preflight.ts";
 import { preflight } from "./preflight.ts";
@@ -31,7 +32,10 @@ export function attachIsolation(
   close: () => Promise<void> = async () => {},
 ): Isolation {
   const environment: Environment = {
-    PATH: "/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin",
+    ...nixEnvironment(
+      descriptor.nixFolder,
+      "/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin",
+    ),
     HOME: "/home",
     TMPDIR: "/tmp",
     LANG: "C.UTF-8",

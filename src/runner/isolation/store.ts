@@ -1,11 +1,13 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Environment } from "../process/index.ts";
 import { describeEnd, run, succeeded } from "../process/index.ts";
 import type { Accounts } from "./accounts.ts";
 import { accountFiles, hostAccountFiles, sandboxAccountFiles } from "./accounts.ts";
 import type { IsolationConfiguration } from "./configuration.ts";
 import type { Layout } from "./layout.ts";
 import { INSIDE } from "./layout.ts";
+import { nixEnvironment } from "./nix-folder.ts";
 import { EMPTY_REGISTRY, nixConfiguration, REGISTRY_FILE } from "./nix-configuration.ts";
 
 /** Programs are looked up here only: the helper is root, and PATH is somebody else's. */
@@ -15,7 +17,7 @@ export const ROOT_PATH =
 /** Runs a program that has to succeed, as root. */
 export async function must(
   argv: readonly [string, ...string[]],
-  env: Record<string, string> = {},
+  env: Environment = {},
 ): Promise<string> {
   const result = await run(argv, { env: { PATH: ROOT_PATH, ...env }, timeoutMs: 60_000 });
   if (succeeded(result)) return new TextDecoder().decode(result.stdout);
@@ -27,7 +29,11 @@ export async function must(
  * Makes the private store: `<storeRoot>/nix` over /nix, and accounts that exist here only. Runs
  * inside a mount namespace of its own, so that nothing of it is seen (or left) on the host.
  */
-export async function mountPrivateStore(paths: Layout, plan: Accounts): Promise<void> {
+export async function mountPrivateStore(
+  paths: Layout,
+  plan: Accounts,
+  nixFolder: string | null,
+): Promise<void> {
   const store = join(paths.storeRoot, "nix");
   await mkdir(store, { recursive: true, mode: 0o755 });
   // An existing /nix is only covered, here; where there is none, the mountpoint has to be made.
@@ -41,7 +47,10 @@ export async function mountPrivateStore(paths: Layout, plan: Accounts): Promise<
   }
   await must(["mount", "--bind", store, "/nix"]);
   // Two Nix processes that race on an empty store fail: make the database before anything else runs.
-  await must(["nix-store", "--init"], { NIX_CONF_DIR: paths.nixConfiguration });
+  await must(["nix-store", "--init"], {
+    ...nixEnvironment(nixFolder, ROOT_PATH),
+    NIX_CONF_DIR: paths.nixConfiguration,
+  });
 }
 
 /** Writes nix.conf for the daemon and for jobs, and the accounts that jobs see. */
@@ -71,13 +80,13 @@ export async function writeConfiguration(
 }
 
 /** In `host` mode nothing is changed: the machine's daemon must already be what a pool needs. */
-export async function checkHostStore(): Promise<void> {
-  const shown = await must([
-    "nix",
-    "--extra-experimental-features",
-    "nix-command",
-    "show-config",
-  ]).catch(() => must(["nix", "--extra-experimental-features", "nix-command", "config", "show"]));
+export async function checkHostStore(nixFolder: string | null): Promise<void> {
+  const show = (...command: string[]): Promise<string> =>
+    must(
+      ["nix", "--extra-experimental-features", "nix-command", ...command],
+      nixEnvironment(nixFolder, ROOT_PATH),
+    );
+  const shown = await show("show-config").catch(() => show("config", "show"));
   const value = (name: string): string =>
     new RegExp(`^${name} = (.*)$`, "m").exec(shown)?.[1]?.trim() ?? "";
   const missing: string[] = [];

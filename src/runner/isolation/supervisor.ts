@@ -9,6 +9,7 @@ import { IsolationConfiguration } from "./configuration.ts";
 import type { Descriptor, Start } from "./descriptor.ts";
 import { Report } from "./descriptor.ts";
 import { CONTROL_FD } from "./inner.ts";
+import { checkNixFolder } from "./nix-folder.ts";
 import { requirePassable } from "./passable.ts";
 import { locateSelf, selfCommand } from "./self.ts";
 import { ROOT_PATH } from "./store.ts";
@@ -73,6 +74,7 @@ export async function supervise(
   const self = locateSelf();
   await mkdir(config.stateDirectory, { recursive: true });
   await requirePassable(config.stateDirectory);
+  await checkNixFolder(config);
   const child = start(
     [
       "setpriv",

@@ -9,6 +9,8 @@ import type {
   SandboxResult,
 } from "../../../src/runner/isolation/index.ts";
 import { startIsolation } from "../../../src/runner/isolation/index.ts";
+import type { NixInstall } from "../../support/nix-versions.ts";
+import { isolationWith } from "../../support/nix-versions.ts";
 
 const NEEDED = [
   "bwrap",
@@ -59,14 +61,23 @@ export async function scratch(parent = tmpdir()): Promise<string> {
   return directory;
 }
 
-/** An isolation of its own beneath a fresh folder. */
+/**
+ * An isolation of its own beneath a fresh folder.
+ * @param nix the one that SNOWCAT_NIX names unless given, else the machine's own
+ */
 export async function isolationForTest(
   config: Partial<RawIsolationConfiguration> = {},
+  nix?: NixInstall,
 ): Promise<{ isolation: Isolation; directory: string; close(): Promise<void> }> {
   const directory = await scratch();
   const isolation = await startIsolation({
     kind: "own",
-    config: { egress: [], ...config, stateDirectory: join(directory, "state") },
+    config: {
+      egress: [],
+      ...isolationWith(nix),
+      ...config,
+      stateDirectory: join(directory, "state"),
+    },
   });
   return {
     isolation,

@@ -6,6 +6,7 @@ import type { Workspace } from "../../../src/runner/nix/launch.ts";
 import type { NixFacts } from "../../../src/runner/nix/version.ts";
 import { readFacts } from "../../../src/runner/nix/version.ts";
 import { workspaceOf } from "../../../src/runner/nix/workspace.ts";
+import type { NixInstall } from "../../support/nix-versions.ts";
 import { isolationForTest } from "../isolation/support.ts";
 import type { Row } from "../../../src/runner/check/report.ts";
 import type { Checked } from "../../../src/runner/check/pipeline.ts";
@@ -24,12 +25,13 @@ export interface NixForTest {
   close(): Promise<void>;
 }
 
-/** Two files that run at once must not share user numbers. */
+/** Two files that run at once must not share user numbers. `nix`: as for `isolationForTest`. */
 export async function nixForTest(
   uidBase: number,
   config: Partial<RawIsolationConfiguration> = {},
+  nix?: NixInstall,
 ): Promise<NixForTest> {
-  const own = await isolationForTest({ uidBase, jobUsers: 4, buildUsers: 8, ...config });
+  const own = await isolationForTest({ uidBase, jobUsers: 4, buildUsers: 8, ...config }, nix);
   const { isolation } = own;
   const close = () => own.close();
   try {

@@ -20,6 +20,7 @@ export interface LauncherOptions {
   readonly plan: Accounts;
   readonly self: Self;
   readonly readOnlyPaths: readonly string[];
+  readonly nixFolder: string | null;
   readonly cgroups: "auto" | "off";
   readonly onLog: (line: string) => void;
 }
@@ -50,7 +51,10 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
     self: options.self,
     jobs,
     cgroups,
-    systemArguments: await systemArguments(paths, options.self, options.readOnlyPaths),
+    systemArguments: await systemArguments(paths, options.self, [
+      ...(options.nixFolder === null ? [] : [options.nixFolder]),
+      ...options.readOnlyPaths,
+    ]),
     readOnlyPaths: options.readOnlyPaths,
     nextRun: () => `run-${(runs += 1)}`,
   };

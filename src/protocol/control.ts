@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { frame } from "./frame.ts";
-import { AttemptNumber, JobId, Pool, RunnerId, System } from "./identifiers.ts";
+import { AttemptNumber, ExchangeId, JobId, Pool, RunnerId, System } from "./identifiers.ts";
 import { Verdict } from "./verdict.ts";
 
 /** Runner ↔ Fleet object: offers, leases, final verdicts. One hibernating WebSocket for each runner. */
@@ -27,6 +27,8 @@ export const Hello = z.strictObject({
   /** Systems it builds and features it has probed. */
   systems: z.array(System).max(32),
   features: z.array(z.string().max(128)).max(64),
+  /** The exchange it passes closures through; absent where it has none. */
+  exchange: ExchangeId.optional(),
   /** How many attempts it takes at once. */
   slots: z.int().positive().max(256),
   /** Attempts that it holds, to be adopted again. */

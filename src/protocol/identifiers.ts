@@ -34,6 +34,13 @@ export const StorePath = z
   .string()
   .regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}$/u);
 
+/**
+ * What an exchange is known by: SHA-256 (hex) of its name or, without one, of its URL. Runners of one pool that name the
+ * same one pass closures through it; neither the URL nor what it takes to log in leaves the runner.
+ */
+export const ExchangeId = z.string().regex(/^[0-9a-f]{64}$/u);
+export type ExchangeId = z.infer<typeof ExchangeId>;
+
 /** The run a job belongs to. */
 export function runOf(job: JobId): RunId {
   return job.slice(0, job.indexOf("."));

@@ -58,6 +58,16 @@ export const Verdict = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("conflict"), message: Message }),
   /** No runner class of the account can do it; `missing` names what they lack. */
   z.strictObject({ kind: z.literal("no-runner"), missing: z.array(z.string().max(256)).max(64) }),
+  /**
+   * It needs `drv`, which the runner that had it cannot build and another one could: an exchange between them, or a
+   * remote builder, would solve it. `missing` names what the runner lacks.
+   */
+  z.strictObject({
+    kind: z.literal("needs-exchange"),
+    drv: StorePath,
+    system: z.string().max(64),
+    missing: z.array(z.string().max(256)).max(64),
+  }),
   /** Asked for and not there, or not looked at; `reason` says which. */
   z.strictObject({ kind: z.literal("not-covered"), reason: Message }),
   /** Evaluated, and not to be built here (a system that is not required). */

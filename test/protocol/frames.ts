@@ -88,6 +88,31 @@ export const bodies = {
       warnings: [],
       missing: ["a"],
     },
+    claim: { kind: "claim", claim: 3, drvs: [`${path}.drv`] },
+    release: { kind: "release", claim: 3 },
+    failed: {
+      kind: "failed",
+      failures: [
+        {
+          drv: `${path}.drv`,
+          verdict: { kind: "failed", drv: `${path}.drv`, exitCode: 1, logTail: "x" },
+        },
+      ],
+    },
+    needs: {
+      kind: "needs",
+      exchange: true,
+      needed: [
+        {
+          drv: `${path}.drv`,
+          name: "a",
+          system: "aarch64-linux",
+          features: [],
+          missing: ["system aarch64-linux"],
+        },
+      ],
+      goals: [{ drv: `${path}.drv`, needs: [`${path}.drv`] }],
+    },
   } satisfies { [Kind in ToRun["kind"]]: Extract<ToRun, { kind: Kind }> },
   log: {
     parts: {
@@ -101,5 +126,7 @@ export const bodies = {
   reply: {
     ack: { kind: "ack" },
     stale: { kind: "stale", reason: "attempt 2 was offered" },
+    claimed: { kind: "claimed", claim: 3, held: [`${path}.drv`], failed: [] },
+    freed: { kind: "freed", drvs: [`${path}.drv`] },
   } satisfies { [Kind in DataReply["kind"]]: Extract<DataReply, { kind: Kind }> },
 };

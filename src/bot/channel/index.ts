@@ -28,5 +28,5 @@ export type { AttemptClaims } from "./claims.ts";
 export { claimsOf, withClaims } from "./claims.ts";
 export type { Reply } from "./channel.ts";
 export { Channel } from "./channel.ts";
-export { dataReply } from "./reply.ts";
+export { dataReply, dataText } from "./reply.ts";
 export { closeSocket, openSocket, send } from "./socket.ts";

@@ -5,11 +5,12 @@ import type { Reply } from "./channel.ts";
 
 /** Replies of the data channels (run and log). */
 export const dataReply: Reply = {
-  ack: (ack) => text(ack, { kind: "ack" }),
-  stale: (ack, reason) => text(ack, { kind: "stale", reason }),
+  ack: (ack) => dataText({ kind: "ack" }, ack),
+  stale: (ack, reason) => dataText({ kind: "stale", reason }, ack),
 };
 
-function text(ack: number, body: DataReply): string {
+/** A frame to a runner's data channel. Only `ack` and `stale` acknowledge anything. */
+export function dataText(body: DataReply, ack = 0): string {
   const frame: Frame<DataReply> = {
     v: PROTOCOL_VERSION,
     seq: 0,

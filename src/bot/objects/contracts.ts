@@ -80,7 +80,7 @@ export interface RunContract extends Wakeable {
   /** Starts the run. Once: a repetition changes nothing. */
   start(request: RunRequest): Promise<void>;
   /** Fleet: attempt `attempt` is about to be offered; earlier ones are stale from here on. */
-  offered(job: string, attempt: number, runner: string): Promise<void>;
+  offered(job: string, attempt: number, runner: string, exchange: string | null): Promise<void>;
   started(job: string, attempt: number, runner: string): Promise<void>;
   /** Fleet: final verdict of the job. Applied once; a different digest for a finished attempt is refused. */
   finished(
@@ -146,8 +146,13 @@ export type QueuedJob = {
   policy: string;
   /** A runner must have all of it; null system is any. */
   needs: { system: string | null; features: string[] };
-  /** The only runner that may take it while it is there (no exchange), else null. */
+  /** The runner that evaluated: it has the derivations. Null where that says nothing. */
   prefer: string | null;
+  /**
+   * Of the runner that evaluated: any runner of the pool that has the same may take it. Null: the jobs of a run for one
+   * system stay together.
+   */
+  exchange: string | null;
   work: Work;
   queuedAt: number;
 };
@@ -160,6 +165,8 @@ export type RunnerClass = {
   repositories: number[] | null;
 };
 
+export type HeldJob = Pick<QueuedJob, "installation" | "repository" | "pool">;
+
 export interface FleetContract extends Wakeable {
   /** Queues; answers what is missing when no class of the account can ever take it. */
   enqueue(
@@ -167,10 +174,18 @@ export interface FleetContract extends Wakeable {
     job: QueuedJob,
   ): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }>;
   cancel(job: string, reason: string): Promise<void>;
+  /** For each of what is wanted: what every runner lacks for it, and what every one with this exchange does. */
+  reach(
+    account: number,
+    of: { pool: Pool; repository: number; exchange: string | null },
+    wanted: { system: string | null; features: string[] }[],
+  ): Promise<{ anybody: string[] | null; partners: string[] | null }[]>;
   /** Declared classes of a pool that may serve the repository. */
   classes(pool: Pool, repository: number): Promise<RunnerClass[]>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
   holds(job: string, attempt: number): Promise<boolean>;
+  /** The job behind an attempt that is the current one: for whom a token may be minted. */
+  held(job: string, attempt: number): Promise<HeldJob | null>;
   mintCode(
     request: import("../../protocol/enrolment.ts").CodeRequest,
   ): Promise<{ code: string; expiresAt: number }>;
@@ -231,6 +246,13 @@ export type PullState = {
   merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
 };
 
+/** A token for what the installation has of the names; null when that is nothing. */
+export type MintedInputs = {
+  token: { token: string; expiresAt: number } | null;
+  opened: string[];
+  notInstalled: string[];
+};
+
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
   pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
@@ -251,6 +273,8 @@ export interface WriterContract extends Wakeable {
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>>;
   /** Mints a read-only token for one repository: `contents: read`, an hour. */
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }>;
+  /** The same for further repositories of the account, by name; `own` is the job's, which the token opens too. */
+  inputToken(own: string, names: readonly string[]): Promise<MintedInputs>;
   /** Deliveries GitHub failed to bring since `since` (ms) are asked for again. */
   redeliver(since: number): Promise<{ asked: number }>;
   /** Who GitHub takes the App's key for: for the health check. */

@@ -29,24 +29,30 @@ export function deadline(job: FleetJob, leaseUntil: number): number | null {
 export function nextDue(
   jobs: readonly FleetJob[],
   runners: ReadonlyMap<string, FleetRunner>,
+  homes: ReadonlyMap<string, string>,
   now: number,
 ): number | null {
   let earliest: number | null = null;
   for (const job of jobs) {
     const leaseUntil = job.runner === null ? 0 : (runners.get(job.runner)?.leaseUntil ?? 0);
-    const preferred = job.prefer === null ? undefined : runners.get(job.prefer);
-    for (const at of [deadline(job, leaseUntil), ...waits(job, preferred, now)]) {
+    const awaited = [...runners.values()].filter(
+      ({ runner, exchange }) =>
+        runner === job.prefer ||
+        (job.pin !== null && runner === homes.get(job.pin)) ||
+        (job.exchange !== null && exchange === job.exchange),
+    );
+    for (const at of [deadline(job, leaseUntil), ...waits(job, awaited, now)]) {
       if (at !== null && (earliest === null || at < earliest)) earliest = at;
     }
   }
   return earliest;
 }
 
-/** A waiting job may be offered when its pause is over, and to others when its preferred runner is gone for good. */
-function waits(job: FleetJob, preferred: FleetRunner | undefined, now: number): number[] {
+/** A waiting job may be offered when its pause is over, and to others when a runner that it waits for is gone for good. */
+function waits(job: FleetJob, awaited: readonly FleetRunner[], now: number): number[] {
   if (job.state !== "queued" && job.state !== "offering" && job.state !== "suspect") return [];
   if (job.notBefore > now) return [job.notBefore];
-  return preferred !== undefined && !preferred.online && preferred.leaseUntil > now
-    ? [preferred.leaseUntil]
-    : [];
+  return awaited
+    .filter(({ online, leaseUntil }) => !online && leaseUntil > now)
+    .map(({ leaseUntil }) => leaseUntil);
 }

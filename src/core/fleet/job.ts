@@ -23,8 +23,15 @@ export type FleetJob = {
   /** Null is any. */
   system: string | null;
   features: readonly string[];
-  /** The only runner that may take it while it is present. */
+  /** Preferred while it is present: it has what the job works on. */
   prefer: string | null;
+  /** Any runner of the pool that passes closures through this exchange may take it. */
+  exchange: string | null;
+  /**
+   * Without an exchange: what keeps the run's jobs for one system on one runner, its home; a key of `homes`. Null for
+   * jobs that may go anywhere.
+   */
+  pin: string | null;
   queuedAt: number;
   state: JobState;
   /** The newest attempt; 0 before the first offer. */
@@ -57,6 +64,8 @@ export type FleetRunner = {
   /** As last probed; null before its first hello. */
   systems: readonly string[] | null;
   features: readonly string[];
+  /** The exchange that it passes closures through. */
+  exchange: string | null;
   online: boolean;
   draining: boolean;
   /** While it has not passed, the runner counts as present although it may be away (ms). */

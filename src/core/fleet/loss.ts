@@ -1,5 +1,4 @@
-import type { Verdict } from "../../protocol/verdict.ts";
-import { cancelled, done, forget, infrastructure, type Said, same } from "./end.ts";
+import { cancelled, done, forget, infrastructure, same } from "./end.ts";
 import type { FleetJob, Step } from "./job.ts";
 import { backoff, MAX_ATTEMPTS, MAX_LOSSES, WAITS } from "./limits.ts";
 

@@ -43,21 +43,24 @@ export function missingEverywhere(
   return closest.missing;
 }
 
-export type Assignment = { job: string; runner: string };
+/** A job's runner. `homes` are the pins that have that runner as their home from now on. */
+export type Assignment = { job: string; runner: string; homes: string[] };
 
 /**
  * Pairs waiting jobs with free slots: repositories in turn (least recently served first), within one the oldest job
- * first. `served` says when each repository last got a slot, in any monotonic unit.
+ * first. `served` says when each repository last got a slot, in any monotonic unit; `homes` which runner a pin is at.
  */
 export function assign(
   jobs: readonly FleetJob[],
   runners: readonly FleetRunner[],
   served: ReadonlyMap<number, number>,
+  homes: ReadonlyMap<string, string>,
   now: number,
 ): Assignment[] {
   const free = new Map(
     runners.filter((r) => r.online && !r.draining).map((r) => [r.runner, r.slots - r.used]),
   );
+  const places: Places = { runners, free, homes: new Map(homes), now };
   const queues = queuesOf(jobs, now);
   const turn = [...queues.keys()].toSorted(
     (a, b) => (served.get(a) ?? -1) - (served.get(b) ?? -1) || a - b,
@@ -66,11 +69,12 @@ export function assign(
   for (let some = true; some;) {
     some = false;
     for (const repository of turn) {
-      const found = firstFitting(queues.get(repository) ?? [], runners, free, now);
+      const found = firstFitting(queues.get(repository) ?? [], places);
       if (found === null) continue;
       some = true;
       assignments.push(found);
       free.set(found.runner, (free.get(found.runner) ?? 0) - 1);
+      for (const pin of found.homes) places.homes.set(pin, found.runner);
       queues.set(
         repository,
         (queues.get(repository) ?? []).filter((job) => job.job !== found.job),
@@ -79,6 +83,13 @@ export function assign(
   }
   return assignments;
 }
+
+type Places = {
+  runners: readonly FleetRunner[];
+  free: Map<string, number>;
+  homes: Map<string, string>;
+  now: number;
+};
 
 function queuesOf(jobs: readonly FleetJob[], now: number): Map<number, FleetJob[]> {
   const queues = new Map<number, FleetJob[]>();
@@ -95,39 +106,51 @@ function queuesOf(jobs: readonly FleetJob[], now: number): Map<number, FleetJob[
   return queues;
 }
 
-function firstFitting(
-  queue: readonly FleetJob[],
-  runners: readonly FleetRunner[],
-  free: ReadonlyMap<string, number>,
-  now: number,
-): Assignment | null {
+function firstFitting(queue: readonly FleetJob[], places: Places): Assignment | null {
   for (const job of queue) {
-    const runner = runnerFor(job, runners, free, now);
-    if (runner !== null) return { job: job.job, runner };
+    const { among, homes } = candidates(job, places);
+    const runner = bestOf(job, among, places.free);
+    if (runner !== null) return { job: job.job, runner, homes };
   }
   return null;
 }
 
-function runnerFor(
+/**
+ * Who may have the job now. With an exchange, whoever has the same. Else its run's home for the system; a home that is
+ * gone, or cannot take it, loses it: the next one is home for all that follows.
+ */
+function candidates(
   job: FleetJob,
-  runners: readonly FleetRunner[],
+  { runners, homes, now }: Places,
+): { among: readonly FleetRunner[]; homes: string[] } {
+  const able = runners.filter((runner) => lacks(job, runner).length === 0);
+  const partners = able.filter(
+    (runner) => job.exchange !== null && runner.exchange === job.exchange && isPresent(runner, now),
+  );
+  if (partners.length > 0) return { among: partners, homes: [] };
+  if (job.pin === null) return { among: able, homes: [] };
+  const keeps = (name: string | null | undefined): FleetRunner | undefined =>
+    job.declines < PREFER_DECLINES
+      ? runners.find((runner) => runner.runner === name && isPresent(runner, now))
+      : undefined;
+  const home = keeps(homes.get(job.pin));
+  if (home !== undefined && able.includes(home)) return { among: [home], homes: [] };
+  // The home lacks a feature: those that need it stay together elsewhere.
+  const special = `${job.pin} ${job.features.join(" ")}`;
+  const pins = [home === undefined ? job.pin : special];
+  const other = home === undefined ? keeps(job.prefer) : keeps(homes.get(special));
+  if (other !== undefined && able.includes(other)) return { among: [other], homes: pins };
+  return { among: able, homes: pins };
+}
+
+function bestOf(
+  job: FleetJob,
+  among: readonly FleetRunner[],
   free: ReadonlyMap<string, number>,
-  now: number,
 ): string | null {
-  const preferred = runners.find((runner) => runner.runner === job.prefer);
-  const bound =
-    preferred !== undefined &&
-    isPresent(preferred, now) &&
-    lacks(job, preferred).length === 0 &&
-    job.declines < PREFER_DECLINES;
   let best: FleetRunner | null = null;
-  for (const runner of bound ? [preferred] : runners) {
-    if (
-      (free.get(runner.runner) ?? 0) <= 0 ||
-      runner.systems === null ||
-      lacks(job, runner).length > 0
-    )
-      continue;
+  for (const runner of among) {
+    if ((free.get(runner.runner) ?? 0) <= 0 || runner.systems === null) continue;
     // The holder of a suspect attempt may still finish it; offering it the next one would only cancel its own work.
     if (job.state === "suspect" && runner.runner === job.runner) continue;
     if (best === null || better(job, runner, best, free)) best = runner;
@@ -143,6 +166,8 @@ function better(
 ): boolean {
   const avoided = Number(a.runner === job.avoid) - Number(b.runner === job.avoid);
   if (avoided !== 0) return avoided < 0;
+  const preferred = Number(a.runner === job.prefer) - Number(b.runner === job.prefer);
+  if (preferred !== 0) return preferred > 0;
   return (free.get(a.runner) ?? 0) > (free.get(b.runner) ?? 0);
 }
 

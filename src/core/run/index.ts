@@ -1,4 +1,6 @@
 export { lease, recalled, results, SLICE_WAIT } from "./build.ts";
+export { claim, endedWith, freed } from "./claims.ts";
+export type { Claim } from "./claims.ts";
 export { conclude } from "./conclude.ts";
 export type { Count } from "./conclude.ts";
 export { attributeKey } from "./draft.ts";
@@ -7,6 +9,8 @@ export { finish, lost, noRunner, offered, queued, stale, started } from "./job.t
 export { admit, newRun, settle, stop, sweep } from "./lifecycle.ts";
 export { decideMerge } from "./merge.ts";
 export type { MergeAnswer } from "./merge.ts";
+export { advance, needs, toAsk } from "./needs.ts";
+export type { Reach, Wait, Waits } from "./needs.ts";
 export { mayReplay, replayed, unreplayed } from "./replay.ts";
 export type { Replayed } from "./replay.ts";
 export type {

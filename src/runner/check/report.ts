@@ -74,6 +74,8 @@ export function tailOf(verdict: Verdict): string {
       return `specified: ${verdict.specified}\n      got: ${verdict.got}`;
     case "no-runner":
       return `missing: ${verdict.missing.join(", ")}`;
+    case "needs-exchange":
+      return `needs ${verdict.drv}, which only another runner can build (${verdict.missing.join(", ")})`;
     case "not-covered":
     case "needs-approval":
       return verdict.reason;

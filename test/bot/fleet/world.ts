@@ -77,6 +77,7 @@ export function newJob(change: Partial<QueuedJob> = {}): QueuedJob {
     policy: "a".repeat(64),
     needs: { system: "x86_64-linux", features: [] },
     prefer: null,
+    exchange: null,
     queuedAt: Date.now(),
     work: {
       kind: "evaluate",

@@ -204,7 +204,7 @@ describe("what goes wrong", () => {
   it("counts an attempt that was lost with its runner as the one retry", () =>
     evaluating({}, async ({ neighbours, run, pass, finish }) => {
       await run.started("42-1.1", 1, "r1");
-      await run.offered("42-1.1", 2, "r2");
+      await run.offered("42-1.1", 2, "r2", null);
       await run.started("42-1.1", 2, "r2");
       await finish(1, { kind: "infrastructure", message: "lost twice", logTail: "" }, 2);
       await pass(60_000);
@@ -239,7 +239,7 @@ describe("what goes wrong", () => {
       expect(neighbours.checks()["snowcat / evaluation"]?.text).toContain("`push`");
     }));
 
-  it("splits 450 derivations into jobs of 200 while it still evaluates", () =>
+  it("builds at once what comes first, then in jobs of 200 while it still evaluates", () =>
     evaluating({}, async ({ neighbours, pass, frame, finish }) => {
       const names = Array.from({ length: 450 }, (_, n) => `p${n}`);
       for (let at = 0; at < 450; at += 150) {
@@ -261,13 +261,13 @@ describe("what goes wrong", () => {
         neighbours.queued
           .slice(1)
           .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
-      ).toEqual([200, 200]);
+      ).toEqual([150, 200]);
       await finish(1);
       await pass();
       expect(
         neighbours.queued
           .slice(1)
           .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
-      ).toEqual([200, 200, 50]);
+      ).toEqual([150, 200, 100]);
     }));
 });

@@ -109,7 +109,7 @@ describe("a job that the Fleet has forgotten", () => {
 
   it("becomes another job once it had an attempt, whose number could not be told from the new ones", () =>
     evaluating({}, async ({ run, neighbours, pass, frame, finish }) => {
-      await run.offered("42-1.1", 2, "r1");
+      await run.offered("42-1.1", 2, "r1", null);
       neighbours.fleet.clear();
       await pass(11 * MINUTE);
       expect(neighbours.queued.map(({ job }) => job)).toEqual(["42-1.1", "42-1.1", "42-1.2"]);

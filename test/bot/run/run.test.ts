@@ -27,7 +27,7 @@ describe("from a pull request to its checks", () => {
           work: { source: { ref: "refs/pull/5/merge", sha: MERGE, tree: TREE } },
         },
       ]);
-      await run.offered("42-1.1", 1, "r1");
+      await run.offered("42-1.1", 1, "r1", null);
       await run.started("42-1.1", 1, "r1");
       await frame(1, {
         kind: "attributes",
@@ -134,13 +134,13 @@ describe("from a pull request to its checks", () => {
 
   it("takes each frame once, and none of an attempt that another followed", () =>
     evaluating({}, async ({ run, frame }) => {
-      await run.offered("42-1.1", 1, "r1");
+      await run.offered("42-1.1", 1, "r1", null);
       await frame(1, { kind: "attributes", attributes: [attribute("a")] }, { seq: 1 });
       await frame(1, { kind: "attributes", attributes: [attribute("zzz")] }, { seq: 1 });
       expect((await run.attributes(0, 10)).map(({ name }) => name)).toEqual([
         "packages.x86_64-linux.a",
       ]);
-      await run.offered("42-1.1", 2, "r2");
+      await run.offered("42-1.1", 2, "r2", null);
       const replies = await frame(
         1,
         { kind: "attributes", attributes: [attribute("b")] },

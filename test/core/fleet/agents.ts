@@ -20,6 +20,7 @@ export function newAgents(): Agent[] {
       repositories: null,
       systems: ["x86_64-linux"],
       features: index === 0 ? ["kvm"] : [],
+      exchange: null,
       online: true,
       draining: false,
       leaseUntil: 0,

@@ -27,6 +27,7 @@ export class Simulation {
   readonly stale: string[] = [];
   readonly #jobs = new Map<string, FleetJob>();
   readonly #agents: Agent[];
+  readonly #homes = new Map<string, string>();
   readonly #newest = new Map<string, number>();
   readonly #offeredAt = new Map<string, number>();
   /** Offers whose Run has not answered yet. */
@@ -86,7 +87,7 @@ export class Simulation {
         throw new Error(`${job.job} is ${job.state} at nobody`);
     }
     for (const job of this.#jobs.values()) this.#checkJob(job);
-    const due = nextDue([...this.#jobs.values()], this.#byName(), this.now);
+    const due = nextDue([...this.#jobs.values()], this.#byName(), this.#homes, this.now);
     const running = [...this.#jobs.values()].some((job) => job.state === "running");
     if (running && due === null)
       throw new Error("a running job has no deadline: a lost runner would never be noticed");
@@ -151,6 +152,8 @@ export class Simulation {
       system: "x86_64-linux",
       features: choice % 7 === 0 ? ["kvm"] : [],
       prefer: choice % 5 === 0 ? "r1" : null,
+      exchange: null,
+      pin: choice % 5 === 0 ? `${1 + (choice % 3)}-1 x86_64-linux` : null,
       queuedAt: this.now,
       state: "queued",
       attempt: 0,
@@ -194,12 +197,14 @@ export class Simulation {
   }
 
   #dispatch(): void {
-    for (const { job, runner } of assign(
+    for (const { job, runner, homes } of assign(
       [...this.#jobs.values()],
       [...this.#byName().values()],
       new Map(),
+      this.#homes,
       this.now,
     )) {
+      for (const pin of homes) this.#homes.set(pin, runner);
       const before = this.#jobs.get(job);
       if (before?.state === "suspect" && before.runner === runner)
         throw new Error(`${job} is offered to the runner that may still have it`);

@@ -21,6 +21,8 @@ const job = (change: Partial<FleetJob> = {}): FleetJob => ({
   system: "x86_64-linux",
   features: [],
   prefer: null,
+  exchange: null,
+  pin: null,
   queuedAt: 0,
   state: "queued",
   attempt: 0,
@@ -41,6 +43,7 @@ const runner = (name: string, change: Partial<FleetRunner> = {}): FleetRunner =>
   repositories: null,
   systems: ["x86_64-linux"],
   features: [],
+  exchange: null,
   online: true,
   draining: false,
   leaseUntil: LEASE.duration,
@@ -124,16 +127,17 @@ describe("deadlines", () => {
     expect(deadline(job({ state: "done" }), 5_000)).toBeNull();
   });
   it("include the end of a pause, and of the wait for a preferred runner", () => {
-    expect(nextDue([job({ notBefore: 900 })], new Map(), 10)).toBe(900);
+    expect(nextDue([job({ notBefore: 900 })], new Map(), new Map(), 10)).toBe(900);
     expect(
       nextDue(
         [job({ prefer: "r1" })],
         new Map([["r1", runner("r1", { online: false, leaseUntil: 700 })]]),
+        new Map(),
         10,
       ),
     ).toBe(700);
-    expect(nextDue([job()], new Map(), 10)).toBe(WAITS);
-    expect(nextDue([job({ state: "offering" })], new Map(), 10)).toBeNull();
+    expect(nextDue([job()], new Map(), new Map(), 10)).toBe(WAITS);
+    expect(nextDue([job({ state: "offering" })], new Map(), new Map(), 10)).toBeNull();
   });
 });
 
@@ -152,6 +156,7 @@ describe("matching", () => {
           runner("b", { repositories: [2] }),
           runner("c", { systems: ["aarch64-linux"] }),
         ],
+        new Map(),
         new Map(),
         0,
       ),
@@ -172,28 +177,88 @@ describe("matching", () => {
       .map((n) => job({ job: `1-${n}.0`, queuedAt: n }))
       .concat(job({ job: "2-1.0", repository: 2, queuedAt: 9 }));
     const order = (served: Map<number, number>) =>
-      assign(jobs, [runner("a", { slots: 3 })], served, 10).map((pair) => pair.job);
+      assign(jobs, [runner("a", { slots: 3 })], served, new Map(), 10).map((pair) => pair.job);
     expect(order(new Map())).toEqual(["1-1.0", "2-1.0", "1-2.0"]);
     expect(order(new Map([[1, 5]]))).toEqual(["2-1.0", "1-1.0", "1-2.0"]);
   });
-  it("keeps a job for its preferred runner while that is present, even without a free slot", () => {
-    const wants = job({ prefer: "a" });
+  it("keeps a run's jobs for one system at its home while that is present, even without a free slot", () => {
+    const wants = job({ prefer: "a", pin: "1-1 x" });
     const there = (change: Partial<FleetRunner>, at = 1, wanted = wants) =>
-      assign([wanted], [runner("a", change), runner("b")], new Map(), at);
-    expect(there({})).toEqual([{ job: wants.job, runner: "a" }]);
+      assign([wanted], [runner("a", change), runner("b")], new Map(), new Map(), at);
+    const at = (name: string) => [{ job: wants.job, runner: name, homes: ["1-1 x"] }];
+    expect(there({})).toEqual(at("a"));
     expect(there({ used: 1 })).toEqual([]);
     expect(there({ online: false, leaseUntil: 50 })).toEqual([]);
-    expect(there({ online: false, leaseUntil: 50 }, 51)).toEqual([{ job: wants.job, runner: "b" }]);
-    expect(there({ draining: true })).toEqual([{ job: wants.job, runner: "b" }]);
-    expect(there({ used: 1 }, 1, { ...wants, declines: 3 })).toEqual([
-      { job: wants.job, runner: "b" },
+    expect(there({ online: false, leaseUntil: 50 }, 51)).toEqual(at("b"));
+    expect(there({ draining: true })).toEqual(at("b"));
+    expect(there({ used: 1 }, 1, { ...wants, declines: 3 })).toEqual(at("b"));
+  });
+  it("moves the home as a whole: all that follows goes to the next one, though the first is back", () => {
+    const jobs = [1, 2].map((n) =>
+      job({ job: `1-1.${n}`, prefer: "a", pin: "1-1 x", queuedAt: n }),
+    );
+    const [first] = assign(
+      jobs,
+      [runner("a", { online: false, leaseUntil: 0 }), runner("b")],
+      new Map(),
+      new Map([["1-1 x", "a"]]),
+      1,
+    );
+    expect(first).toEqual({ job: "1-1.1", runner: "b", homes: ["1-1 x"] });
+    expect(
+      assign(
+        jobs.slice(1),
+        [runner("a"), runner("b", { used: 1 })],
+        new Map(),
+        new Map([["1-1 x", "b"]]),
+        2,
+      ),
+    ).toEqual([]);
+  });
+  it("keeps what the home cannot take together elsewhere", () => {
+    const kvm = job({ features: ["kvm"], pin: "1-1 x" });
+    const runners = [runner("a"), ...["b", "c"].map((name) => runner(name, { features: ["kvm"] }))];
+    const homes = new Map([["1-1 x", "a"]]);
+    const [found] = assign([kvm], runners, new Map(), homes, 1);
+    expect(found).toMatchObject({ runner: "b", homes: ["1-1 x kvm"] });
+    homes.set("1-1 x kvm", "c");
+    expect(assign([kvm], runners, new Map(), homes, 1)).toMatchObject([{ runner: "c" }]);
+    expect(assign([job({ pin: "1-1 x" })], runners, new Map(), homes, 1)).toMatchObject([
+      { runner: "a", homes: [] },
     ]);
+  });
+  it("with an exchange hands jobs to whoever has the same, the evaluator first", () => {
+    const jobs = [1, 2, 3].map((n) =>
+      job({ job: `1-1.${n}`, prefer: "b", exchange: "e", pin: "1-1 x", queuedAt: n }),
+    );
+    const runners = [
+      runner("a", { exchange: "e" }),
+      runner("b", { exchange: "e" }),
+      runner("c", { exchange: "other" }),
+      runner("d"),
+    ];
+    const pairs = assign(jobs, runners, new Map(), new Map([["1-1 x", "d"]]), 1);
+    expect(pairs).toEqual([
+      { job: "1-1.1", runner: "b", homes: [] },
+      { job: "1-1.2", runner: "a", homes: [] },
+    ]);
+    // Nobody with the exchange can take it: then it is one runner's alone.
+    const kvm = job({ exchange: "e", pin: "1-1 x", features: ["kvm"] });
+    expect(
+      assign([kvm], [...runners, runner("f", { features: ["kvm"] })], new Map(), new Map(), 1),
+    ).toMatchObject([{ runner: "f" }]);
   });
   it("never offers a suspect attempt's successor to its holder, nor anything to one that drains", () => {
     expect(
-      assign([job({ state: "suspect", runner: "a", attempt: 1 })], [runner("a")], new Map(), 1),
+      assign(
+        [job({ state: "suspect", runner: "a", attempt: 1 })],
+        [runner("a")],
+        new Map(),
+        new Map(),
+        1,
+      ),
     ).toEqual([]);
-    expect(assign([job()], [runner("a", { draining: true })], new Map(), 1)).toEqual([]);
+    expect(assign([job()], [runner("a", { draining: true })], new Map(), new Map(), 1)).toEqual([]);
   });
 });
 
@@ -201,7 +266,7 @@ describe("a job that nobody takes", () => {
   it("ends as no-runner a day after it was queued, however often it was declined meanwhile", () => {
     const waiting = job({ declines: 7, since: WAITS - 1 });
     expect(deadline(waiting, 0)).toBe(WAITS);
-    expect(nextDue([waiting], new Map(), 0)).toBe(WAITS);
+    expect(nextDue([waiting], new Map(), new Map(), 0)).toBe(WAITS);
     const { job: over, effects } = step(waiting, { kind: "expired" }, WAITS);
     expect(over.state).toBe("done");
     expect(effects).toMatchObject([
@@ -269,7 +334,7 @@ describe("two hundred waiting jobs", () => {
       runner("b", { slots: 4 }),
       runner("c", { slots: 2, used: 2 }),
     ];
-    const given = assign(jobs, runners, new Map(), 1_000);
+    const given = assign(jobs, runners, new Map(), new Map(), 1_000);
     expect(given).toHaveLength(8);
     expect(given.filter((each) => each.runner === "a")).toHaveLength(4);
     expect(given.filter((each) => each.runner === "c")).toEqual([]);

@@ -132,7 +132,9 @@ function apply(model: Model, one: Step): void {
       );
       break;
     case "finish":
-      model.save(finish(model.all(), one.job, one.attempt, one.verdict, one.verdict.kind, 0).changes);
+      model.save(
+        finish(model.all(), one.job, one.attempt, one.verdict, one.verdict.kind, 0).changes,
+      );
       break;
     case "offered":
       model.save(offered(model.all(), one.job, one.attempt, "r1"));

@@ -101,9 +101,11 @@ export class Desk {
   }
 
   nextDue(now: number): number | null {
+    const open = this.#jobs.open();
     return nextDue(
-      this.#jobs.open(),
+      open,
       new Map(this.runners().map((runner) => [runner.runner, runner])),
+      this.#jobs.homes(open),
       now,
     );
   }

@@ -12,6 +12,7 @@ import { Channel, closeSocket, openSocket } from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
 import {
   type FleetContract,
+  type HeldJob,
   objectName,
   type QueuedJob,
   type RunContract,
@@ -126,6 +127,22 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     this.#soon();
   }
 
+  async reach(
+    account: number,
+    of: { pool: Pool; repository: number; exchange: string | null },
+    wanted: { system: string | null; features: string[] }[],
+  ): Promise<{ anybody: string[] | null; partners: string[] | null }[]> {
+    this.#identity.require(account);
+    const runners = this.#desk.runners();
+    const partners = runners.filter(
+      ({ exchange }) => exchange !== null && exchange === of.exchange,
+    );
+    return wanted.map((each) => ({
+      anybody: missingEverywhere({ ...of, ...each }, runners),
+      partners: missingEverywhere({ ...of, ...each }, partners),
+    }));
+  }
+
   async classes(pool: Pool, repository: number): Promise<RunnerClass[]> {
     return classesOf(this.#desk.runners(), pool, repository);
   }
@@ -137,6 +154,13 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
       row.attempt === attempt &&
       ["offered", "accepted", "running", "suspect"].includes(row.state)
     );
+  }
+
+  async held(job: string, attempt: number): Promise<HeldJob | null> {
+    const request = (await this.holds(job, attempt)) ? this.#jobs.request(job) : null;
+    if (request === null) return null;
+    const { installation, repository, pool } = request;
+    return { installation, repository, pool };
   }
 
   async mintCode(request: CodeRequest): Promise<{ code: string; expiresAt: number }> {

@@ -1,6 +1,8 @@
 import type * as z from "zod";
+import type { FleetRunner } from "../../../core/fleet/index.ts";
 import { type FromRunner, type Hello, LEASE } from "../../../protocol/control.ts";
 import type { Frame } from "../../../protocol/frame.ts";
+import type { Pool } from "../../../protocol/identifiers.ts";
 import type { Channel } from "../../channel/index.ts";
 import { closeSocket, send } from "../../channel/index.ts";
 import type { Desk } from "./desk.ts";
@@ -62,7 +64,10 @@ export class Hearing {
   #hello(socket: WebSocket, runner: string, hello: z.infer<typeof Hello>, now: number): void {
     const { sockets, runners, channel } = this.#parts;
     // Retired between its upgrade and its hello.
-    if (runners.get(runner) === null) return closeSocket(socket, PROTOCOL, "not enrolled");
+    const enrolled = runners.get(runner);
+    if (enrolled === null) return closeSocket(socket, PROTOCOL, "not enrolled");
+    if (hello.exchange !== undefined && sharesDown(enrolled.pool, hello.exchange, runners.all()))
+      return closeSocket(socket, PROTOCOL, SHARED);
     sockets.replace(runner, socket);
     const before = runners.hello(runner, hello);
     if (before !== null) channel.forget(streamName(runner, before));
@@ -117,6 +122,20 @@ export class Hearing {
         return;
     }
   }
+}
+
+const SHARED =
+  "the exchange is that of another pool: strangers' builds never reach what others trust";
+
+/**
+ * Whether an untrusted runner would write to what runners of another pool read. The untrusted one is refused, whoever
+ * came first; which of two URLs mean the same store only the operator knows.
+ */
+function sharesDown(pool: Pool, exchange: string, all: readonly FleetRunner[]): boolean {
+  return (
+    pool === "untrusted" &&
+    all.some((other) => other.pool !== "untrusted" && other.exchange === exchange)
+  );
 }
 
 /** Until when a runner whose socket closed counts as present. */

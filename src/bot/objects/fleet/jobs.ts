@@ -20,7 +20,32 @@ type Row = {
   avoid: string | null;
   cancel: string | null;
   digest: string | null;
+  exchange: string | null;
+  pin: string | null;
 };
+
+const COLUMNS = [
+  "job",
+  "repository",
+  "pool",
+  "system",
+  "features",
+  "prefer",
+  "queued_at",
+  "state",
+  "attempt",
+  "runner",
+  "since",
+  "losses",
+  "declines",
+  "not_before",
+  "avoid",
+  "cancel",
+  "digest",
+  "exchange",
+  "pin",
+];
+const SAVE = `INSERT OR REPLACE INTO job (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})`;
 
 /** Rows of jobs. The request is kept apart: it is large, written once, and read only for an offer. */
 export class Jobs {
@@ -33,7 +58,7 @@ export class Jobs {
   }
 
   add(request: QueuedJob): void {
-    const { job, repository, pool, needs, prefer, queuedAt } = request;
+    const { job, run, kind, repository, pool, needs, prefer, exchange, queuedAt } = request;
     this.#sql.exec(
       "INSERT INTO job_request (job, request) VALUES (?, ?)",
       job,
@@ -57,12 +82,14 @@ export class Jobs {
       avoid: null,
       cancel: null,
       digest: null,
+      exchange,
+      pin: kind === "build" ? `${run} ${needs.system ?? "any"}` : null,
     });
   }
 
   save(job: FleetJob): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      SAVE,
       job.job,
       job.repository,
       job.pool,
@@ -80,6 +107,8 @@ export class Jobs {
       job.avoid,
       job.cancel,
       job.digest,
+      job.exchange,
+      job.pin,
     );
     if (job.state === "done") this.#open?.delete(job.job);
     else this.#open?.set(job.job, job);
@@ -125,9 +154,30 @@ export class Jobs {
     return this.#open;
   }
 
+  /** Which runner each pin of these jobs is at; see core's `assign`. */
+  homes(jobs: readonly FleetJob[]): Map<string, string> {
+    if (jobs.every(({ pin }) => pin === null)) return new Map();
+    return new Map(
+      this.#sql
+        .exec<{ pin: string; runner: string }>("SELECT pin, runner FROM home")
+        .toArray()
+        .map(({ pin, runner }) => [pin, runner]),
+    );
+  }
+
+  settle(pin: string, runner: string, now: number): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO home (pin, runner, at) VALUES (?, ?, ?)",
+      pin,
+      runner,
+      now,
+    );
+  }
+
   /** Forgets jobs that were over before `before`. */
   purge(before: number): void {
     this.#sql.exec("DELETE FROM job WHERE state = 'done' AND since < ?", before);
+    this.#sql.exec("DELETE FROM home WHERE at < ?", before);
   }
 }
 
@@ -150,5 +200,7 @@ function read(row: Row): FleetJob {
     avoid: row.avoid,
     cancel: row.cancel,
     digest: row.digest,
+    exchange: row.exchange,
+    pin: row.pin,
   };
 }

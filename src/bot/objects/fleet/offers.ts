@@ -35,7 +35,9 @@ export class Offers {
   /** Starts whatever can be offered now; resolves when each of these offers is out or has been put off. */
   async make(identity: { host: string; account: number }, now: number): Promise<void> {
     const { desk, jobs } = this.#parts;
-    for (const pair of assign(jobs.open(), desk.runners(), this.#served(), now)) {
+    const open = jobs.open();
+    for (const pair of assign(open, desk.runners(), this.#served(), jobs.homes(open), now)) {
+      for (const pin of pair.homes) jobs.settle(pin, pair.runner, now);
       const job = desk.apply(pair.job, { kind: "offer", runner: pair.runner }, now);
       if (job !== null) this.#serve(job.repository);
     }
@@ -60,8 +62,10 @@ export class Offers {
     if (request === null) throw new Error(`job ${id} is open and its request is gone`);
     this.#going.add(id);
     try {
-      await run(id).offered(id, attempt, runner);
-      const text = specificationText(request, { ...identity, runner, attempt }, Date.now());
+      const exchange = desk.runners().find((each) => each.runner === runner)?.exchange ?? null;
+      await run(id).offered(id, attempt, runner, exchange);
+      const to = { ...identity, runner, attempt, exchange };
+      const text = specificationText(request, to, Date.now());
       const signature = await signing.sign(text);
       const token = mint(env.ATTEMPT_KEY, {
         host: identity.host,

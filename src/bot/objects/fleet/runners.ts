@@ -23,6 +23,7 @@ type Row = {
   repositories: string | null;
   systems: string | null;
   features: string;
+  exchange: string | null;
   slots: number;
   stream: string | null;
   online: number;
@@ -71,9 +72,10 @@ export class Runners {
   hello(runner: string, hello: z.infer<typeof Hello>): string | null {
     const before = this.#row(runner)?.stream ?? null;
     this.#sql.exec(
-      "UPDATE runner SET systems = ?, features = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
+      "UPDATE runner SET systems = ?, features = ?, exchange = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
       JSON.stringify(hello.systems),
       JSON.stringify(hello.features),
+      hello.exchange ?? null,
       hello.slots,
       hello.agent,
       hello.stream,
@@ -119,6 +121,7 @@ function read(row: Row): FleetRunner & Enrolled {
     repositories: row.repositories === null ? null : (JSON.parse(row.repositories) as number[]),
     systems: row.systems === null ? null : (JSON.parse(row.systems) as string[]),
     features: JSON.parse(row.features) as string[],
+    exchange: row.exchange,
     online: row.online === 1,
     draining: row.draining === 1,
     leaseUntil: row.lease_until,

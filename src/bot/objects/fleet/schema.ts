@@ -28,4 +28,11 @@ CREATE TABLE outbox (
 `,
   // Forgetting old jobs reads those only.
   `CREATE INDEX job_done ON job (since) WHERE state = 'done';`,
+  `
+ALTER TABLE runner ADD COLUMN exchange TEXT;
+ALTER TABLE job ADD COLUMN exchange TEXT;
+ALTER TABLE job ADD COLUMN pin TEXT;
+-- Which runner the jobs of one run and system are at, while there is no exchange; and of one set of features beside it.
+CREATE TABLE home (pin TEXT PRIMARY KEY, runner TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`,
 ];

@@ -10,7 +10,7 @@ export const SPEAKS = 24 * 60 * 60_000;
 /** The JSON text of what the runner is told, to be signed and sent as it is. */
 export function specificationText(
   request: QueuedJob,
-  to: { host: string; account: number; runner: string; attempt: number },
+  to: { host: string; account: number; runner: string; attempt: number; exchange: string | null },
   now: number,
 ): string {
   const { id, owner, name, private: isPrivate } = request.repository;
@@ -27,7 +27,14 @@ export function specificationText(
     policy: request.policy,
     issuedAt: now,
     expiresAt: now + CLAIM,
-    work: request.work,
+    work: workFor(request, to.exchange),
   };
   return JSON.stringify(specification);
+}
+
+/** A build passes through the exchange only at a runner that has the one of the run. */
+function workFor({ work, exchange }: QueuedJob, own: string | null): QueuedJob["work"] {
+  return work.kind === "build" && exchange !== null && exchange === own
+    ? { ...work, exchange }
+    : work;
 }

@@ -1,5 +1,6 @@
 import type { Changes } from "../../../core/run/index.ts";
 import { conclude, settle } from "../../../core/run/index.ts";
+import type { DataReply } from "../../../protocol/data.ts";
 import type { Environment } from "../../environment.ts";
 import {
   type FleetContract,
@@ -24,6 +25,8 @@ export type Context = {
   store: Store;
   tasks: Tasks;
   now: () => number;
+  /** Says it to every attempt that is connected, once what is being written is committed. */
+  tell: (body: DataReply) => void;
 };
 
 /** The run's row; tasks are only made for a run that was started. */
@@ -73,6 +76,11 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     )
       tasks.at("lease", now);
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
+    if (
+      changes.derivations.some(({ state }) => state === "done") &&
+      store.exists("SELECT 1 FROM wait")
+    )
+      tasks.at("needs", now);
     if (
       stopped !== null &&
       phase !== "finished" &&

@@ -7,9 +7,10 @@ import {
   results,
   stale,
 } from "../../../core/run/index.ts";
-import type { ToRun } from "../../../protocol/data.ts";
+import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context } from "./context.ts";
+import { endClaims, takeClaim, takeFailed, takeNeeds, takeRelease } from "./exchange.ts";
 
 /** Number of a job within its run. */
 export function jobNumber(job: string): number {
@@ -21,12 +22,21 @@ export function refused({ store }: Context, claims: AttemptClaims, body: ToRun):
   const job = store.job(jobNumber(claims.job));
   const reason = stale(job, claims.attempt);
   if (reason !== null || job === null) return reason ?? "the run has no such job";
-  const fits = (body.kind === "results") === (job.kind === "build");
+  const evaluates = body.kind === "attributes" || body.kind === "evaluated";
+  const fits = evaluates === (job.kind === "evaluate");
   return fits ? null : `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
 }
 
-/** Commits a frame of an attempt that is current. Synchronous: the channel acknowledges after it. */
-export function take(context: Context, claims: AttemptClaims, body: ToRun): void {
+/**
+ * Commits a frame of an attempt that is current. Synchronous: the channel acknowledges after it.
+ * @param answer goes back to the attempt once the frame is committed.
+ */
+export function take(
+  context: Context,
+  claims: AttemptClaims,
+  body: ToRun,
+  answer: (body: DataReply) => void,
+): void {
   const { store } = context;
   const number = jobNumber(claims.job);
   // The attempt was handed out, whether or not the Fleet's word of it has come.
@@ -39,6 +49,7 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
         claims.runner,
       ),
     );
+    endClaims(context, number, claims.attempt);
   }
   switch (body.kind) {
     case "attributes": {
@@ -90,5 +101,13 @@ export function take(context: Context, claims: AttemptClaims, body: ToRun): void
       );
       return;
     }
+    case "claim":
+      return answer(takeClaim(context, number, claims.attempt, body));
+    case "release":
+      return takeRelease(context, number, claims.attempt, body);
+    case "failed":
+      return takeFailed(context, body);
+    case "needs":
+      return takeNeeds(context, number, body);
   }
 }

@@ -47,6 +47,7 @@ export function queuedJob(context: Context, run: Header, job: JobRow): QueuedJob
     policy: run.policy,
     needs: { system: job.system, features: job.features },
     prefer: job.kind === "build" ? evaluator : null,
+    exchange: job.kind === "build" ? run.exchange : null,
     work: workOf(context, run, job),
     queuedAt: context.now(),
   };

@@ -45,7 +45,10 @@ export async function recall(context: Context): Promise<number | null> {
     : null;
 }
 
-/** Puts what is ready into jobs: full ones at once, the rest when the evaluation is over or has kept it waiting. */
+/**
+ * Puts what is ready into jobs: full ones at once, the rest when nothing is being built, when the evaluation has said
+ * everything, or when it has kept it waiting.
+ */
 export function leaseReady(context: Context): Promise<number | null> {
   const { store } = context;
   const ready = store.derivations("state = 'ready' ORDER BY since, rowid");
@@ -58,7 +61,9 @@ export function leaseReady(context: Context): Promise<number | null> {
     return Promise.resolve(null);
   const run = store.run();
   const unknown = store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'");
-  const all = (run.evaluation !== null && !unknown) || context.now() - oldest.since >= SLICE_WAIT;
+  const said = run.evaluation !== null || store.header()?.evaluator !== null;
+  const building = store.exists("SELECT 1 FROM job WHERE kind = 'build' AND state <> 'finished'");
+  const all = (said && !unknown) || !building || context.now() - oldest.since >= SLICE_WAIT;
   commit(context, () => lease(store.slice({ derivations: ready }), all));
   const [left] = store.sql
     .exec<{ since: number | null }>(

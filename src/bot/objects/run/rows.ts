@@ -35,6 +35,8 @@ export type Header = {
     seconds: number;
     peakBytes: number | null;
   } | null;
+  /** Of the runner that evaluates; null where it has none. */
+  exchange: string | null;
   yields: boolean;
   succeeds: string[];
   emptiedAt: number | null;
@@ -94,6 +96,7 @@ export function headerOf(row: Stored): Header {
             seconds: number(row["evaluator_seconds"]) ?? 0,
             peakBytes: number(row["evaluator_bytes"]),
           },
+    exchange: text(row["exchange"]),
     yields: row["yields"] === 1,
     succeeds: json<string[]>(row["succeeds"]) ?? [],
     emptiedAt: number(row["emptied_at"]),
@@ -170,5 +173,6 @@ export function derivationOf(row: Stored): DerivationRow {
     verdict: json<Verdict>(row["verdict"]),
     seconds: number(row["seconds"]) ?? 0,
     remember: row["remember"] === 1,
+    rounds: number(row["rounds"]) ?? 0,
   };
 }

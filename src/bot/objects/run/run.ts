@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { finish, offered, started, stop } from "../../../core/run/index.ts";
-import { type ToRun, RunFrame } from "../../../protocol/data.ts";
+import { type DataReply, type ToRun, RunFrame } from "../../../protocol/data.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import {
   type AttemptClaims,
@@ -8,7 +8,9 @@ import {
   claimsOf,
   closeSocket,
   dataReply,
+  dataText,
   openSocket,
+  send,
 } from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
 import type { AttributeView, RunContract, RunRequest, RunView } from "../contracts.ts";
@@ -16,6 +18,7 @@ import { migrate } from "../migrations.ts";
 import { archive, attributesAfter, empty } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
 import { commit, type Context } from "./context.ts";
+import { advanceNeeds, endClaims } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
 import { prepare } from "./prepare.ts";
@@ -42,6 +45,7 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   enqueue,
   recall,
   lease: leaseReady,
+  needs: advanceNeeds,
   report,
   remember,
   tree: rememberTree,
@@ -56,6 +60,8 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
 export class Run extends DurableObject<Environment> implements RunContract {
   readonly #context: Context;
   readonly #channel: Channel<ToRun>;
+  /** For every attempt that is connected, when the transaction that it follows from is over. */
+  #news: DataReply[] = [];
   /** The clock, ms. Tests set another. */
   clock: () => number = () => Date.now();
 
@@ -69,6 +75,7 @@ export class Run extends DurableObject<Environment> implements RunContract {
       store: new Store(ctx.storage.sql),
       tasks: new Tasks(ctx.storage.sql),
       now: () => this.clock(),
+      tell: (body) => void this.#news.push(body),
     };
   }
 
@@ -96,8 +103,21 @@ export class Run extends DurableObject<Environment> implements RunContract {
     await this.#arm();
   }
 
-  async offered(job: string, attempt: number, runner: string): Promise<void> {
-    await this.#job(job, (number, slice) => offered(slice, number, attempt, runner));
+  async offered(
+    job: string,
+    attempt: number,
+    runner: string,
+    exchange: string | null,
+  ): Promise<void> {
+    await this.#job(
+      job,
+      (number, slice) => offered(slice, number, attempt, runner),
+      (number) => {
+        endClaims(this.#context, number, attempt);
+        const { store } = this.#context;
+        if (store.job(number)?.kind === "evaluate") store.set({ exchange });
+      },
+    );
   }
 
   async started(job: string, attempt: number, runner: string): Promise<void> {
@@ -121,8 +141,10 @@ export class Run extends DurableObject<Environment> implements RunContract {
       });
       const done = finish(slice, number, attempt, verdict, digest, this.clock());
       applied = done.outcome;
+      if (applied === "applied") endClaims(this.#context, number, null);
       return done.changes;
     });
+    this.#tellNews();
     await this.#arm();
     return { applied };
   }
@@ -169,7 +191,9 @@ export class Run extends DurableObject<Environment> implements RunContract {
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     // Written by `fetch` above.
     const { claims } = socket.deserializeAttachment() as { claims: AttemptClaims };
-    this.#channel.receive(socket, streamOf(claims), message, {
+    const answers: DataReply[] = [];
+    this.#news = [];
+    const received = this.#channel.receive(socket, streamOf(claims), message, {
       allow: ({ body, job, attempt }) => {
         const foreign =
           (job !== null && job !== claims.job) || (attempt !== null && attempt !== claims.attempt);
@@ -178,8 +202,12 @@ export class Run extends DurableObject<Environment> implements RunContract {
           : refused(this.#context, claims, body);
         return reason === null ? null : { stale: reason };
       },
-      commit: ({ body }) => take(this.#context, claims, body),
+      commit: ({ body }) => take(this.#context, claims, body, (reply) => answers.push(reply)),
     });
+    if (received === "committed") {
+      for (const reply of answers) send(socket, dataText(reply));
+      this.#tellNews();
+    }
     await this.#arm();
   }
 
@@ -216,14 +244,24 @@ export class Run extends DurableObject<Environment> implements RunContract {
   async #job(
     job: string,
     step: (number: number, slice: Parameters<typeof offered>[0]) => ReturnType<typeof offered>,
+    also: (number: number) => void = () => {},
   ): Promise<void> {
     const { store } = this.#context;
     const number = this.#own(job);
     if (number === null) throw new Error(`job ${job} is not of this run`);
-    commit(this.#context, () =>
-      step(number, store.slice({ jobs: store.jobs("number = ?", number) })),
+    commit(
+      this.#context,
+      () => step(number, store.slice({ jobs: store.jobs("number = ?", number) })),
+      () => also(number),
     );
+    this.#tellNews();
     await this.#arm();
+  }
+
+  #tellNews(): void {
+    const news = this.#news.splice(0).map((body) => dataText(body));
+    if (news.length === 0) return;
+    for (const socket of this.ctx.getWebSockets()) for (const text of news) send(socket, text);
   }
 
   async #stop(verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): Promise<void> {

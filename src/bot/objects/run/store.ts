@@ -220,8 +220,8 @@ export class Store {
     }
     for (const row of derivations) {
       this.sql.exec(
-        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember`,
+        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since, rounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember, rounds = excluded.rounds`,
         row.drv,
         row.name,
         row.system,
@@ -234,6 +234,7 @@ export class Store {
         row.seconds,
         row.remember ? 1 : 0,
         now,
+        row.rounds,
       );
     }
   }

@@ -7,6 +7,7 @@ export type Task =
   | "enqueue"
   | "recall"
   | "lease"
+  | "needs"
   | "report"
   | "remember"
   | "tree"

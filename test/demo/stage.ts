@@ -3,8 +3,11 @@ import type { Stack } from "../support/stack.ts";
 import { expect, type SeenCheck } from "./scenario.ts";
 import type { Tree } from "./scenarios/flakes.ts";
 
-/** A verdict of Snowcat arrives within this long (ms), or the scenario fails. Generous: two cores may be busy. */
-const PATIENCE = 180_000;
+/**
+ * A verdict of Snowcat arrives within this long (ms), or the scenario fails. Generous: two cores may be busy. Shorter than
+ * the limit of an end-to-end test, so that what is said is what was there, and not that time was up.
+ */
+const PATIENCE = 120_000;
 const LOOK_EVERY = 50;
 
 /** Where scenarios are played: one real Worker, one agent, and the double of GitHub. */
@@ -61,9 +64,23 @@ export class Stage {
     }
   }
 
+  /** What a person would look at first when something does not come. */
+  async state(): Promise<object> {
+    const { runner, worker } = this.stack;
+    return {
+      runners: await this.stack.runners().catch(String),
+      runner: runner.lines.slice(-15),
+      worker: worker.log.slice(-10),
+    };
+  }
+
   /** Waits until a builder with that text in its arguments runs. */
   async untilBuilder(text: string): Promise<void> {
-    await eventually(async () => (await this.#builders(text)) > 0, `a builder of '${text}' runs`);
+    await eventually(
+      async () => (await this.#builders(text)) > 0,
+      `a builder of '${text}' runs`,
+      () => this.state(),
+    );
   }
 
   async expectNoBuilder(text: string): Promise<void> {
@@ -138,7 +155,7 @@ export class Project {
     await eventually(
       done,
       `the checks of ${this.repository.name} ${sha.slice(0, 7)} are completed`,
-      () => this.checks(sha).seen(),
+      async () => ({ checks: this.checks(sha).seen(), ...(await this.stage.state()) }),
     );
     return this.checks(sha);
   }
@@ -239,7 +256,7 @@ export async function eventually(
 ): Promise<void> {
   const until = Date.now() + PATIENCE;
   while (!(await holds())) {
-    if (Date.now() > until) expect(false, `within ${PATIENCE / 1_000} s: ${what}`, found?.());
+    if (Date.now() > until) expect(false, `within ${PATIENCE / 1_000} s: ${what}`, await found?.());
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
   }
 }

@@ -1,71 +1,54 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cannotRun } from "../../scripts/test/missing.ts";
+import { expect, test } from "vitest";
 import { derivation, flake } from "../demo/scenarios/flakes.ts";
-import { Stage } from "../demo/stage.ts";
-import { startStack, type Stack } from "../support/stack.ts";
+import type { Stack } from "../support/stack.ts";
+import { killAt, killOf } from "./kills.ts";
+import { onStack } from "./suite.ts";
 
-const missing = cannotRun("root", "nix", "bwrap", "busybox", "ip");
+/** A new one for each run of the tests; `SNOWCAT_SEED` plays one again. */
+const seed = Number(process.env["SNOWCAT_SEED"] ?? Math.floor(Math.random() * 1_000_000));
 
-describe.skipIf(missing !== undefined)(
-  `whatever is killed${missing === undefined ? "" : ` (skipped: ${missing})`}`,
-  () => {
-    let stack: Stack;
-    beforeAll(async () => {
-      stack = await startStack();
+/** ms */
+const ACCEPTED_WITHIN = 60_000;
+
+onStack("whatever is killed", {}, (at) => {
+  test("SIGKILL of workerd right after a 202: the checks appear after the restart, with no request", async () => {
+    const { stack, stage } = at;
+    const project = await stage.project("killed", {
+      "flake.nix": flake({ a: derivation("killed-a", "echo a > $out") }),
     });
-    afterAll(async () => {
-      await stack.stop();
+    const accepted = nextAccepted(stack, "push");
+    const head = await project.push("main", {
+      "flake.nix": flake({ b: derivation("killed-b", "echo b > $out") }),
     });
+    await accepted;
+    await stack.worker.kill();
+    expect(project.checkRuns(head).filter((run) => run.status === "completed")).toEqual([]);
+    await stack.worker.restart();
+    const checks = await project.judged(head);
+    expect(checks.get("snowcat")).toBe("success");
+    expect(stack.github.ledger()).toEqual([]);
+  });
 
-    test("SIGKILL of workerd right after a 202: the checks appear after the restart, with no request", async () => {
-      const stage = new Stage(stack);
-      const project = await stage.project("killed", {
-        "flake.nix": flake({ a: derivation("killed-a", "echo a > $out") }),
-      });
-      const accepted = nextAccepted(stack, "push");
-      const head = await project.push("main", {
-        "flake.nix": flake({ b: derivation("killed-b", "echo b > $out") }),
-      });
-      await accepted;
-      await stack.worker.kill();
-      expect(project.checkRuns(head).filter((run) => run.status === "completed")).toEqual([]);
-      await stack.worker.restart();
-      const checks = await project.judged(head);
-      expect(checks.get("snowcat")).toBe("success");
-      expect(stack.github.ledger()).toEqual([]);
-    });
+  test("SIGKILL of the runner while it builds: the job goes on after its restart, and nothing is told twice", async () => {
+    await killAt(at.stage, { seed: -1, instant: "the builder runs", delay: 0 });
+    expect(at.stack.github.ledger()).toEqual([]);
+  });
 
-    test("SIGKILL of the runner while it builds: the job goes on after its restart, and nothing is told twice", async () => {
-      const stage = new Stage(stack);
-      const project = await stage.project("agent-killed", {
-        "flake.nix": flake({ a: derivation("agent-a", "echo a > $out") }),
-      });
-      const head = await project.push("main", {
-        "flake.nix": flake({
-          slow: derivation("agent-slow", "echo agent-slow-begun; sleep 5; echo done > $out"),
-        }),
-      });
-      await stage.untilBuilder("agent-slow-begun");
-      await stack.runner.kill();
-      await stack.runner.restart();
-      const checks = await project.judged(head);
-      expect(checks.get("snowcat")).toBe("success");
-      const names = project.checkRuns(head).map((run) => run.name);
-      expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
-      expect(stack.github.ledger()).toEqual([]);
-    });
-  },
-);
+  test(`SIGKILL of the runner at any other instant (SNOWCAT_SEED=${seed})`, async () => {
+    await killAt(at.stage, killOf(seed));
+    expect(at.stack.github.ledger()).toEqual([]);
+  });
+});
 
-/** Resolves when the double's delivery of that event was answered with 202. */
+/** Resolves as soon as the double's delivery of that event was answered with 202. */
 async function nextAccepted(stack: Stack, event: string): Promise<void> {
   const before = stack.github.deliveries().length;
+  const until = Date.now() + ACCEPTED_WITHIN;
   for (;;) {
-    const delivery = stack.github
-      .deliveries()
-      .slice(before)
-      .find((one) => one.event === event);
-    if (delivery?.statusCode === 202) return;
+    const deliveries = stack.github.deliveries().slice(before);
+    if (deliveries.find((one) => one.event === event)?.statusCode === 202) return;
+    if (Date.now() > until)
+      throw new Error(`no ${event} was accepted; deliveries: ${JSON.stringify(deliveries)}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

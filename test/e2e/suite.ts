@@ -26,10 +26,12 @@ export function onStack(
       beforeAll(async () => {
         stack = await startStack(typeof options === "function" ? await options() : options);
       });
-      afterEach(({ task }) => {
+      afterEach(async ({ task }) => {
         if (task.result?.state !== "fail" || stack === undefined) return;
         console.error(
           [
+            `--- ${task.name}: runners`,
+            JSON.stringify(await stack.runners().catch(String)),
             `--- ${task.name}: the runner's last lines`,
             ...stack.runner.lines.slice(-60),
             "--- the Worker's",

@@ -37,6 +37,8 @@ export type RunnerInput = {
   nix?: NixInstall;
 };
 
+/** How long a runner may take from its start to its connection (ms). */
+const CONNECTS_WITHIN = 90_000;
 /** How long a runner may take to end after each signal (ms). */
 const SIGNAL_GRACE = 1_000;
 
@@ -106,7 +108,11 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
     started.once("exit", (status) =>
       ready.reject(new Error(`the runner ended with ${status}:\n${lines.slice(-30).join("\n")}`)),
     );
-    await ready.promise;
+    const late = globalThis.setTimeout(
+      () => ready.reject(new Error(`the runner is not connected:\n${lines.slice(-30).join("\n")}`)),
+      CONNECTS_WITHIN,
+    );
+    await ready.promise.finally(() => clearTimeout(late));
     started.removeAllListeners("exit");
   };
   const end = async (signal: NodeJS.Signals) => {

@@ -26,6 +26,8 @@ export type Stack = {
   addRunner(options: AddRunner): Promise<RunningRunner>;
   /** Jobs that runners took for a repository, in order. */
   jobs(repository: number): Promise<{ job: string; kind: string }[]>;
+  /** The account's runners as the operator sees them: online, draining, used. */
+  runners(): Promise<unknown>;
   stop(): Promise<void>;
 };
 
@@ -116,6 +118,12 @@ async function start(
     },
     jobs: async (repository) =>
       runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
+    runners: async () => {
+      const response = await fetch(`${worker.url}/operator/accounts/${owner.id}/runners`, {
+        headers: { authorization: `Bearer ${worker.operatorSecret}` },
+      });
+      return await response.json();
+    },
     stop,
   };
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { StorePath, System } from "./identifiers.ts";
+import { Attestation } from "./provenance.ts";
 import { Position, Verdict } from "./verdict.ts";
 
 /** Attributes in one frame, and the longest an evaluation may hold one back (ms). */
@@ -48,6 +49,8 @@ export const AttributeResult = z.strictObject({
   seconds: z.number().nonnegative(),
   /** Name of the log stream of the attempt that has its output; null where nothing was printed. */
   log: z.string().max(255).nullable(),
+  /** Of a success: what came out, signed by the runner. */
+  attestation: Attestation.optional(),
 });
 export type AttributeResult = z.infer<typeof AttributeResult>;
 

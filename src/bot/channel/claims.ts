@@ -12,6 +12,8 @@ export const AttemptClaims = z.strictObject({
   job: JobId,
   attempt: AttemptNumber,
   runner: RunnerId,
+  /** The runner's Ed25519 key as enrolled: raw, base64. What it builds must be signed with it. */
+  key: z.string().max(64),
   /** Unix time (ms). */
   expiresAt: z.int(),
 });

@@ -1,6 +1,7 @@
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 
 /**
@@ -34,6 +35,8 @@ export type RememberedVerdict = {
   run: RunId;
   at: number;
   seconds: number;
+  /** Who built it, signed; null for a failure. */
+  provenance: Provenance | null;
 };
 /** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
 export type RememberedTree = { key: string; run: RunId; at: number };
@@ -108,6 +111,8 @@ export type AttributeView = {
   verdict: Verdict | null;
   seconds: number;
   log: { job: string; attempt: number; stream: string } | null;
+  /** Who built it, signed; of a success. Archives of earlier releases do not have it. */
+  provenance?: Provenance | null;
 };
 export type JobView = {
   job: string;

@@ -1,5 +1,6 @@
 import type { AttributeResult } from "../../protocol/attribute.ts";
 import { LogStream } from "../../protocol/data.ts";
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { reusable } from "../verdict/index.ts";
 import { Draft } from "./draft.ts";
@@ -13,7 +14,14 @@ const SLICE_CHARACTERS = 400_000;
 /** How long a slice that is not full waits for more while the evaluation goes on (ms). */
 export const SLICE_WAIT = 2_000;
 
-export type Recalled = { drv: string; verdict: Verdict; seconds: number; at: number };
+export type Recalled = {
+  drv: string;
+  verdict: Verdict;
+  seconds: number;
+  at: number;
+  /** The original builder's; null for a failure. */
+  provenance: Provenance | null;
+};
 
 /** The Repo's answer for derivations in state `unknown`: judged where it may be, ready to build elsewhere. */
 export function recalled(
@@ -30,17 +38,22 @@ export function recalled(
     if (derivation?.state !== "unknown") continue;
     const memory = verdicts.get(drv);
     const verdict = memory && remembered(memory, draft.run.fresh, now);
-    if (memory && verdict) draft.judgeDerivation(derivation, verdict, memory.seconds, null, false);
+    if (memory && verdict)
+      draft.judgeDerivation(derivation, verdict, memory.seconds, null, false, memory.provenance);
     else draft.move(derivation, "ready", null);
   }
   return draft.changes();
 }
 
-function remembered({ verdict, at }: Recalled, fresh: boolean, now: number): Verdict | null {
+function remembered(memory: Recalled, fresh: boolean, now: number): Verdict | null {
+  // Asked for again: the runner says what is there, and builds what is not (any more).
+  if (fresh) return null;
+  const { verdict, at, provenance } = memory;
   const life = reusable(verdict);
   if (life === null || now - at > life.milliseconds) return null;
-  if (verdict.kind === "succeeded") return { kind: "succeeded", reused: true };
-  return fresh ? null : verdict;
+  if (verdict.kind !== "succeeded") return verdict;
+  // A success that no builder has signed is nobody's word.
+  return provenance === null ? null : { kind: "succeeded", reused: true };
 }
 
 /**
@@ -93,12 +106,16 @@ function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: 
   return found;
 }
 
+/** The runner whose results these are, its enrolled key, and the commit that it evaluated. */
+export type Builder = Pick<Provenance, "runner" | "key" | "sha">;
+
 /** A batch of results of an attempt that is current; the slice has its job. Only derivations of that job are taken. */
 export function results(
   slice: Slice,
   job: number,
   attempt: number,
   batch: readonly AttributeResult[],
+  builder: Builder,
 ): Changes {
   const draft = new Draft(slice);
   if (draft.run.stopped !== null) return draft.changes();
@@ -116,6 +133,9 @@ export function results(
       result.seconds,
       log,
       reusable(result.verdict) !== null,
+      result.attestation === undefined
+        ? null
+        : { ...result.attestation, ...builder, path: result.path },
     );
   }
   return draft.changes();

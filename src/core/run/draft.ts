@@ -1,3 +1,4 @@
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
 import { replayable, rooted } from "../verdict/index.ts";
 import type { AttributeRow, Changes, Delta, DerivationRow, JobRow, Slice } from "./rows.ts";
@@ -89,7 +90,7 @@ export class Draft {
   }
 
   addAttribute(
-    attribute: Omit<AttributeRow, "index" | "verdict" | "cause" | "seconds" | "log">,
+    attribute: Omit<AttributeRow, "index" | "verdict" | "cause" | "seconds" | "log" | "provenance">,
   ): AttributeRow {
     this.run.attributes += 1;
     this.run.pending += 1;
@@ -101,6 +102,7 @@ export class Draft {
       cause: null,
       seconds: 0,
       log: null,
+      provenance: null,
     };
     this.#touch(this.#index(row));
     return row;
@@ -112,12 +114,14 @@ export class Draft {
     verdict: Verdict,
     seconds: number,
     log: AttributeRow["log"],
+    provenance: Provenance | null = null,
   ): void {
     if (attribute.verdict !== null) return;
     attribute.verdict = verdict;
     attribute.cause = causeOf(attribute, verdict);
     attribute.seconds = seconds;
     attribute.log = log;
+    attribute.provenance = provenance;
     this.run.pending -= 1;
     if (attribute.required && verdict.kind === "succeeded") this.run.requiredSucceeded += 1;
     if (!replayable(verdict)) this.run.unreplayable += 1;
@@ -154,6 +158,7 @@ export class Draft {
       verdict: null,
       seconds: 0,
       remember: false,
+      provenance: null,
     });
     this.#touched.derivations.add(row.drv);
   }
@@ -189,16 +194,18 @@ export class Draft {
     seconds: number,
     log: AttributeRow["log"],
     remember: boolean,
+    provenance: Provenance | null = null,
   ): void {
     if (derivation.state === "done") return;
     derivation.state = "done";
     derivation.verdict = verdict;
     derivation.seconds = seconds;
     derivation.remember = remember;
+    derivation.provenance = provenance;
     this.run.openDerivations -= 1;
     this.#touched.derivations.add(derivation.drv);
     for (const attribute of this.attributesOf(derivation.drv))
-      this.judge(attribute, verdict, seconds, log);
+      this.judge(attribute, verdict, seconds, log, provenance);
   }
 
   changes(): Changes {

@@ -88,7 +88,8 @@ function take(draft: Draft, attribute: Attribute): void {
       selection,
       path,
     });
-  } else if (built.verdict !== null) draft.judge(row, built.verdict, built.seconds, null);
+  } else if (built.verdict !== null)
+    draft.judge(row, built.verdict, built.seconds, null, built.provenance);
 }
 
 function overflow(draft: Draft): boolean {

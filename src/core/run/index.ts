@@ -1,4 +1,5 @@
 export { lease, recalled, results, SLICE_WAIT } from "./build.ts";
+export type { Builder } from "./build.ts";
 export { claim, endedWith, freed } from "./claims.ts";
 export type { Claim } from "./claims.ts";
 export { conclude } from "./conclude.ts";

@@ -1,3 +1,4 @@
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { FAILURE_TTL } from "../verdict/index.ts";
 import { attributeKey, Draft } from "./draft.ts";
@@ -13,6 +14,8 @@ export type Replayed = {
   required: boolean;
   verdict: Verdict;
   seconds: number;
+  /** The original builder's. */
+  provenance: Provenance | null;
 };
 
 /** Whether the earlier run may stand for this one. */
@@ -40,7 +43,7 @@ export function unreplayed(slice: Slice): Changes {
 export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean): Changes {
   const draft = new Draft(slice);
   if (draft.run.phase !== "evaluating" || draft.run.stopped !== null) return draft.changes();
-  for (const { verdict, seconds, ...attribute } of batch) {
+  for (const { verdict, seconds, provenance, ...attribute } of batch) {
     if (draft.attribute(attributeKey(attribute.selection, attribute.path))) continue;
     const row = draft.addAttribute(attribute);
     draft.judge(
@@ -48,6 +51,7 @@ export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean
       verdict.kind === "succeeded" ? { kind: "succeeded", reused: true } : verdict,
       seconds,
       null,
+      provenance,
     );
   }
   if (last) draft.run.evaluation ??= { kind: "succeeded", reused: true };

@@ -1,5 +1,6 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { JobKind } from "../../protocol/specification.ts";
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
 
 /** The life of a run. `finished` is for good. */
@@ -75,6 +76,8 @@ export type AttributeRow = {
   cause: string | null;
   seconds: number;
   log: { job: number; attempt: number; stream: string } | null;
+  /** Who built it, when and wherever that was; of a success only. */
+  provenance: Provenance | null;
 };
 
 /**
@@ -99,6 +102,7 @@ export type DerivationRow = {
   seconds: number;
   /** The Repo is to be told the verdict. */
   remember: boolean;
+  provenance: Provenance | null;
 };
 
 /** Rows an input needs; the shell loads them, core changes copies. */

@@ -1,10 +1,12 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import type { ToRunner } from "../../protocol/control.ts";
+import type { ExchangeId } from "../../protocol/identifiers.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Identity } from "../enrolment/identity.ts";
 import type { Isolation } from "../isolation/index.ts";
+import { NO_CREDENTIALS, type OperatorCredentials } from "../source/operator.ts";
 import { Attempt, type AttemptParts } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
 import { type About, Control } from "./control.ts";
@@ -23,9 +25,13 @@ export type AgentOptions = {
   slots: number;
   systems: string[];
   features: string[];
+  /** The exchange that it passes closures through. */
+  exchange?: ExchangeId;
   minimumFreeBytes: number;
   /** The operator's secrets that no output may show. */
   secrets: readonly string[];
+  /** What the operator lets the fetch step use; its secrets are in `secrets` too. */
+  credentials?: OperatorCredentials;
   isolation: Isolation;
   runJob: RunJob;
   clock: Clock;
@@ -48,21 +54,36 @@ export class Agent {
   private constructor(options: AgentOptions, control: Control) {
     this.#options = options;
     this.#records = new Records(options.directory);
-    const { url, clock, secrets, runJob, isolation } = options;
-    this.#parts = { url, clock, secrets, runJob, isolation, records: this.#records };
+    const { url, clock, secrets, key, runJob, isolation, credentials = NO_CREDENTIALS } = options;
+    this.#parts = {
+      url,
+      clock,
+      secrets,
+      key,
+      credentials,
+      runJob,
+      isolation,
+      records: this.#records,
+    };
     this.#control = control;
   }
 
   /** Takes up what an earlier life left, then connects. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { version, systems, features, slots } = options;
+    const { version, systems, features, exchange, slots } = options;
     let agent: Agent | null = null;
     const about = (work: (running: Agent) => void) => () => {
       if (agent !== null) work(agent);
     };
     const control = await Control.open({
       ...options,
-      hello: () => ({ agent: version, systems, features, slots }),
+      hello: () => ({
+        agent: version,
+        systems,
+        features,
+        slots,
+        ...(exchange === undefined ? {} : { exchange }),
+      }),
       running: () => (agent === null ? [] : agent.#running()),
       events: {
         welcome: about((running) => running.#welcomed()),

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { LogFrame, RunFrame, type ToLog, type ToRun } from "../../protocol/data.ts";
 import { RUNNER_ROUTE } from "../../protocol/routes.ts";
@@ -6,14 +7,17 @@ import type { Verdict } from "../../protocol/verdict.ts";
 import type { Isolation } from "../isolation/index.ts";
 import { LogParts } from "../log/parts.ts";
 import { closeAfterCrash } from "../log/recover.ts";
+import { attester } from "../provenance/attest.ts";
 import { Redaction } from "../redaction/index.ts";
+import type { OperatorCredentials } from "../source/operator.ts";
 import type { Clock } from "./clock.ts";
-import { fetchCloneToken } from "./clone-token.ts";
+import { fetchCloneToken, fetchInputToken } from "./clone-token.ts";
 import { DataChannel } from "./data-channel.ts";
 import type { RunJob } from "./job.ts";
 import { longest, STOPS_WITHIN } from "./limit.ts";
 import { socketUrl } from "./link.ts";
 import { outgoingSink } from "./outgoing.ts";
+import { AttemptTalk } from "./run-talk.ts";
 import type { AttemptRecord, Records } from "./record.ts";
 
 export type AttemptParts = {
@@ -21,6 +25,9 @@ export type AttemptParts = {
   records: Records;
   clock: Clock;
   secrets: readonly string[];
+  /** The one that was enrolled: signs what is built. */
+  key: KeyObject;
+  credentials: OperatorCredentials;
   runJob: RunJob;
   isolation: Isolation;
 };
@@ -37,6 +44,7 @@ export class Attempt {
   #forgotten = false;
   #ended = false;
   #channels: Channels | null = null;
+  #talk: AttemptTalk | null = null;
 
   constructor(record: AttemptRecord, parts: AttemptParts) {
     this.record = record;
@@ -111,7 +119,7 @@ export class Attempt {
   #giveUp: () => void = () => {};
 
   async #runJob(specification: Specification, { run, log }: Channels): Promise<Verdict> {
-    const { url, clock, runJob, isolation } = this.#parts;
+    const { url, clock, runJob, isolation, credentials, key } = this.#parts;
     const { sink, closeLogs } = outgoingSink({
       about: this.#about,
       run: run.outbound,
@@ -124,16 +132,30 @@ export class Attempt {
       return { kind: "cancelled", by: (this.#cancelled ?? "").slice(0, 256) };
     const { signal } = this.#abort;
     const { token } = this.record;
+    const talk = new AttemptTalk((body) => run.outbound.append(body, this.#about), signal);
+    this.#talk = talk;
+    const question = { url, token, redaction: this.#redaction, signal, clock };
     const verdict = await attempt(() =>
       this.#within(
         longest(specification),
         runJob(specification, {
           isolation,
           sink,
+          talk,
           clock,
           signal,
-          cloneToken: () =>
-            fetchCloneToken({ url, token, redaction: this.#redaction, signal, clock }),
+          attest: attester(
+            key,
+            {
+              host: specification.host,
+              repository: specification.repository.id,
+              sha: specification.work.source.sha,
+            },
+            (value) => this.#redaction.value(value),
+          ),
+          cloneToken: () => fetchCloneToken(question),
+          inputToken: () => fetchInputToken(question),
+          credentials,
         }),
       ),
     );
@@ -202,6 +224,8 @@ export class Attempt {
       schema: RunFrame,
       spool: join(this.#directory, "run"),
       redact: (body) => this.#redaction.value(body),
+      heard: (reply) => this.#talk?.heard(reply),
+      opened: () => this.#talk?.reconnected(),
     });
     const log = await DataChannel.open<ToLog>({
       ...common,

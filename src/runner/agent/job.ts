@@ -1,18 +1,29 @@
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
+import type { InputToken } from "../../protocol/enrolment.ts";
 import type { Isolation } from "../isolation/index.ts";
+import type { OperatorCredentials } from "../source/operator.ts";
+import type { Attest } from "../provenance/attest.ts";
 import type { Clock } from "./clock.ts";
+import type { RunTalk } from "./run-talk.ts";
 import type { Sink } from "./sink.ts";
 
 /** What a job has to work with. */
 export type JobContext = {
   isolation: Isolation;
   sink: Sink;
+  talk: RunTalk;
   /** Fires on cancel: SIGTERM, 10 s, SIGKILL, sweep. The verdict is then replaced by `cancelled`. */
   signal: AbortSignal;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */
   cloneToken: () => Promise<string>;
+  /** One for the private inputs that the default branch lists; asked for when something has to be fetched. */
+  inputToken: () => Promise<InputToken>;
+  /** The operator's, for the fetch step alone. */
+  credentials: OperatorCredentials;
   clock: Clock;
+  /** Signs what is built, as this runner. */
+  attest: Attest;
 };
 
 /** Does what a verified specification says. Expected ends are verdicts; what it throws becomes `infrastructure`. */

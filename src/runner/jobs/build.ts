@@ -7,6 +7,7 @@ import type { RunMemory } from "../nix/build/failure.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
+import { importsOf } from "./place.ts";
 
 type Work = Extract<Specification["work"], { kind: "build" }>;
 type Derivation = Work["derivations"][number];
@@ -23,7 +24,7 @@ export async function buildJob(
   memory: RunMemory,
   layOut: LayOut,
 ): Promise<Verdict> {
-  const { workspace, facts, sink, signal, now, say } = place;
+  const { workspace, facts, sink, signal, now, say, attest } = place;
   const absent = await invalidPaths(
     workspace,
     work.derivations.map(({ drv }) => drv),
@@ -44,7 +45,18 @@ export async function buildJob(
   if (lost.length > 0) await sink.results(lost.map(lostResult));
   const goals = work.derivations.filter(({ drv }) => !still.has(drv));
   if (goals.length > 0)
-    await build({ workspace, facts, goals, limits: work.limits, memory, sink, signal, now, say });
+    await build({
+      workspace,
+      facts,
+      goals,
+      limits: work.limits,
+      memory,
+      sink,
+      signal,
+      now,
+      say,
+      attest,
+    });
   return { kind: "succeeded", reused: false };
 }
 
@@ -81,7 +93,8 @@ async function evaluateAgain(
       index,
       seconds: work.limits.evaluationSeconds,
       memoryBytes: work.limits.evaluationBytes,
-      importFromDerivation: false,
+      imports: importsOf(place, work.limits),
+      again: true,
       signal: place.signal,
       now: place.now,
       onAttribute: ({ path, result: { kind, ...rest } }) => {

@@ -1,12 +1,16 @@
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext, RunJob } from "../agent/job.ts";
+import type { IsolatedJob, Isolation } from "../isolation/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
 import { runMemory } from "../nix/build/failure.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { readFacts } from "../nix/version.ts";
 import { workspaceOf } from "../nix/workspace.ts";
+import { sourceAccess } from "../source/access.ts";
 import { fetchSource } from "../source/index.ts";
+import type { Mirrors } from "../source/mirrors.ts";
+import { mirrors } from "../source/mirrors.ts";
 import { buildJob } from "./build.ts";
 import { evaluateJob } from "./evaluate.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
@@ -26,8 +30,18 @@ export function jobRunner(): RunJob {
       if (memories.size > RUNS_REMEMBERED) memories.delete(oldest);
     return memory;
   };
+  const stores = new WeakMap<Isolation, Mirrors>();
+  const mirrorsOf = (isolation: Isolation): Mirrors | null => {
+    // Without isolation there is no user that keeps them to itself, and nobody who clears them away.
+    if (isolation.kind === "none") return null;
+    const known = stores.get(isolation) ?? mirrors(isolation);
+    stores.set(isolation, known);
+    return known;
+  };
   return async (specification, context) => {
-    const job = await context.isolation.openJob(`${specification.job}.${specification.attempt}`);
+    const kept = mirrorsOf(context.isolation);
+    const label = `${specification.job}.${specification.attempt}`;
+    const job = await openJob(context.isolation, label, kept);
     const log = jobLog(context);
     try {
       const workspace = workspaceOf(job);
@@ -37,8 +51,10 @@ export function jobRunner(): RunJob {
         workspace,
         facts: await facts,
         sink: context.sink,
+        pool: specification.pool,
         signal: context.signal,
         now: () => performance.now(),
+        attest: context.attest,
         say: log.say,
       };
       return await perform(
@@ -46,6 +62,7 @@ export function jobRunner(): RunJob {
         context,
         place,
         memoryOf(`${specification.repository.id}/${specification.run}`),
+        kept,
       );
     } finally {
       await Promise.all([job.dispose(), log.flush()]);
@@ -53,14 +70,29 @@ export function jobRunner(): RunJob {
   };
 }
 
+/** A job comes before what is kept for later ones. */
+async function openJob(
+  isolation: Isolation,
+  label: string,
+  kept: Mirrors | null,
+): Promise<IsolatedJob> {
+  try {
+    return await isolation.openJob(label);
+  } catch (error) {
+    if (!(await kept?.release())) throw error;
+    return await openJob(isolation, label, kept);
+  }
+}
+
 async function perform(
   specification: Specification,
   context: JobContext,
   place: Place,
   memory: RunMemory,
+  kept: Mirrors | null,
 ): Promise<Verdict> {
   const { work } = specification;
-  const layOut = () => sourceOf(specification, context, place);
+  const layOut = () => sourceOf(specification, context, place, kept);
   switch (work.kind) {
     case "evaluate": {
       const source = await layOut();
@@ -72,21 +104,31 @@ async function perform(
 }
 
 async function sourceOf(
-  { work: { source } }: Specification,
+  { host, repository, work: { source, selections } }: Specification,
   context: JobContext,
   place: Place,
+  kept: Mirrors | null,
 ): Promise<{ kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }> {
   const { workspace, signal, say } = place;
+  const access = sourceAccess(source.cloneUrl, {
+    source: context.cloneToken,
+    others: context.inputToken,
+  });
   const fetched = await fetchSource({
     workspace,
     source,
-    token: await context.cloneToken(),
+    mirrors: kept,
+    repository: `${host}/${repository.id}`,
+    // A file is evaluated where it lies; a flake is copied to the store anyway.
+    place: selections.some(({ kind }) => kind === "file") ? "job" : "store",
+    access,
     signal,
     say,
   });
-  return fetched.kind === "refused"
-    ? fetched
-    : { kind: "fetched", place: { ...place, tree: fetched.tree, revision: fetched.revision } };
+  if (fetched.kind === "refused") return fetched;
+  const { tree, revision } = fetched;
+  const inputs = { access, cloneUrl: source.cloneUrl, operator: context.credentials };
+  return { kind: "fetched", place: { ...place, tree, revision, inputs } };
 }
 
 /** The job's own stream. Lines go out in order; the job does not wait for each. */

@@ -37,6 +37,7 @@ const claims = () => ({
   job: "101-1.0",
   attempt: 1,
   runner: "r1",
+  key: "",
   expiresAt: Date.now() + 60_000,
 });
 

@@ -21,6 +21,7 @@ function newLog() {
     job: "3-1.0",
     attempt: attempts,
     runner: "r1",
+    key: "",
     expiresAt: Date.now() + 60_000,
   };
   return {

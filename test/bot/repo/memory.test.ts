@@ -2,6 +2,7 @@ import { reset, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { Memory } from "../../../src/bot/objects/repo/memory.ts";
 import type { RememberedVerdict } from "../../../src/bot/objects/contracts.ts";
+import { knownProvenance } from "../support/builder.ts";
 import { repoStub } from "../support/objects.ts";
 
 const HOUR = 3_600_000;
@@ -12,6 +13,7 @@ const succeeded = (n: number, at = 0): RememberedVerdict => ({
   run: "1-1",
   at,
   seconds: 2,
+  provenance: knownProvenance(drv(n)),
 });
 const failed = (n: number, at = 0): RememberedVerdict => ({
   drv: drv(n),
@@ -19,6 +21,7 @@ const failed = (n: number, at = 0): RememberedVerdict => ({
   run: "1-1",
   at,
   seconds: 2,
+  provenance: null,
 });
 
 afterEach(() => reset());
@@ -34,16 +37,17 @@ test("a verdict is recalled in its own pool only", () =>
     expect(memory.recall("untrusted", [drv(1), drv(2)], 1)).toEqual([succeeded(1)]);
   }));
 
-test("a failure lasts a day, a success longer", () =>
+test("a failure lasts six hours, a success longer", () =>
   withMemory((memory) => {
     memory.remember("trusted", [succeeded(1), failed(2)], 0);
-    expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR - 1).map((one) => one.drv)).toEqual(
-      [drv(1), drv(2)],
-    );
-    expect(memory.recall("trusted", [drv(1), drv(2)], 24 * HOUR).map((one) => one.drv)).toEqual([
+    expect(memory.recall("trusted", [drv(1), drv(2)], 6 * HOUR - 1).map((one) => one.drv)).toEqual([
+      drv(1),
+      drv(2),
+    ]);
+    expect(memory.recall("trusted", [drv(1), drv(2)], 6 * HOUR).map((one) => one.drv)).toEqual([
       drv(1),
     ]);
-    memory.prune(25 * HOUR);
+    memory.prune(7 * HOUR);
     expect(memory.recall("trusted", [drv(2)], 0)).toEqual([]);
   }));
 
@@ -51,6 +55,8 @@ test("only what the builder itself came to is kept", () =>
   withMemory((memory) => {
     const others: RememberedVerdict["verdict"][] = [
       { kind: "timed-out", limitSeconds: 1, logTail: "" },
+      { kind: "hash-mismatch", drv: drv(0), specified: "a", got: "b" },
+      { kind: "failed", drv: drv(0), exitCode: null, logTail: "" },
       { kind: "infrastructure", message: "x", logTail: "" },
       { kind: "cancelled", by: "x" },
       { kind: "out-of-memory", limitBytes: null, logTail: "" },

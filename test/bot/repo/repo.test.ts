@@ -343,7 +343,7 @@ describe("after a restart", () => {
     });
     await evictDurableObject(repo());
     expect(await runDurableObjectAlarm(repo())).toBe(false);
-    expect(await repo().wake()).toEqual({ version: 2 });
+    expect(await repo().wake()).toEqual({ version: 3 });
     await until(async () => starts().length === 1, "the run started");
   });
 });

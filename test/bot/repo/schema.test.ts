@@ -15,7 +15,7 @@ test("a Repo of version 1 becomes what a new one is, and keeps its rows", async 
     const fresh = dump(storage);
     const row =
       "INSERT INTO run VALUES (1, 'k', 'h', '{}', 'ada', 3, 'User', NULL, 0, 'active', NULL, 1)";
-    expect(upgrade(storage, statements(repo1), 1, [row], repoSteps)).toBe(2);
+    expect(upgrade(storage, statements(repo1), 1, [row], repoSteps)).toBe(repoSteps.length);
     expect(dump(storage)).toEqual(fresh);
     expect(storage.sql.exec("SELECT n, succeeds FROM run").toArray()).toEqual([
       { n: 1, succeeds: "[]" },

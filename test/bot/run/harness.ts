@@ -15,6 +15,7 @@ import type {
   RunView,
 } from "../../../src/bot/objects/contracts.ts";
 import { Run } from "../../../src/bot/objects/run/run.ts";
+import { BUILDER_KEY, signed } from "../support/builder.ts";
 
 export const HEAD = "1".repeat(40);
 export const MERGE = "2".repeat(40);
@@ -213,6 +214,7 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
     const { sql } = storage;
     const rows = counted(storage);
     const seqs = new Map<string, number>();
+    const built = () => sql.exec<{ built: string }>("SELECT built FROM run").one().built;
     const object = new Run(state, neighbours.environment(env));
     const self: Bench = {
       run: object,
@@ -249,6 +251,7 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
           job: `${request().run}.${job}`,
           attempt,
           runner: "r1",
+          key: BUILDER_KEY,
           expiresAt: self.now + 1_000,
         };
         const socket = {
@@ -256,9 +259,21 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
           send: (text: string) => void sent.push(text),
           close: (code: number, reason: string) => void sent.push(`close ${code} ${reason}`),
         };
+        const told: ToRun =
+          body.kind === "results"
+            ? { ...body, results: body.results.map((one) => signed(one, 42, built())) }
+            : body;
         await object.webSocketMessage(
           socket as unknown as WebSocket,
-          JSON.stringify({ v: 1, seq: next, ack: 0, job: null, attempt: null, sig: null, body }),
+          JSON.stringify({
+            v: 1,
+            seq: next,
+            ack: 0,
+            job: null,
+            attempt: null,
+            sig: null,
+            body: told,
+          }),
         );
         return sent;
       },

@@ -41,6 +41,7 @@ it("goes from a delivery to GitHub's checks through the real objects: without a 
     job: "42-1.1",
     attempt: 1,
     runner: "r1",
+    key: "",
     expiresAt: Date.now() + 60_000,
   };
   const run = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);

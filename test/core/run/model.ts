@@ -9,6 +9,10 @@ import type {
 } from "../../../src/core/run/index.ts";
 import { attributeKey, newRun } from "../../../src/core/run/index.ts";
 
+/** Who builds in tests, and what they have signed; core looks at neither. */
+export const BUILDER = { runner: "r1", key: "k", sha: "1".repeat(40) };
+export const PROVENANCE = { ...BUILDER, path: ["x"], outputs: [], signature: "" };
+
 /** The Run's tables in memory: what core changes is written, slices are cut as the shell cuts them. */
 export class Model {
   run: RunRow = newRun(false);

@@ -12,7 +12,7 @@ import {
 } from "../../../src/core/run/index.ts";
 import type { Needed, ToRun } from "../../../src/protocol/data.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
-import { Model } from "./model.ts";
+import { BUILDER, Model, PROVENANCE } from "./model.ts";
 
 const drv = (name: string) => `/nix/store/${name.padStart(32, "0")}-${name}.drv`;
 const GOAL = drv("goal");
@@ -84,7 +84,7 @@ class World extends Model {
   result(name: string, verdict: Verdict): void {
     const job = this.derivations.get(drv(name))?.job ?? 0;
     const row = { selection: 0, path: [name], drv: drv(name), verdict, seconds: 1, log: null };
-    this.save(results(this.all(), job, 1, [row]));
+    this.save(results(this.all(), job, 1, [row], BUILDER));
   }
 
   state(name: string) {
@@ -156,7 +156,12 @@ describe("a goal that needs what only another runner can build", () => {
     below.job = null;
     below.state = "unknown";
     world.save(
-      recalled(world.all(), [BELOW], [{ drv: BELOW, verdict: SUCCEEDED, seconds: 1, at: 0 }], 1),
+      recalled(
+        world.all(),
+        [BELOW],
+        [{ drv: BELOW, verdict: SUCCEEDED, seconds: 1, at: 0, provenance: PROVENANCE }],
+        1,
+      ),
     );
     expect(world.verdict("below")).toEqual({ kind: "succeeded", reused: true });
     world.needs();

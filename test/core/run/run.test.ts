@@ -19,7 +19,7 @@ import {
 } from "../../../src/core/run/index.ts";
 import type { Attribute } from "../../../src/protocol/attribute.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
-import { Model } from "./model.ts";
+import { BUILDER, Model, PROVENANCE } from "./model.ts";
 
 const drv = (n: number) => `/nix/store/${String(n).padStart(32, "0")}-d${n}.drv`;
 const SYSTEMS = ["x86_64-linux", "aarch64-linux"] as const;
@@ -128,6 +128,7 @@ function apply(model: Model, one: Step): void {
             seconds: 1,
             log: null,
           })),
+          BUILDER,
         ),
       );
       break;
@@ -158,6 +159,7 @@ function apply(model: Model, one: Step): void {
             verdict: { kind: "succeeded", reused: false },
             seconds: 1,
             at: 0,
+            provenance: PROVENANCE,
           })),
           1,
         ),

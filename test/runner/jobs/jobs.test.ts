@@ -1,3 +1,4 @@
+import { generateKeyPairSync, verify } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Attribute, AttributeResult } from "../../../src/protocol/attribute.ts";
 import type { Specification } from "../../../src/protocol/specification.ts";
@@ -7,12 +8,22 @@ import type { Evaluated, Sink } from "../../../src/runner/agent/sink.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
+import { attester } from "../../../src/runner/provenance/attest.ts";
+import { provenanceText } from "../../../src/protocol/provenance.ts";
 import { describeIsolated, isolationForTest } from "../isolation/support.ts";
 import { flake } from "../nix/support.ts";
 import type { GitServer } from "../source/git-server.ts";
 import { gitServer } from "../source/git-server.ts";
 
+/** The runner's. */
+const KEYS = generateKeyPairSync("ed25519");
 const TOKEN = `ghs_${"c3D4".repeat(10)}`;
+
+/** `sha256:<base32>`, as Nix prints it, in hex. */
+async function hexHash(isolation: Isolation, hash: string): Promise<string> {
+  const shown = await isolation.run({ argv: ["nix", "hash", "to-base16", hash] });
+  return `sha256:${new TextDecoder().decode(shown.stdout).trim()}`;
+}
 
 describeIsolated("jobs from specification to verdict", () => {
   let server: GitServer;
@@ -83,6 +94,11 @@ describeIsolated("jobs from specification to verdict", () => {
       signal: new AbortController().signal,
       cloneToken: async () => TOKEN,
       clock: systemClock,
+      attest: attester(
+        KEYS.privateKey,
+        { host: spec.host, repository: spec.repository.id, sha: spec.work.source.sha },
+        (value) => value,
+      ),
     });
     return { verdict, attributes, results, evaluated, log };
   }
@@ -135,6 +151,21 @@ describeIsolated("jobs from specification to verdict", () => {
       expect(
         Object.fromEntries(second.results.map(({ path, verdict }) => [path.at(-1), verdict.kind])),
       ).toEqual({ a: "succeeded", b: "failed", "d.e": "succeeded", m: "succeeded" });
+      for (const { path, drv, verdict: one, attestation } of second.results) {
+        expect(attestation !== undefined, path.join(".")).toBe(one.kind === "succeeded");
+        if (attestation === undefined) continue;
+        const attested = { host: "snowcat.example", repository: 7, sha, path, drv };
+        const text = Buffer.from(provenanceText(attested, attestation.outputs));
+        const signature = Buffer.from(attestation.signature, "base64");
+        expect(verify(null, text, KEYS.publicKey, signature)).toBe(true);
+      }
+      const [built] = second.results.find(({ path }) => path.at(-1) === "a")!.attestation!.outputs;
+      const said = await other.isolation.run({
+        argv: ["nix-store", "--query", "--hash", built!.path],
+      });
+      expect(
+        `sha256:${Buffer.from(built!.narHash.slice("sha256-".length), "base64").toString("hex")}`,
+      ).toBe(await hexHash(other.isolation, new TextDecoder().decode(said.stdout).trim()));
     } finally {
       await other.close();
     }

@@ -62,7 +62,8 @@ export class Offers {
     if (request === null) throw new Error(`job ${id} is open and its request is gone`);
     this.#going.add(id);
     try {
-      const exchange = desk.runners().find((each) => each.runner === runner)?.exchange ?? null;
+      const enrolled = desk.runners().find((each) => each.runner === runner);
+      const exchange = enrolled?.exchange ?? null;
       await run(id).offered(id, attempt, runner, exchange);
       const to = { ...identity, runner, attempt, exchange };
       const text = specificationText(request, to, Date.now());
@@ -76,6 +77,8 @@ export class Offers {
         job: id,
         attempt,
         runner,
+        // Retired meanwhile: nothing is believed to be signed by it.
+        key: enrolled?.publicKey ?? "",
         expiresAt: Date.now() + SPEAKS,
       });
       const sent = desk.apply(id, { kind: "sent" }, Date.now());

@@ -1,8 +1,8 @@
 import type { Pool } from "../../../protocol/identifiers.ts";
+import { FAILURE_TTL, reusable } from "../../../core/verdict/index.ts";
+import type { Provenance } from "../../../protocol/provenance.ts";
 import type { RememberedTree, RememberedVerdict } from "../contracts.ts";
 
-/** Failures are tried again after a day (ms): a builder may fail for reasons of its machine. */
-const FAILURES_LAST = 24 * 3_600_000;
 /** How many are kept; the least recently used go first. At about 300 bytes a row this is 30 MB. */
 const MOST = { verdicts: 100_000, trees: 10_000 } as const;
 /** A use is noted once a day (ms): it would be a written row for each read one otherwise. */
@@ -29,18 +29,21 @@ export class Memory {
         run: string;
         at: number;
         seconds: number;
+        provenance: string | null;
         used_at: number;
       }>(
-        `SELECT drv, verdict, run, at, seconds, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`,
+        `SELECT drv, verdict, run, at, seconds, provenance, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`,
         pool,
         asked,
       )
       .toArray()
-      .map(({ verdict, ...row }) => ({
+      // Written below, by this release or an earlier one.
+      .map(({ verdict, provenance, ...row }) => ({
         ...row,
         verdict: JSON.parse(verdict) as RememberedVerdict["verdict"],
+        provenance: provenance === null ? null : (JSON.parse(provenance) as Provenance),
       }))
-      .filter(({ verdict, at }) => verdict.kind === "succeeded" || now - at < FAILURES_LAST);
+      .filter(({ verdict, at }) => now - at < (reusable(verdict)?.milliseconds ?? 0));
     const used = found.filter(({ used_at: at }) => now - at > NOTED).map(({ drv }) => drv);
     if (used.length > 0) {
       this.#sql.exec(
@@ -50,28 +53,29 @@ export class Memory {
         JSON.stringify(used),
       );
     }
-    return found.map(({ drv, verdict, run, at, seconds }) => ({ drv, verdict, run, at, seconds }));
+    return found.map(({ used_at: _, ...known }) => known);
   }
 
   /** Keeps what the builder itself came to: outputs, or its own failure. Everything else says nothing about the derivation. */
   remember(pool: Pool, verdicts: RememberedVerdict[], now: number): void {
-    for (const { drv, verdict, run, at, seconds } of verdicts) {
-      if (verdict.kind !== "succeeded" && verdict.kind !== "failed") continue;
+    for (const { drv, verdict, run, at, seconds, provenance } of verdicts) {
+      if (reusable(verdict) === null) continue;
       const kept =
         verdict.kind === "failed"
           ? { ...verdict, logTail: verdict.logTail.slice(-LOG_TAIL) }
           : verdict;
       this.#sql.exec(
-        `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, provenance, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (pool, drv) DO UPDATE SET verdict = excluded.verdict, run = excluded.run, at = excluded.at, seconds = excluded.seconds, failed = excluded.failed,
-            used_at = excluded.used_at WHERE excluded.at >= verdict.at`,
+            provenance = excluded.provenance, used_at = excluded.used_at WHERE excluded.at >= verdict.at`,
         pool,
         drv,
         JSON.stringify(kept),
         run,
         at,
         seconds,
-        verdict.kind === "failed" ? 1 : 0,
+        verdict.kind === "succeeded" ? 0 : 1,
+        provenance === null ? null : JSON.stringify(provenance),
         now,
       );
     }
@@ -107,7 +111,7 @@ export class Memory {
 
   /** Failures past their time, then the least recently used above the bounds. */
   prune(now: number, most: { verdicts: number; trees: number } = MOST): void {
-    this.#sql.exec("DELETE FROM verdict WHERE failed = 1 AND at < ?", now - FAILURES_LAST);
+    this.#sql.exec("DELETE FROM verdict WHERE failed = 1 AND at < ?", now - FAILURE_TTL);
     this.#trim("verdict", most.verdicts);
     this.#trim("tree", most.trees);
   }

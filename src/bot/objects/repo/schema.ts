@@ -35,4 +35,11 @@ CREATE TABLE tree (key TEXT PRIMARY KEY, run TEXT NOT NULL, at INTEGER NOT NULL,
 CREATE INDEX tree_used ON tree (used_at);
 `,
   `ALTER TABLE run ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'; ${INBOX_ASIDE};`,
+  `
+-- A success without its builder's signature is nobody's word.
+ALTER TABLE verdict ADD COLUMN provenance TEXT;
+-- What a branch's commit evaluated to, as a blob: for pull requests into it. Pool: of the run that evaluated.
+CREATE TABLE evaluation (sha TEXT PRIMARY KEY, pool TEXT NOT NULL, blob TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_used ON evaluation (used_at);
+`,
 ];

@@ -9,7 +9,8 @@ import {
 } from "../../../core/run/index.ts";
 import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
-import { commit, type Context } from "./context.ts";
+import { commit, type Context, header } from "./context.ts";
+import { builderOf, unproven } from "./provenance.ts";
 import { endClaims, takeClaim, takeFailed, takeNeeds, takeRelease } from "./exchange.ts";
 
 /** Number of a job within its run. */
@@ -18,13 +19,15 @@ export function jobNumber(job: string): number {
 }
 
 /** Looked at before anything of a frame is committed: why it does not count, null where it does. */
-export function refused({ store }: Context, claims: AttemptClaims, body: ToRun): string | null {
+export function refused(context: Context, claims: AttemptClaims, body: ToRun): string | null {
+  const { store } = context;
   const job = store.job(jobNumber(claims.job));
   const reason = stale(job, claims.attempt);
   if (reason !== null || job === null) return reason ?? "the run has no such job";
   const evaluates = body.kind === "attributes" || body.kind === "evaluated";
   const fits = evaluates === (job.kind === "evaluate");
-  return fits ? null : `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
+  if (!fits) return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
+  return body.kind === "results" ? unproven(header(context), claims, body.results) : null;
 }
 
 /**
@@ -76,6 +79,7 @@ export function take(
           number,
           claims.attempt,
           body.results,
+          builderOf(header(context), claims),
         ),
       );
       return;

@@ -83,8 +83,8 @@ export async function remember(context: Context): Promise<number | null> {
   const at = context.now();
   await repo(context, run).remember(
     pool,
-    rows.flatMap(({ drv, verdict, seconds }) =>
-      verdict === null ? [] : [{ drv, verdict, run: run.id, at, seconds }],
+    rows.flatMap(({ drv, verdict, seconds, provenance }) =>
+      verdict === null ? [] : [{ drv, verdict, run: run.id, at, seconds, provenance }],
     ),
   );
   context.storage.transactionSync(() => {
@@ -111,8 +111,20 @@ export async function replay(context: Context, tries: number): Promise<number | 
   const earlier = context.env.RUN.getByName(objectName.run(run.identity.host, run.replayOf));
   const rows = await earlier.attributes(run.replayed, REPLAY);
   const batch = rows.flatMap(
-    ({ verdict, path, selection, name, system, drv, required, seconds }): Replayed[] =>
-      verdict === null ? [] : [{ selection, path, name, system, drv, required, verdict, seconds }],
+    ({
+      verdict,
+      path,
+      selection,
+      name,
+      system,
+      drv,
+      required,
+      seconds,
+      provenance = null,
+    }): Replayed[] =>
+      verdict === null
+        ? []
+        : [{ selection, path, name, system, drv, required, verdict, seconds, provenance }],
   );
   const last = rows.length < REPLAY;
   const at = rows.at(-1)?.index ?? run.replayed;

@@ -1,6 +1,7 @@
 import type { AttributeRow, DerivationRow, JobRow, RunRow } from "../../../core/run/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { JobKind, Limits, Selection, Source } from "../../../protocol/specification.ts";
+import type { Provenance } from "../../../protocol/provenance.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../contracts.ts";
 
@@ -157,6 +158,7 @@ export function attributeOf(row: Stored): AttributeRow {
     cause: text(row["cause"]),
     seconds: number(row["seconds"]) ?? 0,
     log: json<NonNullable<AttributeRow["log"]>>(row["log"]),
+    provenance: json<Provenance>(row["provenance"]),
   };
 }
 
@@ -173,6 +175,7 @@ export function derivationOf(row: Stored): DerivationRow {
     verdict: json<Verdict>(row["verdict"]),
     seconds: number(row["seconds"]) ?? 0,
     remember: row["remember"] === 1,
+    provenance: json<Provenance>(row["provenance"]),
     rounds: number(row["rounds"]) ?? 0,
   };
 }

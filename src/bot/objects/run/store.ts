@@ -199,9 +199,9 @@ export class Store {
     for (const row of attributes) {
       this.sql.exec(
         // Only what can change is written again: every index that is not touched is a row less to pay for.
-        `INSERT INTO attribute (id, key, selection, path, name, system, drv, required, kind, verdict, cause, seconds, log, rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO attribute (id, key, selection, path, name, system, drv, required, kind, verdict, cause, seconds, log, provenance, rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET drv = excluded.drv, required = excluded.required, kind = excluded.kind, verdict = excluded.verdict, cause = excluded.cause,
-           seconds = excluded.seconds, log = excluded.log, rank = excluded.rank`,
+           seconds = excluded.seconds, log = excluded.log, provenance = excluded.provenance, rank = excluded.rank`,
         row.index,
         attributeKey(row.selection, row.path),
         row.selection,
@@ -215,13 +215,14 @@ export class Store {
         row.cause,
         row.seconds,
         maybe(row.log),
+        maybe(row.provenance),
         rank(row),
       );
     }
     for (const row of derivations) {
       this.sql.exec(
-        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since, rounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember, rounds = excluded.rounds`,
+        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since, rounds, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember, rounds = excluded.rounds, provenance = excluded.provenance`,
         row.drv,
         row.name,
         row.system,
@@ -235,6 +236,7 @@ export class Store {
         row.remember ? 1 : 0,
         now,
         row.rounds,
+        maybe(row.provenance),
       );
     }
   }

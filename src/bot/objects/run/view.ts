@@ -45,7 +45,8 @@ function jobView(run: string, { number, kind, attempt, state, runner, verdict }:
 }
 
 function attributeView(run: string, row: AttributeRow): AttributeView {
-  const { index, name, path, selection, system, drv, required, verdict, seconds, log } = row;
+  const { index, name, path, selection, system, drv, required, verdict, seconds, log, provenance } =
+    row;
   return {
     index,
     name,
@@ -57,5 +58,6 @@ function attributeView(run: string, row: AttributeRow): AttributeView {
     verdict,
     seconds,
     log: log && { job: `${run}.${log.job}`, attempt: log.attempt, stream: log.stream },
+    provenance,
   };
 }

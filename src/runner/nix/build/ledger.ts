@@ -1,7 +1,10 @@
 import type { AttributeResult } from "../../../protocol/attribute.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import type { Sink } from "../../agent/sink.ts";
+import type { Attestation } from "../../../protocol/provenance.ts";
+import type { Attest } from "../../provenance/attest.ts";
 import type { Graph, GraphNode } from "../store/derivations.ts";
+import type { PathInfo } from "../store/path-info.ts";
 import type { BuildLimits, Failure, RunMemory } from "./failure.ts";
 import { dependencyVerdict, ownVerdict } from "./failure.ts";
 import { streamOf } from "./logs.ts";
@@ -20,6 +23,7 @@ export interface LedgerOptions {
   readonly limits: BuildLimits;
   readonly memory: RunMemory;
   readonly sink: Pick<Sink, "results">;
+  readonly attest?: Attest;
   readonly say: (line: string) => void;
 }
 
@@ -32,7 +36,7 @@ export class Ledger {
   readonly #printed = new Set<string>();
   #graph: Graph = new Map();
   #invalid: ReadonlySet<string> = new Set();
-  readonly #valid = new Set<string>();
+  readonly #valid = new Map<string, PathInfo>();
   #below: Need["below"] = new Map();
 
   constructor(options: LedgerOptions) {
@@ -96,8 +100,8 @@ export class Ledger {
   }
 
   /** Output paths that turned out to be valid. */
-  found(paths: Iterable<string>): void {
-    for (const path of paths) this.#valid.add(path);
+  found(paths: ReadonlyMap<string, PathInfo>): void {
+    for (const [path, info] of paths) this.#valid.set(path, info);
   }
 
   took(drv: string, seconds: number, printed: boolean): void {
@@ -161,13 +165,35 @@ export class Ledger {
     );
   }
 
+  /** Signs the outputs, all of which the store has told about. */
+  #attest(path: readonly string[], drv: string): Attestation | undefined {
+    const { attest } = this.#options;
+    if (attest === undefined) return undefined;
+    const outputs = [...(this.#graph.get(drv)?.outputs ?? [])].map(([name, output]) => {
+      const info = output === null ? undefined : this.#valid.get(output);
+      if (output === null || info === undefined)
+        throw new Error(`${drv} counts as built, and the store was not asked for its ${name}`);
+      return { name, path: output, narHash: info.narHash, narSize: info.narSize };
+    });
+    return attest({ path, drv }, outputs);
+  }
+
   async #settle(
     settled: readonly { drv: string; verdict: Verdict; seconds: number; log: string | null }[],
   ): Promise<void> {
     const results: AttributeResult[] = [];
     for (const { drv, ...result } of settled) {
-      for (const { selection, path } of this.#open.get(drv) ?? [])
-        results.push({ selection, path: [...path], drv, ...result });
+      for (const { selection, path } of this.#open.get(drv) ?? []) {
+        const attestation =
+          result.verdict.kind === "succeeded" ? this.#attest(path, drv) : undefined;
+        results.push({
+          selection,
+          path: [...path],
+          drv,
+          ...result,
+          ...(attestation === undefined ? {} : { attestation }),
+        });
+      }
       this.#open.delete(drv);
     }
     if (results.length > 0) await this.#options.sink.results(results);

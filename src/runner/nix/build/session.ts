@@ -2,7 +2,9 @@ import { availableParallelism } from "node:os";
 import type { Sink } from "../../agent/sink.ts";
 import type { Workspace } from "../launch.ts";
 import type { NixFacts } from "../version.ts";
+import type { Attest } from "../../provenance/attest.ts";
 import { showDerivations } from "../store/derivations.ts";
+import { pathInfos } from "../store/path-info.ts";
 import { invalidPaths } from "../store/validity.ts";
 import type { BatchEnd, BatchOptions } from "./batch.ts";
 import { realise } from "./batch.ts";
@@ -33,6 +35,8 @@ export interface BuildOptions {
   /** Of the kernel of this machine unless given. */
   readonly oomKills?: BatchOptions["oomKills"];
   readonly clock?: BatchOptions["clock"];
+  /** Signs what is built; nothing is signed without. */
+  readonly attest?: Attest;
   /** Lines for people, for the job's own log. */
   readonly say: (line: string) => void;
 }
@@ -69,7 +73,10 @@ export class Session {
     const { workspace, facts, signal, goals, say } = this.#options;
     const ledger = this.#ledger;
     const own = await showDerivations(workspace, facts.version, ledger.open(), false, signal);
-    ledger.begin(own, await invalidPaths(workspace, outputsOf(own.values()), signal), new Map());
+    const outputs = outputsOf(own.values());
+    const there = await pathInfos(workspace, outputs, signal);
+    ledger.begin(own, without(outputs, there), new Map());
+    ledger.found(there);
     const reused = ledger.open().filter((drv) => !ledger.isMissing(drv));
     await ledger.succeed(reused, true);
     const missing = ledger.open();
@@ -158,8 +165,7 @@ export class Session {
     if (signal.aborted) return;
     const touched = new Set([...drvs, ...end.watch.builds.keys()]);
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
-    const invalid = await invalidPaths(workspace, paths, signal);
-    ledger.found(paths.filter((path) => !invalid.has(path)));
+    ledger.found(await pathInfos(workspace, paths, signal));
     for (const build of end.watch.builds.values())
       ledger.took(build.drv, ((build.endedAt ?? now()) - build.startedAt) / 1_000, build.printed);
     await this.#logs.close(end.watch.builds.keys());
@@ -201,6 +207,10 @@ export class Session {
     await ledger.settleBlocked();
     this.#plan([...drvs, ...after]);
   }
+}
+
+function without(paths: readonly string[], there: ReadonlyMap<string, unknown>): Set<string> {
+  return new Set(paths.filter((path) => !there.has(path)));
 }
 
 /** The last lines of a log; what Nix says where the log does not tell stands below them. */

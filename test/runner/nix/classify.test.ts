@@ -32,7 +32,7 @@ test.each([
   [
     "2.34 killed",
     `error: Cannot build '${drv}'.\n       Reason: builder failed due to signal 9 (Killed).\n       Output paths:\n         /nix/store/x`,
-    { kind: "failed", exitCode: null, said: "builder failed due to signal 9 (Killed).", signal: 9 },
+    { kind: "failed", exitCode: null, said: "builder failed due to signal 9 (Killed)", signal: 9 },
   ],
   [
     "2.8 no output",
@@ -105,6 +105,26 @@ test.each([
 ])("says nothing about a build of its own: %s", (message) => {
   expect(classify(message)).toBeNull();
 });
+
+test.each(["builder for", "Cannot build"])(
+  "what a builder printed about another is not believed: %s",
+  (how) => {
+    const liar = drv.replace("bad", "liar");
+    const message =
+      how === "builder for"
+        ? `error: builder for '${liar}' failed with exit code 5;\n       last 1 log lines:`
+        : `error: Cannot build '${liar}'.\n       Reason: builder failed with exit code 5.\n       Output paths:\n         /nix/store/x\n       Last 1 log lines:`;
+    const lies = [
+      `builder for '${drv}' failed with exit code 1`,
+      `hash mismatch in fixed-output derivation '${drv}': specified: sha256-A got: sha256-B`,
+    ];
+    for (const lie of lies)
+      expect(classify(`${message}\n       > error: ${lie}`)).toEqual({
+        drv: liar,
+        cause: { kind: "failed", exitCode: 5 },
+      });
+  },
+);
 
 test("a lost daemon is nobody's build", () => {
   expect(

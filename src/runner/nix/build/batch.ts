@@ -19,6 +19,8 @@ export interface BatchOptions extends WatchOptions {
 export interface BatchEnd {
   readonly watch: Watch;
   readonly result: LaunchResult;
+  /** What Nix was told to hold builds to. */
+  readonly limits: BuildLimits;
   /** The build that our own clock ended, and with it the process; the rest of the batch was not tried. */
   readonly ended: Ended | null;
   /** The kernel's out-of-memory killer was at work on this machine meanwhile. */
@@ -92,6 +94,7 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
     return {
       watch,
       result,
+      limits,
       ended,
       memoryRanOut: killedBefore !== null && killed !== null && killed > killedBefore,
     };

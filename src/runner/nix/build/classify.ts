@@ -60,7 +60,8 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
   // 2.30 and later: one paragraph for each derivation, with the reason on a line of its own.
   [
     new RegExp(`[Cc]annot build ${DRV}\\.\\s+Reason: ([^\\n]+)([\\s\\S]*)`, "u"),
-    ([, drv = "", reason = "", rest = ""]) => byReason(drv, reason, rest),
+    ([, drv = "", reason = "", rest = ""]) =>
+      byReason(drv, reason.trim().replace(/\.$/u, ""), rest),
   ],
   [
     new RegExp(`derivation ${DRV} may not be deterministic([^\\n]*)`, "u"),
@@ -88,8 +89,10 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
 
 /** Reads one error message. Null when it says nothing about a derivation's own build. */
 export function classify(message: string): Finding | null {
+  // What follows is the builder's: it may look like a message about another.
+  const [said = ""] = message.split(/\n\s*[Ll]ast [0-9]+ log lines:/u, 1);
   for (const [pattern, read] of TEXTS) {
-    const found = pattern.exec(message);
+    const found = pattern.exec(said);
     if (found !== null) return diskFull(read(found), message);
   }
   return null;
@@ -104,13 +107,13 @@ function byReason(drv: string, reason: string, rest: string): Finding | null {
   const code = /builder failed with exit code ([0-9]+)/u.exec(reason)?.[1];
   if (code !== undefined) return { drv, cause: { kind: "failed", exitCode: Number(code) } };
   const signal = /builder failed due to signal ([0-9]+)/u.exec(reason)?.[1];
-  if (signal !== undefined) return { drv, cause: bySignal(Number(signal), reason.trim()) };
+  if (signal !== undefined) return { drv, cause: bySignal(Number(signal), reason) };
   if (/dependenc(?:y|ies)/u.test(reason)) return null;
   if (/silence/u.test(reason)) return { drv, cause: { kind: "silent" } };
   if (/timed out/u.test(reason)) return { drv, cause: { kind: "timed-out" } };
   if (/system|feature|platform/u.test(reason))
     return { drv, cause: { kind: "no-runner", missing: lacking(rest) } };
-  return { drv, cause: { kind: "failed", exitCode: null, said: reason.trim() } };
+  return { drv, cause: { kind: "failed", exitCode: null, said: reason } };
 }
 
 function missing([

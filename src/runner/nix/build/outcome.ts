@@ -61,8 +61,28 @@ function witnessed(cause: Cause, { memoryRanOut }: BatchEnd): Cause {
     : cause;
 }
 
+/** Of Nix 2.34, which says neither which build it ended nor whether for its silence. */
+const TIMED_OUT = /^(?:error: )?timed out after [0-9]+ seconds$/mu;
+/** Nix looks at its clock once in a second or so, and ours starts when its message arrives (ms). */
+const CLOCK_SKEW = 1_000;
+
+/** Nix ended a build and does not say which: what our own clock says of this one, or null when it fits neither limit. */
+function overtime({ watch, limits }: BatchEnd, drv: string): Cause | null {
+  const build = watch.builds.get(drv);
+  if (build === undefined || build.endedAt === null || !TIMED_OUT.test(watch.errors.toString()))
+    return null;
+  const over = (since: number, seconds: number): boolean =>
+    (build.endedAt ?? 0) - since >= seconds * 1_000 - CLOCK_SKEW;
+  if (over(build.lastAt, limits.silentSeconds) && !over(build.startedAt, limits.buildSeconds))
+    return { kind: "silent" };
+  return over(build.startedAt, limits.buildSeconds) ? { kind: "timed-out" } : null;
+}
+
 /** It ended, and no message names it: what Nix complained of without naming anybody is the best there is. */
-function untold({ watch, ended }: BatchEnd, drv: string): Cause {
+function untold(end: BatchEnd, drv: string): Cause {
+  const { watch, ended } = end;
+  const late = overtime(end, drv);
+  if (late !== null) return late;
   const errors = watch.errors.toString();
   const tail = watch.builds.get(drv)?.tail.toString() ?? "";
   if (DISK_FULL.test(errors) || DISK_FULL.test(tail)) return { kind: "out-of-disk" };

@@ -99,5 +99,8 @@ function json(text: string): unknown {
 
 function place(found: z.output<typeof Place>): LogPosition | null {
   if (found.file == null || found.line == null) return null;
-  return { file: found.file, line: found.line, column: found.column ?? null };
+  // 2.26 and 2.34 say the place twice: `"file":"/x/flake.nix:3:9","line":3,"column":9`.
+  const again = `:${found.line}:${found.column ?? ""}`;
+  const file = found.file.endsWith(again) ? found.file.slice(0, -again.length) : found.file;
+  return { file, line: found.line, column: found.column ?? null };
 }

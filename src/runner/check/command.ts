@@ -42,7 +42,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
     try {
       const workspace = workspaceOf(job);
       const facts = await readFacts(workspace);
-      const { rows, warnings } = await check({
+      const { rows, warnings, findings } = await check({
         workspace,
         facts,
         checkout: options.checkout,
@@ -53,7 +53,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
       });
       const seconds = (performance.now() - began) / 1_000;
       process.stdout.write(
-        `${options.json ? json(rows, seconds) : words(rows, warnings, seconds)}\n`,
+        `${options.json ? json(rows, seconds) : words(rows, warnings, findings, seconds)}\n`,
       );
       return passed(rows) ? 0 : 1;
     } finally {

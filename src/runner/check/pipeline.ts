@@ -1,5 +1,6 @@
 import type { Attribute, AttributeResult } from "../../protocol/attribute.ts";
 import { attributeName } from "../../protocol/attribute.ts";
+import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { readConfiguration } from "../../core/config/read.ts";
 import { resolve } from "../../core/config/resolve.ts";
@@ -31,6 +32,8 @@ export interface CheckOptions {
 export interface Checked {
   readonly rows: readonly Row[];
   readonly warnings: readonly string[];
+  /** What the outputs should not be; it fails nothing. */
+  readonly findings: readonly Finding[];
 }
 
 /** Evaluates and builds a checkout as a runner would, without GitHub and without a Worker. */
@@ -43,11 +46,17 @@ export async function check(options: CheckOptions): Promise<Checked> {
         problem(file, { kind: "evaluation-error", message, position: { file, line, column } }),
       ),
       warnings: [],
+      findings: [],
     };
-  const resolved = resolve(read.configuration, [{ systems: options.systems ?? facts.systems }], "trusted");
+  const resolved = resolve(
+    read.configuration,
+    [{ systems: options.systems ?? facts.systems }],
+    "trusted",
+  );
   const tree = await copyCheckout(workspace, checkout, signal);
   const rows: Row[] = [];
   const warnings: string[] = [];
+  const findings: Finding[] = [];
   const found: Attribute[] = [];
   for (const [index, selection] of resolved.selections.entries()) {
     const result = await evaluate({
@@ -59,7 +68,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
       index,
       seconds: resolved.limits.evaluationSeconds,
       memoryBytes: resolved.limits.evaluationBytes,
-      importFromDerivation: false,
+      imports: resolved.limits,
       signal,
       now,
       onAttribute: (attribute) => found.push(attribute),
@@ -68,6 +77,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
     switch (result.kind) {
       case "evaluated":
         warnings.push(...result.warnings);
+        findings.push(...result.findings);
         rows.push(
           ...result.missing.map((missing) =>
             problem(missing, {
@@ -105,7 +115,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
     isOfSystems(attribute, options.systems ?? resolved.required[attribute.selection] ?? []);
   const results = await builds(options, found.filter(required), resolved.limits, say);
   rows.push(...found.map((attribute) => row(attribute, required(attribute), results)));
-  return { rows, warnings };
+  return { rows, warnings, findings };
 }
 
 interface Built {

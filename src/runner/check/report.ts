@@ -1,3 +1,4 @@
+import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 
 /** One line of `snowcat check`. */
@@ -33,7 +34,12 @@ export function json(rows: readonly Row[], seconds: number): string {
 }
 
 /** What the checks would say, for people. */
-export function words(rows: readonly Row[], warnings: readonly string[], seconds: number): string {
+export function words(
+  rows: readonly Row[],
+  warnings: readonly string[],
+  findings: readonly Finding[],
+  seconds: number,
+): string {
   const lines: string[] = [];
   for (const row of rows.toSorted((a, b) => Number(good(a)) - Number(good(b)))) {
     if (good(row) && rows.length > 40 && row.verdict.kind === "succeeded") continue;
@@ -45,6 +51,10 @@ export function words(rows: readonly Row[], warnings: readonly string[], seconds
   }
   for (const warning of warnings)
     lines.push(`warning  ${warning.replace(/^(?:evaluation )?warning: /u, "")}`);
+  for (const { about, message, position } of findings)
+    lines.push(
+      `finding  ${position === null ? "" : `${position.file}:${position.line}: `}${about}: ${message}`,
+    );
   const succeeded = rows.filter((row) => row.verdict.kind === "succeeded").length;
   lines.push(
     `${passed(rows) ? "passed" : "FAILED"}: ${succeeded} of ${rows.length} attributes succeeded, in ${seconds.toFixed(1)} s`,

@@ -1,8 +1,11 @@
+import type { Finding } from "../../protocol/data.ts";
+import { MAX_FINDINGS } from "../../protocol/data.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeBatches } from "../nix/evaluate/batch.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
 import type { EvaluationPlace } from "./place.ts";
+import { importsOf } from "./place.ts";
 
 type Work = Extract<Specification["work"], { kind: "evaluate" }>;
 
@@ -21,6 +24,8 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
   const began = now();
   const warnings: string[] = [];
   const missing: string[] = [];
+  const findings: Finding[] = [];
+  let peakBytes: number | null = null;
   let worst: Verdict = { kind: "succeeded", reused: false };
   for (const [index, selection] of work.selections.entries()) {
     const batches = attributeBatches((attributes) => sink.attributes(attributes));
@@ -34,7 +39,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       index,
       seconds: Math.max(1, work.limits.evaluationSeconds - spent),
       memoryBytes: work.limits.evaluationBytes,
-      importFromDerivation: false,
+      imports: importsOf(place, work.limits),
       signal,
       now,
       onAttribute: (attribute) => batches.push(attribute),
@@ -45,6 +50,8 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       case "evaluated":
         warnings.push(...result.warnings);
         missing.push(...result.missing);
+        findings.push(...result.findings);
+        if (result.peakBytes !== null) peakBytes = Math.max(peakBytes ?? 0, result.peakBytes);
         break;
       case "error":
         warnings.push(...result.warnings);
@@ -59,12 +66,15 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
     }
   }
   for (const warning of warnings) say(warning);
+  for (const { about, message, position } of findings)
+    say(`${position === null ? "" : `${position.file}:${position.line}: `}${about}: ${message}`);
   await sink.evaluated({
     ...evaluatorName(place),
     seconds: (now() - began) / 1_000,
-    peakBytes: null,
+    peakBytes,
     warnings: warnings.slice(0, 50),
     missing: missing.slice(0, 1_000),
+    findings: findings.slice(0, MAX_FINDINGS),
   });
   return worst;
 }

@@ -12,23 +12,6 @@ describeIsolated("evaluation by real Nix", () => {
     await nix?.close();
   });
 
-  test("odd names are exact, and no file is named after one", async () => {
-    const { byName } = await nix.check({
-      "flake.nix": flake(`packages.x86_64-linux = {
-      "a.b" = mk "a" "echo > $out" []; "q\\"q" = mk "b" "echo > $out" []; "../../x" = mk "c" "echo > $out" [];
-      "\\\${y}" = mk "d" "echo > $out" []; "zażółć ❄" = mk "e" "echo > $out" []; "n\\nl" = mk "f" "echo > $out" []; "-rf" = mk "g" "echo > $out" [];
-    };`),
-    });
-    expect([...byName.keys()].toSorted()).toEqual(
-      ['"-rf"', '"../../x"', '"\\${y}"', '"a.b"', '"n\\nl"', '"q\\"q"', '"zażółć ❄"']
-        .map((name) => `packages.x86_64-linux.${name}`)
-        .toSorted(),
-    );
-    expect([...byName.values()].map((row) => row.verdict.kind)).toEqual(
-      Array.from({ length: 7 }, () => "succeeded"),
-    );
-  });
-
   test("one bad attribute of each kind beside some that pass, with file and line", async () => {
     const { byName } = await nix.check({
       "lib.nix": '{\n  boom = x:\n    throw "boom ${x}";\n}\n',
@@ -73,35 +56,6 @@ describeIsolated("evaluation by real Nix", () => {
     expect(says("l")).toContain("a number, not a derivation");
     expect(says("n.bad")).toContain("nested");
     expect(byName.size).toBe(15);
-  });
-
-  test("every kind of output, and what only looks like one", async () => {
-    const { byName, warnings } = await nix.check({
-      "flake.nix": flake(`
-      packages.x86_64-linux.default = mk "p" "echo > $out" [];
-      packages.aarch64-linux.default = derivation { name = "p"; system = "aarch64-linux"; builder = "/bin/sh"; };
-      packages.riscv64-linux = throw "this system is broken";
-      checks.x86_64-linux.c = mk "c" "echo > $out" [];
-      devShells.x86_64-linux.default = mk "s" "echo > $out" [];
-      formatter.x86_64-linux = mk "f" "echo > $out" [];
-      apps.x86_64-linux.run = { type = "app"; program = "\${mk "prog" "echo > $out" []}/bin/x"; };
-      apps.x86_64-linux.script = { type = "app"; program = "\${self}/script.sh"; };
-      nixosConfigurations.m.config.system.build.toplevel = mk "nixos" "echo > $out" [];
-      nixosConfigurations.broken = { };
-      overlays.default = final: prev: { };`),
-    });
-    expect(Object.fromEntries([...byName].map(([name, row]) => [name, row.verdict.kind]))).toEqual({
-      "packages.x86_64-linux.default": "succeeded",
-      "packages.aarch64-linux.default": "evaluated-only",
-      "packages.riscv64-linux": "evaluation-error",
-      "checks.x86_64-linux.c": "succeeded",
-      "devShells.x86_64-linux.default": "succeeded",
-      "formatter.x86_64-linux": "succeeded",
-      "apps.x86_64-linux.run": "succeeded",
-      "nixosConfigurations.m": "succeeded",
-      "nixosConfigurations.broken": "evaluation-error",
-    });
-    expect(warnings.join()).toContain("apps.x86_64-linux.script names the program");
   });
 
   test("a flake that does not parse, and one whose outputs throw", async () => {
@@ -157,18 +111,6 @@ describeIsolated("evaluation by real Nix", () => {
         name: "packages.x86_64-linux.loud",
         verdict: { kind: "succeeded", reused: false },
       }),
-    ]);
-  });
-
-  test("a set without end and a system without sense", async () => {
-    const { byName } = await nix.check({
-      "flake.nix":
-        flake(`packages.x86_64-linux.deep = let x = { recurseForDerivations = true; inherit x; }; in x;
-      packages."../x".y = mk "y" "echo > $out" [];`),
-    });
-    expect([...byName].map(([name, row]) => [name, row.verdict.kind])).toEqual([
-      [expect.stringMatching(/^packages\.x86_64-linux\.deep(\.x)+$/u), "evaluation-error"],
-      ['packages."../x".y', "succeeded"],
     ]);
   });
 

@@ -129,7 +129,7 @@ describeIsolated("limits and the network of an evaluation", () => {
         index: 0,
         seconds: 60,
         memoryBytes: 2 ** 31,
-        importFromDerivation: false,
+        imports: null,
         signal: new AbortController().signal,
         now: () => performance.now(),
         onAttribute: (attribute) => {

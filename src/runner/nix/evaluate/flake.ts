@@ -6,7 +6,7 @@ import { describeLaunch, ended, text } from "../launch.ts";
 import { clean, shorten } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
 import { eventReader } from "../log/reader.ts";
-import { flakeRoot, nixString } from "./expression.ts";
+import { flakeExpression, nixString } from "./expression.ts";
 import { needsNetwork } from "./group.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
 
@@ -32,8 +32,8 @@ const Metadata = z.object({
 
 /** A flake whose inputs are fetched, locked by content. */
 export interface LockedFlake {
-  /** Nix text of its outputs, as pure evaluation accepts it. */
-  readonly root: string;
+  /** Nix text of it, as pure evaluation accepts it. */
+  readonly expression: string;
   /** Where its tree lies in the store. */
   readonly storePath: string;
   readonly hasInputs: boolean;
@@ -198,13 +198,14 @@ function reference(options: LockOptions): string {
 function locked(metadata: z.output<typeof Metadata>, options: LockOptions): LockedFlake {
   const found = { storePath: metadata.path, hasInputs: inputsOf(metadata, metadata.locks.root) };
   // A git address that names a commit is locked by it.
-  if (options.revision !== null) return { root: flakeRoot(reference(options)), ...found };
+  if (options.revision !== null)
+    return { expression: flakeExpression(reference(options)), ...found };
   const { directory } = options;
   const query = new URLSearchParams({ narHash: metadata.locked.narHash });
   if (metadata.locked.lastModified !== undefined)
     query.set("lastModified", String(metadata.locked.lastModified));
   if (directory !== ".") query.set("dir", directory);
-  return { root: flakeRoot(`path:${metadata.path}?${spelled(query)}`), ...found };
+  return { expression: flakeExpression(`path:${metadata.path}?${spelled(query)}`), ...found };
 }
 
 function inputsOf({ locks }: z.output<typeof Metadata>, node: string): boolean {
@@ -255,7 +256,7 @@ async function unwrapped(
   });
   // Where its outputs fail, reading them says so better; only the places of errors are lost.
   const storePath = ended(result) ? text(result.stdout).trim() : metadata.path;
-  return { root: `${outer}.outputs`, storePath, hasInputs: inputsOf(metadata, WRAPPED) };
+  return { expression: outer, storePath, hasInputs: inputsOf(metadata, WRAPPED) };
 }
 
 /** Nix reads `+` as itself, so a blank must be `%20`. */

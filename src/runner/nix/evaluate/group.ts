@@ -8,6 +8,7 @@ import { systemOf } from "./outputs.ts";
 import type { Roots } from "./position.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
 import type { Said, SaidDerivation } from "./said.ts";
+import type { Findings } from "./findings.ts";
 import type { Evaluator, WalkEnd } from "./walk.ts";
 import { walk } from "./walk.ts";
 import type { Group } from "./units.ts";
@@ -32,6 +33,7 @@ export interface GroupContext {
   readonly onAttribute: (attribute: Attribute) => void;
   readonly onProgram: (program: Program) => void;
   readonly onMissing: (path: readonly string[]) => void;
+  readonly findings: Findings;
 }
 
 export type GroupEnd =
@@ -167,7 +169,7 @@ function explain(
       ];
     case "error":
       return [
-        end.message,
+        NEEDS_BUILDS.test(end.message) ? `${end.message}\n\n${HOW_TO_BUILD}` : end.message,
         bestPosition(
           [...end.positions, ...spelledPositions(end.message), definition],
           context.roots,
@@ -175,6 +177,11 @@ function explain(
       ];
   }
 }
+
+/** Nix's words where evaluation would have to build, and may not. */
+const NEEDS_BUILDS = /allow-import-from-derivation/u;
+const HOW_TO_BUILD =
+  "Evaluating it would have to build something first (import from derivation), which is off. `import_from_derivation: true` on its entry under `evaluate` in .github/snowcat.yml of the default branch turns it on; never for a fork, nor on an untrusted runner.";
 
 /** The units that are left. What is skipped inside them is named in `skip`, which stays short: a position says the rest. */
 function behind(units: readonly Unit[], state: Progress, skip: Record<string, true>): Unit[] {
@@ -254,9 +261,18 @@ class Progress {
       case "missing":
         this.#settled(said.path, () => this.#context.onMissing(said.path));
         break;
-      case "names":
+      case "finding":
+        this.#context.findings.add(
+          said.path,
+          said.position ?? this.current?.position ?? null,
+          said.reason,
+        );
+        break;
       case "outputs":
       case "systems":
+      case "outlined":
+      case "settings":
+      case "look":
         break;
     }
   }

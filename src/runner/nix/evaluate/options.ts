@@ -1,5 +1,6 @@
 import type { Attribute } from "../../../protocol/attribute.ts";
 import type { Selection } from "../../../protocol/specification.ts";
+import type { Finding } from "../../../protocol/data.ts";
 import type { Position } from "../../../protocol/verdict.ts";
 import type { Workspace } from "../launch.ts";
 import type { NixVersion } from "../version.ts";
@@ -16,8 +17,10 @@ export interface EvaluationOptions {
   readonly index: number;
   readonly seconds: number;
   readonly memoryBytes: number;
-  /** Whether evaluation may build (import from derivation). */
-  readonly importFromDerivation: boolean;
+  /** Limits of what evaluation builds where the selection lets it (import from derivation); null where it never may. */
+  readonly imports: { readonly buildSeconds: number; readonly silentSeconds: number } | null;
+  /** Only what the selection names, once more: no linter, and nothing besides. */
+  readonly again?: boolean;
   readonly signal: AbortSignal;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
@@ -30,6 +33,9 @@ export type Evaluation =
       readonly kind: "evaluated";
       readonly warnings: readonly string[];
       readonly missing: readonly string[];
+      readonly findings: readonly Finding[];
+      /** Most memory of one of its processes; null where the isolation cannot tell. */
+      readonly peakBytes: number | null;
     }
   /** Nothing of it could be evaluated. */
   | {

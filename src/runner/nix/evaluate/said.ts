@@ -5,6 +5,8 @@ const Place = z
   .object({ file: z.string(), line: z.number(), column: z.number() })
   .nullable()
   .catch(null);
+export type Place = z.output<typeof Place>;
+const Named = z.array(z.tuple([z.string(), Place]));
 
 /** What the walk says about one derivation, before it is known to be a derivation that the protocol can carry. */
 export const SaidDerivation = z.object({
@@ -21,72 +23,91 @@ export const SaidDerivation = z.object({
 });
 export type SaidDerivation = z.output<typeof SaidDerivation>;
 
+type AttributePath = readonly string[];
+
 /** A line of the walk. */
 export type Said =
-  | { readonly kind: "outputs"; readonly names: readonly string[] }
-  | { readonly kind: "systems"; readonly output: string; readonly systems: readonly string[] }
+  /** Of the outline: names of outputs, then of one output's systems, each with its place. `outlined`: that was all. */
+  | { readonly kind: "outputs"; readonly names: readonly (readonly [string, Place])[] }
   | {
-      readonly kind: "start";
-      readonly path: readonly string[];
-      readonly position: z.output<typeof Place>;
+      readonly kind: "systems";
+      readonly output: string;
+      readonly systems: readonly (readonly [string, Place])[];
     }
+  | { readonly kind: "outlined" }
+  | { readonly kind: "settings"; readonly names: readonly string[]; readonly position: Place }
+  /** What is being evaluated: an attribute, the way to one, something that is only looked at. */
   | {
-      readonly kind: "at";
-      readonly path: readonly string[];
-      readonly position: z.output<typeof Place>;
+      readonly kind: "start" | "at" | "look";
+      readonly path: AttributePath;
+      readonly position: Place;
     }
-  | { readonly kind: "names"; readonly path: readonly string[]; readonly count: number }
   | {
       readonly kind: "derivation";
-      readonly path: readonly string[];
+      readonly path: AttributePath;
       readonly derivation: SaidDerivation | null;
     }
   | {
       readonly kind: "program";
-      readonly path: readonly string[];
+      readonly path: AttributePath;
       readonly program: string;
       readonly derivations: readonly string[];
     }
-  | { readonly kind: "refused"; readonly path: readonly string[]; readonly reason: string }
-  | { readonly kind: "missing"; readonly path: readonly string[] };
+  | { readonly kind: "refused"; readonly path: AttributePath; readonly reason: string }
+  | { readonly kind: "missing"; readonly path: AttributePath }
+  | {
+      readonly kind: "finding";
+      readonly path: AttributePath;
+      readonly position: Place;
+      readonly reason: string;
+    };
 
-const Line = z.union([
-  z
-    .tuple([z.literal("outputs"), z.array(z.string())])
-    .transform(([kind, names]) => ({ kind, names })),
-  z
-    .tuple([z.literal("systems"), z.string(), z.array(z.string())])
+const started = z
+  .tuple([z.enum(["start", "at", "look"]), Path, Place])
+  .transform(([kind, path, position]) => ({ kind, path, position }));
+
+const LINES: Readonly<Record<string, z.ZodType<Said>>> = {
+  start: started,
+  at: started,
+  look: started,
+  outputs: z.tuple([z.literal("outputs"), Named]).transform(([kind, names]) => ({ kind, names })),
+  systems: z
+    .tuple([z.literal("systems"), z.string(), Named])
     .transform(([kind, output, systems]) => ({ kind, output, systems })),
-  z
-    .tuple([z.enum(["start", "at"]), Path, Place])
-    .transform(([kind, path, position]) => ({ kind, path, position })),
-  z
-    .tuple([z.literal("names"), Path, z.number()])
-    .transform(([kind, path, count]) => ({ kind, path, count })),
-  z
+  outlined: z.tuple([z.literal("outlined")]).transform(([kind]) => ({ kind })),
+  settings: z
+    .tuple([z.literal("settings"), z.array(z.string()), Place])
+    .transform(([kind, names, position]) => ({ kind, names, position })),
+  derivation: z
     .tuple([z.literal("derivation"), Path, SaidDerivation.nullable().catch(null)])
     .transform(([kind, path, derivation]) => ({ kind, path, derivation })),
-  z
+  program: z
     .tuple([
       z.literal("program"),
       Path,
       z.object({ program: z.string(), derivations: z.array(z.string()) }),
     ])
     .transform(([kind, path, { program, derivations }]) => ({ kind, path, program, derivations })),
-  z
+  refused: z
     .tuple([z.literal("refused"), Path, z.string()])
     .transform(([kind, path, reason]) => ({ kind, path, reason })),
-  z.tuple([z.literal("missing"), Path]).transform(([kind, path]) => ({ kind, path })),
-]);
+  missing: z.tuple([z.literal("missing"), Path]).transform(([kind, path]) => ({ kind, path })),
+  finding: z
+    .tuple([z.literal("finding"), Path, Place, z.string()])
+    .transform(([kind, path, position, reason]) => ({ kind, path, position, reason })),
+};
 
 /** Reads the walk's lines out of Nix's messages: `trace: <nonce> <JSON>`. Null for any other message. */
 export function parseSaid(message: string, nonce: string): Said | null {
   const prefix = `trace: ${nonce} `;
   if (!message.startsWith(prefix)) return null;
-  const parsed = Line.safeParse(JSON.parse(message.slice(prefix.length)));
-  if (!parsed.success)
+  const line: unknown = JSON.parse(message.slice(prefix.length));
+  const kind: unknown = Array.isArray(line) ? line[0] : null;
+  const schema = typeof kind === "string" && Object.hasOwn(LINES, kind) ? LINES[kind] : undefined;
+  const parsed = schema?.safeParse(line);
+  if (parsed?.success !== true)
     throw new Error("the walk said something that its reader does not know", {
-      cause: parsed.error,
+      cause: parsed?.error,
     });
-  return parsed.data as Said;
+  return parsed.data;
 }

@@ -1,7 +1,8 @@
 import type { Selection } from "../../../protocol/specification.ts";
 import { parseAttributePath } from "../attribute-path.ts";
 import type { Unit } from "./expression.ts";
-import { DEFAULT_OUTPUTS, outputKind } from "./outputs.ts";
+import { DEFAULT_ATTRIBUTES } from "../../../core/config/resolve.ts";
+import { outputKind } from "./outputs.ts";
 
 /** Units that one process evaluates together: those of one system, so that a system's trouble stays its own. */
 export interface Group {
@@ -34,7 +35,9 @@ export function flakePaths(selection: Extract<Selection, { kind: "flake" }>): {
   paths: string[][];
   malformed: string[];
 } {
-  return declaredPaths(selection.attributes.length === 0 ? DEFAULT_OUTPUTS : selection.attributes);
+  return declaredPaths(
+    selection.attributes.length === 0 ? DEFAULT_ATTRIBUTES : selection.attributes,
+  );
 }
 
 /** The work of a flake's selection, by system. */
@@ -54,7 +57,8 @@ export function flakeGroups(
   for (const path of paths) {
     const [output = "", second] = path;
     const kind = outputKind(output);
-    if (kind.by === "name") {
+    if (kind.by === "nothing" && path.length === 1) continue;
+    if (kind.by !== "system") {
       add("", { path, shape: path.length === 1 ? kind.shape : "leaf", leaf: kind.leaf });
     } else if (second === undefined) {
       for (const system of outline.systems.get(output) ?? []) {

@@ -4,7 +4,7 @@ import { describeLaunch, ended } from "../launch.ts";
 import { clean } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
 import { eventReader } from "../log/reader.ts";
-import type { WalkParameters } from "./expression.ts";
+import type { Root, WalkParameters } from "./expression.ts";
 import { walkExpression } from "./expression.ts";
 import type { Said } from "./said.ts";
 import { parseSaid } from "./said.ts";
@@ -12,14 +12,15 @@ import { parseSaid } from "./said.ts";
 /** What all processes of one evaluation share. */
 export interface Evaluator {
   readonly workspace: Workspace;
-  /** Nix text of the outputs. */
-  readonly root: string;
+  readonly root: Root;
   /** Arguments of `nix eval`: purity, settings. */
   readonly arguments: readonly string[];
   readonly network: "none" | "proxy";
   readonly memoryBytes: number;
   readonly signal: AbortSignal;
   readonly onWarning: (text: string) => void;
+  /** Most memory (bytes) of a process that has ended. */
+  readonly onPeak: (bytes: number | null) => void;
 }
 
 /** How one process ended. */
@@ -87,6 +88,7 @@ export async function walk(
     onStderr: (chunk) => lines.push(chunk),
   });
   lines.end();
+  evaluator.onPeak(result.peakBytes);
   return end(result, error, plain, evaluator.signal);
 }
 

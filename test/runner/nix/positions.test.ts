@@ -54,6 +54,9 @@ describeIsolated("places of errors", () => {
     await nix?.close();
   });
 
+  /** Later versions read a `path:./…` input where it lies, in the tree itself. */
+  const inputsAreApart = (): boolean => nix.facts.version.number.startsWith("2.8.");
+
   test("each kind of error is at the attribute's own code", async () => {
     const { byName } = await nix.check({
       "flake.nix": FLAKE,
@@ -76,9 +79,9 @@ describeIsolated("places of errors", () => {
       called: "flake.nix:26",
       deep: "flake.nix:24",
       helper: "helper.nix:3",
-      // Nix names the input's file; what is shown is the call in this tree.
-      inside: "flake.nix:18",
-      insideType: "flake.nix:20",
+      // To 2.8 the input is a tree of its own, so what is shown is the call in this one.
+      inside: inputsAreApart() ? "flake.nix:18" : "input/flake.nix:3",
+      insideType: inputsAreApart() ? "flake.nix:20" : "input/flake.nix:5",
       lazy: "flake.nix:28",
       misses: "flake.nix:11",
       recursive: "flake.nix:15",
@@ -99,7 +102,9 @@ describeIsolated("places of errors", () => {
         verdict: expect.objectContaining({
           kind: "evaluation-error",
           message: expect.stringContaining("syntax error"),
-          position: null,
+          position: inputsAreApart()
+            ? null
+            : expect.objectContaining({ file: "input/flake.nix", line: 2 }),
         }),
       }),
     ]);

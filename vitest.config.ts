@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import type { TestProjectConfiguration } from "vitest/config";
-import { testsIn } from "./scripts/test/folders.ts";
+import { SLOW_PROJECT, testsIn } from "./scripts/test/folders.ts";
 import { nixEnvironment } from "./scripts/tools/nix-versions.mjs";
 
 const root = import.meta.dirname;
@@ -47,6 +47,18 @@ const projects: TestProjectConfiguration[] = [
       maxWorkers: 1,
       fileParallelism: false,
       sequence: { groupOrder: 3 },
+    },
+  },
+  {
+    test: {
+      name: SLOW_PROJECT,
+      include: testsIn("slow"),
+      pool: "forks",
+      testTimeout: 600_000,
+      hookTimeout: 300_000,
+      maxWorkers: 1,
+      fileParallelism: false,
+      sequence: { groupOrder: 4 },
     },
   },
 ];

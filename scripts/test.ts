@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import { parseCLI, startVitest } from "vitest/node";
+import { SLOW_PROJECT } from "./test/folders.ts";
 import { missingTools } from "./test/missing.ts";
 import { skippedTest, summary } from "./test/summary.ts";
 import type { Skipped } from "./test/summary.ts";
@@ -17,6 +18,7 @@ Object.assign(process.env, {
 });
 
 const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2)]);
+if (filter.length === 0) options.project ??= [`!${SLOW_PROJECT}`];
 const vitest = await startVitest("test", [...filter], {
   ...options,
   root: dirname(import.meta.dirname),

@@ -6,7 +6,11 @@ export const testFolders = {
   house: ["test/house"],
   bot: ["test/bot"],
   e2e: ["test/e2e"],
+  slow: ["test/slow"],
 } as const;
+
+/** Run by `npm run test:slow`; by `npm test` only where a filter names it. */
+export const SLOW_PROJECT = "slow";
 
 /** Globs for Vitest's `include`. */
 export function testsIn(project: keyof typeof testFolders): string[] {

@@ -64,3 +64,17 @@ export function connectText(connect: {
 /** `POST /runner/token` (bearer: the attempt's token): a read-only token for fetching the job's repository. */
 export const CloneToken = z.strictObject({ token: z.string(), expiresAt: z.int() });
 export type CloneToken = z.infer<typeof CloneToken>;
+
+/** `POST /runner/inputs` (bearer: the attempt's token): a read-only token for the listed private inputs. */
+export const InputToken = z.strictObject({
+  /** Null where the job gets none: an untrusted change, or nothing is listed, or nothing of it can be opened. */
+  token: z.string().nullable(),
+  expiresAt: z.int(),
+  /** `owner/name` of all that it opens. */
+  repositories: z.array(z.string().max(256)).max(64),
+  /** Listed and not opened, with the reason for people. */
+  refused: z
+    .array(z.strictObject({ repository: z.string().max(256), why: z.string().max(512) }))
+    .max(64),
+});
+export type InputToken = z.infer<typeof InputToken>;

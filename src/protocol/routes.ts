@@ -10,4 +10,6 @@ export const RUNNER_ROUTE = {
   log: "/runner/log",
   /** POST, answers `CloneToken`. */
   token: "/runner/token",
+  /** POST, answers `InputToken`. */
+  inputs: "/runner/inputs",
 } as const;

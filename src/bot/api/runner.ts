@@ -9,6 +9,7 @@ import { objectName } from "../objects/contracts.ts";
 import { bearer, verify } from "../objects/fleet/attempt-token.ts";
 import { accountOfCode } from "../objects/fleet/code.ts";
 import { connectOf } from "../objects/fleet/connect.ts";
+import { inputToken } from "./input-token.ts";
 import { readJson } from "./json.ts";
 
 /** What runners ask for. Nothing of a caller's headers reaches an object but its proof: see `withClaims`. */
@@ -75,6 +76,19 @@ runner.post(RUNNER_ROUTE.token, async (context) => {
     objectName.writer(env.GITHUB_HOST, claims.installation),
   ).cloneToken(claims.repository);
   return context.json(token, 200, { "cache-control": "no-store" });
+});
+
+runner.post(RUNNER_ROUTE.inputs, async (context) => {
+  const { env } = context;
+  const claims = claimed(context.req.raw, env);
+  if ("refused" in claims) return context.json({ error: claims.refused }, 401);
+  const fleet = env.FLEET.getByName(objectName.fleet(env.GITHUB_HOST, claims.account));
+  const held = await fleet.held(claims.job, claims.attempt);
+  if (held === null) return context.json({ error: "the attempt is over, or another's" }, 403);
+  const minted = await inputToken(env, claims, held);
+  return minted.ok
+    ? context.json(minted.token, 200, { "cache-control": "no-store" })
+    : context.json({ error: minted.why }, 503);
 });
 
 function claimed(request: Request, env: Environment): AttemptClaims | { refused: string } {

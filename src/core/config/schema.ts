@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { System } from "../../protocol/identifiers.ts";
+import { Inputs } from "./inputs.ts";
 import { Bump, Machine, Policy, Push, Rollout, Test } from "./later.ts";
 
 /** A directory or file below the repository's root, with `/`; `.` is the root. */
@@ -99,6 +100,7 @@ export const Configuration = z.strictObject({
   evaluate: z.array(Evaluate).min(1).max(64).optional(),
   sets: Sets.optional(),
   limits: LimitsSource.optional(),
+  inputs: Inputs.optional(),
   tests: z.record(Name, Test).optional(),
   push: z.record(Name, Push).optional(),
   machines: z

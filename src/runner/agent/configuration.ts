@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { System } from "../../protocol/identifiers.ts";
+import { CredentialFiles } from "./credentials.ts";
 import { IsolationConfiguration } from "../isolation/configuration.ts";
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/u, "must be an absolute path");
@@ -23,6 +24,8 @@ export const RunnerConfiguration = z.strictObject({
   isolation: z.union([z.literal("none"), IsolationConfiguration.omit({ stateDirectory: true })]),
   /** Jobs are declined while less is free beneath the state directory (bytes). */
   minimumFreeBytes: z.int().nonnegative().default(1_073_741_824),
+  /** What the fetch step may use beside the job's own tokens, for this pool. */
+  credentials: CredentialFiles.prefault({}),
   /** Files whose lines are secrets that no output may show. */
   redactFiles: z.array(absolutePath).default([]),
 });

@@ -7,6 +7,7 @@ import {
   readConfiguration,
   type RunnerConfiguration,
 } from "../agent/configuration.ts";
+import { readCredentials, secretsOf } from "../agent/credentials.ts";
 import { probeFeatures, probeSystems } from "../agent/probe.ts";
 import { loadIdentity } from "../enrolment/identity.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
@@ -82,6 +83,7 @@ async function agentHere(
       return EXIT.unavailable;
     }
   }
+  const credentials = await readCredentials(configuration.credentials);
   const agent = await Agent.start({
     url: configuration.url,
     directory,
@@ -91,7 +93,8 @@ async function agentHere(
     systems: configuration.systems ?? probeSystems(),
     features: configuration.features ?? (await probeFeatures()),
     minimumFreeBytes: configuration.minimumFreeBytes,
-    secrets: await operatorSecrets(configuration.redactFiles),
+    secrets: [...(await operatorSecrets(configuration.redactFiles)), ...secretsOf(credentials)],
+    credentials,
     isolation,
     runJob: jobRunner(),
     clock: systemClock,

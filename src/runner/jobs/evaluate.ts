@@ -35,6 +35,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       version: place.facts.version,
       tree: place.tree,
       revision: place.revision,
+      inputs: place.inputs,
       selection,
       index,
       seconds: Math.max(1, work.limits.evaluationSeconds - spent),

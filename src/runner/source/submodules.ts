@@ -1,7 +1,4 @@
 import { posix } from "node:path";
-import type { Workspace } from "../nix/launch.ts";
-import { ended, text } from "../nix/launch.ts";
-import { git } from "./git.ts";
 
 export interface Submodule {
   /** Relative to the tree. */
@@ -10,44 +7,26 @@ export interface Submodule {
   readonly sha: string;
 }
 
-/** The gitlinks of a commit that `.gitmodules` has an address for; the others stay empty folders, as git leaves them. */
-export async function submodules(
-  workspace: Workspace,
-  gitDirectory: string,
-  commit: string,
-  cloneUrl: string,
-  signal: AbortSignal,
-): Promise<{ found: Submodule[]; skipped: string[] }> {
-  const listed = await git(workspace, ["--git-dir", gitDirectory, "ls-tree", "-r", "-z", commit], {
-    signal,
-    maxOutput: 256 * 1_024 * 1_024,
-  });
-  if (!ended(listed))
-    throw new Error(`listing the tree's submodules: git exited with ${listed.exitCode}`);
-  const links = new Map<string, string>();
-  for (const entry of text(listed.stdout).split("\0")) {
-    const [, sha, path] = /^160000 commit ([0-9a-f]+)\t(.+)$/su.exec(entry) ?? [];
-    if (sha !== undefined && path !== undefined) links.set(path, sha);
-  }
-  if (links.size === 0) return { found: [], skipped: [] };
-  const config = await git(
-    workspace,
-    [
-      "--git-dir",
-      gitDirectory,
-      "config",
-      "--blob",
-      `${commit}:.gitmodules`,
-      "-z",
-      "--get-regexp",
-      String.raw`^submodule\..*\.(path|url)$`,
-    ],
-    { signal },
-  );
-  const declared = readModules(ended(config) ? text(config.stdout) : "");
+/** What a commit says about its submodules, as git prints it. */
+export interface Declared {
+  /** `ls-tree -z` lines of the gitlinks. */
+  readonly links: string;
+  /** `config -z` lines of `.gitmodules`. */
+  readonly modules: string;
+  readonly cloneUrl: string;
+}
+
+/** The gitlinks that `.gitmodules` has an address for; the others stay empty folders, as git leaves them. */
+export function submodules({ links, modules, cloneUrl }: Declared): {
+  found: Submodule[];
+  skipped: string[];
+} {
+  const declared = readModules(modules);
   const found: Submodule[] = [];
   const skipped: string[] = [];
-  for (const [path, sha] of links) {
+  for (const entry of links.split("\0")) {
+    const [, sha, path] = /^160000 commit ([0-9a-f]+)\t(.+)$/su.exec(entry) ?? [];
+    if (sha === undefined || path === undefined) continue;
     const url = resolveUrl(declared.get(path), cloneUrl);
     if (url === null || !isInside(path)) skipped.push(path);
     else found.push({ path, url, sha });

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import type { LaunchRequest, Workspace } from "../../../src/runner/nix/launch.ts";
 import { workspaceOf } from "../../../src/runner/nix/workspace.ts";
+import { sourceAccess } from "../../../src/runner/source/access.ts";
 import { fetchSource } from "../../../src/runner/source/index.ts";
+import { mirrors } from "../../../src/runner/source/mirrors.ts";
 import { resolveUrl } from "../../../src/runner/source/submodules.ts";
 import { describeIsolated, isolationForTest } from "../isolation/support.ts";
 import type { GitServer } from "./git-server.ts";
@@ -48,7 +50,18 @@ describeIsolated("fetching a source", () => {
     };
   }
   const signal = new AbortController().signal;
-  const say = (): void => {};
+  /** Nothing kept, files in the job's directory. */
+  const given = (token: string) => ({
+    mirrors: null,
+    repository: "github.test/1",
+    place: "job" as const,
+    access: sourceAccess(server.url("any"), {
+      source: async () => token,
+      others: async () => null,
+    }),
+    signal,
+    say: () => {},
+  });
 
   test("files as committed, links kept, no .git, one age; the token in a file only", async () => {
     const { sha, tree } = await server.commit(
@@ -63,9 +76,7 @@ describeIsolated("fetching a source", () => {
     const { workspace: space, requests, sh } = await workspace();
     const fetched = await fetchSource({
       workspace: space,
-      token: TOKEN,
-      signal,
-      say,
+      ...given(TOKEN),
       source: { cloneUrl: server.url("plain"), ref: "refs/heads/main", sha, tree, revision: false },
     });
     expect(fetched).toEqual({ kind: "fetched", tree: "/job/source", revision: null });
@@ -94,9 +105,7 @@ describeIsolated("fetching a source", () => {
     const { workspace: space } = await workspace();
     const fetched = await fetchSource({
       workspace: space,
-      token: TOKEN,
-      signal,
-      say,
+      ...given(TOKEN),
       source: {
         cloneUrl: server.url("other"),
         ref: "refs/heads/main",
@@ -123,9 +132,7 @@ describeIsolated("fetching a source", () => {
       const { workspace: space } = await workspace();
       const fetched = await fetchSource({
         workspace: space,
-        token,
-        signal,
-        say,
+        ...given(token),
         source: {
           cloneUrl: server.url("gone"),
           ref: "refs/heads/main",
@@ -142,6 +149,52 @@ describeIsolated("fetching a source", () => {
     }
   });
 
+  test("what is kept of a repository: the next commit fetches its difference, and a known one nothing", async () => {
+    const kept = mirrors(isolation);
+    const first = await server.commit("kept", { "a.txt": "a\n", "b.txt": "b\n", "c.txt": "c\n" });
+    const asked: boolean[] = [];
+    const fetch = async (commit: { sha: string; tree: string }): Promise<string> => {
+      const { workspace: space, sh } = await workspace();
+      let token = false;
+      const before = server.authorizations.length;
+      const fetched = await fetchSource({
+        ...given(TOKEN),
+        workspace: space,
+        mirrors: kept,
+        place: "store",
+        access: sourceAccess(server.url("any"), {
+          source: async () => ((token = true), TOKEN),
+          others: async () => null,
+        }),
+        source: {
+          ...{
+            cloneUrl: server.url("kept"),
+            ref: "refs/heads/main",
+            revision: false,
+          },
+          ...commit,
+        },
+      });
+      asked.push(token || server.authorizations.length > before);
+      if (fetched.kind !== "fetched") throw new Error(JSON.stringify(fetched));
+      expect(fetched.tree).toMatch(/^\/nix\/store\/[a-z0-9]{32}-source$/u);
+      return await sh(`cd ${fetched.tree} && find . -type f | sort | xargs tail -v -n +1`);
+    };
+    const all = await fetch(first);
+    const next = await server.next("kept", { "a.txt": "A\n", "b.txt": null, "d/e.txt": "e\n" });
+    expect(all).toContain("==> ./b.txt <==\nb");
+    expect(await fetch(next)).toBe(
+      "==> ./a.txt <==\nA\n\n==> ./c.txt <==\nc\n\n==> ./d/e.txt <==\ne",
+    );
+    expect(await fetch(first)).toBe(all);
+    // The same file is written otherwise under other attributes.
+    const crlf = await server.next("kept", { ".gitattributes": "c.txt text eol=crlf\n" });
+    expect(await fetch(crlf)).toContain("==> ./c.txt <==\nc\r");
+    expect(asked).toEqual([true, true, false, true]);
+    expect(await kept.release()).toBe(true);
+    expect(await kept.release()).toBe(false);
+  });
+
   test("a git checkout where the flake is to see its revision", async () => {
     const { sha, tree } = await server.commit("revision", {
       "flake.nix": "{ outputs = { self }: { rev = self.rev; }; }\n",
@@ -149,9 +202,7 @@ describeIsolated("fetching a source", () => {
     const { workspace: space, sh } = await workspace();
     const fetched = await fetchSource({
       workspace: space,
-      token: TOKEN,
-      signal,
-      say,
+      ...given(TOKEN),
       source: {
         cloneUrl: server.url("revision"),
         ref: "refs/heads/main",

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { folder } from "../nix/support.ts";
 import { run } from "../../../src/runner/process/index.ts";
 
@@ -16,6 +16,11 @@ export interface GitServer {
     name: string,
     files: Readonly<Record<string, string>>,
     extra?: (work: string) => Promise<void>,
+  ): Promise<{ sha: string; tree: string }>;
+  /** Another commit on its `main`: these files changed, those that are null gone. */
+  next(
+    name: string,
+    files: Readonly<Record<string, string | null>>,
   ): Promise<{ sha: string; tree: string }>;
   /** `Authorization` headers that came in. */
   readonly authorizations: (string | undefined)[];
@@ -105,6 +110,23 @@ export async function gitServer(token: string | null): Promise<GitServer> {
         "\n",
       );
       await rm(work, { recursive: true });
+      return { sha, tree };
+    },
+    async next(name, files) {
+      const work = await mkdtemp(join(tmpdir(), "snowcat-git-work-"));
+      const bare = join(root, `${name}.git`);
+      await git(work, "clone", "--quiet", bare, ".");
+      for (const [path, content] of Object.entries(files)) {
+        await mkdir(dirname(join(work, path)), { recursive: true });
+        if (content === null) await rm(join(work, path));
+        else await writeFile(join(work, path), content);
+      }
+      await git(work, "add", "--all");
+      await git(work, "commit", "--quiet", "--message=next");
+      await git(bare, "fetch", "--quiet", work, "+HEAD:refs/heads/main");
+      const said = await git(work, "rev-parse", "HEAD", "HEAD^{tree}");
+      await rm(work, { recursive: true });
+      const [sha = "", tree = ""] = said.split("\n");
       return { sha, tree };
     },
     async close() {

@@ -5,5 +5,5 @@ export type { Failure } from "./failure.ts";
 export { commit, file, pull, role, visibility } from "./reads.ts";
 export { client } from "./request.ts";
 export type { Made } from "./request.ts";
-export { mint } from "./token.ts";
-export type { Token } from "./token.ts";
+export { isNotInstalled, mint } from "./token.ts";
+export type { Only, Token } from "./token.ts";

@@ -8,6 +8,7 @@ import {
   limits,
   type Made,
   mint,
+  type Only,
   type Token,
 } from "../../github/client/index.ts";
 import { appToken } from "../../github/key.ts";
@@ -74,8 +75,8 @@ export class GitHub {
     return request(this.#client(token));
   }
 
-  mintFor(repository: number): Promise<Token> {
-    return this.asApp((octokit) => mint(octokit, this.#installation, { repository }));
+  mintFor(only: Only): Promise<Token> {
+    return this.asApp((octokit) => mint(octokit, this.#installation, only));
   }
 
   /** When reads may go out again; now or earlier is at once. */

@@ -11,10 +11,11 @@ import {
   role,
   visibility,
 } from "../../github/client/index.ts";
-import type { DesiredCheck, PullState, Read, WriterContract } from "../contracts.ts";
+import type { DesiredCheck, MintedInputs, PullState, Read, WriterContract } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
 import { Effects } from "./effects.ts";
 import { GitHub } from "./github.ts";
+import { mintInputs } from "./inputs.ts";
 import { STEPS } from "./schema.ts";
 import { send } from "./send.ts";
 import { Visibility } from "./visibility.ts";
@@ -91,7 +92,11 @@ export class Writer extends DurableObject<Environment> implements WriterContract
   }
 
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }> {
-    return this.#github.mintFor(repository);
+    return this.#github.mintFor({ repository });
+  }
+
+  inputToken(own: string, names: readonly string[]): Promise<MintedInputs> {
+    return mintInputs((only) => this.#github.mintFor(only), own, names);
   }
 
   /** Deliveries are the App's, whichever installation asks. */

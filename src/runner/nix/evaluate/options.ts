@@ -2,6 +2,7 @@ import type { Attribute } from "../../../protocol/attribute.ts";
 import type { Selection } from "../../../protocol/specification.ts";
 import type { Finding } from "../../../protocol/data.ts";
 import type { Position } from "../../../protocol/verdict.ts";
+import type { InputAccess } from "../../source/inputs/access.ts";
 import type { Workspace } from "../launch.ts";
 import type { NixVersion } from "../version.ts";
 
@@ -21,6 +22,8 @@ export interface EvaluationOptions {
   readonly imports: { readonly buildSeconds: number; readonly silentSeconds: number } | null;
   /** Only what the selection names, once more: no linter, and nothing besides. */
   readonly again?: boolean;
+  /** What the fetch step may use; only the public unless given. */
+  readonly inputs?: InputAccess;
   readonly signal: AbortSignal;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;

@@ -6,6 +6,7 @@ import { fileRoot, FORMATTER_CHECK_OUTPUT, flakeRoot } from "./expression.ts";
 import { Findings } from "./findings.ts";
 import { lockFlake } from "./flake.ts";
 import type { GroupContext } from "./group.ts";
+import { needsNetwork } from "./group.ts";
 import type { EvaluationOptions, Unprepared } from "./options.ts";
 import { readOutline } from "./outline.ts";
 import { outputKind } from "./outputs.ts";
@@ -33,7 +34,7 @@ export async function prepareFlake(
   selection: Extract<Selection, { kind: "flake" }>,
   notes: Notes,
 ): Promise<Prepared | Unprepared> {
-  const { workspace, tree, revision, memoryBytes, signal } = options;
+  const { workspace, tree, revision, memoryBytes, inputs, signal } = options;
   const { warn, remainingMs } = notes;
   const locked = await lockFlake({
     workspace,
@@ -42,6 +43,7 @@ export async function prepareFlake(
     revision,
     timeoutMs: Math.max(1, remainingMs()),
     memoryBytes,
+    ...(inputs === undefined ? {} : { inputs }),
     signal,
   });
   if (locked.kind !== "locked") return locked;
@@ -49,7 +51,7 @@ export async function prepareFlake(
   const { flake } = locked;
   const directory = posix.join(".", selection.directory).replace(/\/$/u, "");
   const root = flakeRoot(flake.expression, directory, selection.formatterCheck === true);
-  const evaluator = evaluatorOf(options, root, flake.hasInputs ? "proxy" : "none", [], notes);
+  const evaluator = evaluatorOf(options, root, "none", [], notes);
   const roots = [flake.storePath, tree];
   const findings = new Findings(roots);
   const { paths, malformed } = flakePaths(selection);
@@ -77,6 +79,11 @@ export async function prepareFlake(
     },
     options,
   );
+  if (outline.kind === "error" && needsNetwork(outline.message)) {
+    // What the fetch step was told says more than that it is not there now.
+    const [unfetched] = flake.unfetched;
+    if (unfetched !== undefined) return { kind: "error", ...unfetched };
+  }
   if (outline.kind !== "outline") return outline;
   const names = new Set(outline.outline.outputs);
   // A kind of output that a flake does not have is no news; what is asked for by a longer path is.

@@ -41,7 +41,8 @@ describeIsolated("evaluation by real Nix", () => {
     };
     const says = (name: string) => byName.get(`packages.x86_64-linux.${name}`)?.logTail ?? "";
     for (const name of ["a", "z", "n.good"]) expect(verdict(name)?.kind).toBe("succeeded");
-    expect(at("b")).toEqual(["lib.nix", 2]);
+    // Of a bare throw 2.8 knows the function around it only.
+    expect(at("b")).toEqual(["lib.nix", nix.facts.version.number.startsWith("2.8.") ? 2 : 3]);
     expect(at("c")).toEqual(["flake.nix", 6]);
     expect(at("d")).toEqual(["flake.nix", 7]);
     expect(at("e")).toEqual(["flake.nix", 8]);
@@ -52,7 +53,7 @@ describeIsolated("evaluation by real Nix", () => {
     expect(says("h")).toContain("is none");
     expect(says("i")).toContain("is none");
     expect(says("j")).toContain("allow-import-from-derivation");
-    expect(says("k")).toContain("forbidden in pure eval mode");
+    expect(says("k")).toMatch(/forbidden in pure eval(?:uation)? mode/u);
     expect(says("l")).toContain("a number, not a derivation");
     expect(says("n.bad")).toContain("nested");
     expect(byName.size).toBe(15);

@@ -12,6 +12,9 @@ export type { Evaluation, EvaluationOptions } from "./options.ts";
 
 /** Warnings that are kept of one evaluation, and characters of one. */
 const WARNINGS = { count: 50, characters: 4_096 } as const;
+/** Each process has no network, a checkout no branch, and the fetchers' limits are for the client alone: so it is meant. */
+const MEANT =
+  /you don't have Internet access|could not read HEAD ref from repo at '\/job\/|ignoring the client-specified setting '(?:download-attempts|stalled-download-timeout)'/u;
 
 /** Attributes of one selection. A set that goes on beyond is taken to have no end, and the evaluation is ended. */
 const MAX_ATTRIBUTES = 200_000;
@@ -48,8 +51,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
   let peakBytes: number | null = null;
   const notes = {
     warn(message: string): void {
-      // Each process without network says so; it is meant.
-      if (warnings.size < WARNINGS.count && !message.includes("you don't have Internet access"))
+      if (warnings.size < WARNINGS.count && !MEANT.test(message))
         warnings.add(shorten(message, WARNINGS.characters));
     },
     peak(bytes: number | null): void {
@@ -74,7 +76,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     onMissing: (path: readonly string[]) => missing.push(attributeName(path)),
   });
   if (end !== null) return end;
-  await settlePrograms(options, programs, notes.warn);
+  await settlePrograms(options, programs, (message) => notes.warn(message));
   return {
     kind: "evaluated",
     warnings: [...warnings],

@@ -90,9 +90,12 @@ const UNLOCKED = /not writing modified lock file/u;
 /** Without the network first; it is opened when a fetcher misses it. */
 async function attempts(options: MetadataOptions, wrapper: string): Promise<Metadated> {
   const first = await attempt(options, null, wrapper);
-  return first.kind === "error" && needsNetwork(first.message)
-    ? await attempt(options, await options.step(), wrapper)
-    : first;
+  const found =
+    first.kind === "error" && needsNetwork(first.message)
+      ? await attempt(options, await options.step(), wrapper)
+      : first;
+  // 2.34 tells of the tree as it was before it wrote the lock file into it: once more, now that nothing is to be written.
+  return found.kind === "read" ? await attempt(options, null, wrapper) : found;
 }
 
 /** What is no error of Nix's own (a lock file that is not JSON) is told as a message only. Nothing is built here that could forge it. */

@@ -1,9 +1,19 @@
 import { build } from "./build/build.ts";
 import { ingest } from "./ingest/ingest.ts";
+import { pipeline } from "./pipeline/pipeline.ts";
 import { requests } from "./requests/requests.ts";
+import { scale } from "./scale/scale.ts";
+import { shapes } from "./shapes/shapes.ts";
 
 /** `npm run bench -- NAME [--json FILE] […]`: each benchmark prints what it measured, interleaved with its peer. */
-const benchmarks: Record<string, (args: string[]) => Promise<void>> = { build, ingest, requests };
+const benchmarks: Record<string, (args: string[]) => Promise<void>> = {
+  build,
+  ingest,
+  requests,
+  pipeline,
+  shapes,
+  scale,
+};
 
 const [name = "", ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name];

@@ -148,6 +148,8 @@ export interface GitHub {
   settled(): Promise<void>;
   setListLag(requests: number): void;
   setMergeablePolls(polls: number): void;
+  /** Every answer of the API and of git comes so much later (ms), as over a distance; 0: at once. */
+  setLatency(milliseconds: number): void;
   fault(options: FaultOptions): FaultHandle;
   requests(): readonly RequestRecord[];
   /** Counts since the start or the last reset; `actor` narrows to one kind of token. */
@@ -292,6 +294,9 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
     },
     setMergeablePolls: (polls) => {
       world.mergeablePolls = polls;
+    },
+    setLatency: (milliseconds) => {
+      world.latency = milliseconds;
     },
     fault: (fault) => faults.add(fault),
     requests: () => records,

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { Refused, answerOf, notFound } from "./answer.ts";
 import type { Answer } from "./answer.ts";
@@ -55,15 +56,16 @@ async function serve(
 ): Promise<void> {
   const target = request.url ?? "/";
   const path = target.split("?")[0] ?? "/";
+  if (path.startsWith("/_double/"))
+    return serveExtras(parts.world, request, response, readBody(request));
+  if (path.startsWith("/html/")) return serveHtml(parts.world, path, response);
+  if (parts.world.latency > 0) await setTimeout(parts.world.latency);
   if (path.startsWith("/git/")) {
     const injected = parts.faults.take({ method: request.method ?? "GET", path });
     if (injected && injected.kind !== "drop-after-commit")
       return send(parts, request, response, injected, null, {});
     return serveGit(parts.world, request, response, injected !== undefined);
   }
-  if (path.startsWith("/_double/"))
-    return serveExtras(parts.world, request, response, readBody(request));
-  if (path.startsWith("/html/")) return serveHtml(parts.world, path, response);
   await serveApi(parts, request, response, target, path);
 }
 

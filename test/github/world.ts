@@ -53,6 +53,8 @@ export class World {
   requests = 0;
   /** New check runs and comments appear in lists only after this many further requests. */
   listLag = 0;
+  /** How long every answer, of the API and of git, keeps its caller waiting (ms). */
+  latency = 0;
   /** How many GETs of a pull request answer `mergeable: null` before the answer is there. */
   mergeablePolls = 1;
   /** Merge groups that wait for their checks, by "<repository> <head>". */

@@ -9,8 +9,9 @@ import {
   type GitHubOptions,
   type Installation,
 } from "../github/index.ts";
+import type { NixInstall } from "./nix-versions.ts";
 import { startRunner, type RunningRunner } from "./runner.ts";
-import { startWorker, type RunningWorker } from "./worker.ts";
+import { startWorker, type RunningWorker, type WorkerInput } from "./worker.ts";
 
 /** The whole of Snowcat as a person would run it, with the double in GitHub's place. */
 export type Stack = {
@@ -38,8 +39,12 @@ export type StackOptions = {
   /** Parallel attempts of the runner; default 2, so that building starts while evaluation goes on. */
   slots?: number;
   variables?: Record<string, string>;
+  /** The runners' Nix; what SNOWCAT_NIX names unless given, else the machine's own. */
+  nix?: NixInstall;
   /** Files whose lines the runner must not show. */
   redactFiles?: string[];
+  /** What stands around the Worker, and whether it can be looked into. */
+  worker?: Pick<WorkerInput, "around" | "inspect">;
   /** By which address the runner reaches the Worker, such as a proxy's before it. */
   through?: (workerUrl: string) => Promise<string>;
 };
@@ -72,6 +77,7 @@ async function start(
   const worker = await startWorker({
     github: { url: github.url, appId: app.id, privateKeyPem: app.privateKeyPem, webhookSecret },
     allowedAccounts: [owner.id],
+    ...options.worker,
     ...(options.variables === undefined ? {} : { variables: options.variables }),
   });
   started.push(() => worker.stop());
@@ -92,6 +98,7 @@ async function start(
       slots: options.slots ?? 2,
       egress: [new URL(github.url).host],
       redactFiles,
+      ...(options.nix === undefined ? {} : { nix: options.nix }),
     });
     runners.push(runner);
     started.push(() => runner.stop());

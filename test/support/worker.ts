@@ -26,6 +26,8 @@ export type RunningWorker = {
   restart(): Promise<void>;
   /** Whether workerd is there: somebody else may have killed it. */
   alive(): Promise<boolean>;
+  /** Where to look into the isolate, when it was asked for. */
+  inspector(): Promise<URL>;
   /** What cron does, now. */
   scheduled(): Promise<void>;
   stop(): Promise<void>;
@@ -36,6 +38,10 @@ export type WorkerInput = {
   allowedAccounts: number[];
   /** Further variables, such as a banner. */
   variables?: Record<string, string>;
+  /** Text of an ES module that stands around the Worker, which it imports as `./worker.js`. */
+  around?: string;
+  /** Whether the isolate can be looked into. */
+  inspect?: boolean;
 };
 
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
@@ -58,7 +64,13 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
       host: "127.0.0.1",
       port,
       name: wrangler.name,
-      modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+      modules: [
+        ...(input.around === undefined
+          ? []
+          : [{ type: "ESModule" as const, path: "around.js", contents: input.around }]),
+        { type: "ESModule", path: "worker.js", contents: script },
+      ],
+      ...(input.inspect === true ? { inspectorPort: 0 } : {}),
       compatibilityDate: wrangler.compatibility_date,
       compatibilityFlags: ["nodejs_compat"],
       bindings: {
@@ -129,6 +141,7 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
       miniflare = new Miniflare(options());
       await miniflare.ready;
     },
+    inspector: () => miniflare.getInspectorURL(),
     scheduled: async () => {
       const worker = await miniflare.getWorker();
       const { outcome } = await worker.scheduled({ cron: wrangler.triggers.crons[0] ?? "" });

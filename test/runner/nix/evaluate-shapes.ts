@@ -360,7 +360,7 @@ export const SHAPES: readonly Shape[] = [
   {
     name: "outputs that are no set",
     outputs: "= { self }: [ ]",
-    expected: { ".": error(/is a list/u) },
+    expected: { ".": error(/\ba list/u) },
   },
   {
     name: "outputs that need an argument that is no input",

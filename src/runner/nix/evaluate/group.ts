@@ -76,7 +76,7 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
     };
     state.begin(units);
     const end = await watched(
-      { ...context, evaluator: { ...context.evaluator, network } },
+      { ...context, evaluator: { ...context.evaluator, network, trace: unread === 0 } },
       state,
       parameters,
     );

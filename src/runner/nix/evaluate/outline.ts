@@ -12,6 +12,9 @@ import { walk } from "./walk.ts";
 /** How long the linter may be with one thing, and how many things may end its process. It is worth no more. */
 const LINT = { silenceMs: 10_000, ends: 3 } as const;
 
+/** As in a group: an error that could not be read is asked for again, without its trace. */
+const UNREAD_TRIES = 2;
+
 export interface OutlineOptions {
   readonly evaluator: Evaluator;
   /** Outputs whose systems are wanted. */
@@ -29,6 +32,7 @@ export async function readOutline(
 ): Promise<{ kind: "outline"; outline: Outline; broken: ReadonlySet<string> } | Unprepared> {
   const broken = new Set<string>();
   const skip: Record<string, true> = {};
+  let unread = 0;
   const report = (kind: string, message: string, position: Position | null): void => {
     broken.add(kind);
     options.onAttribute({
@@ -42,7 +46,7 @@ export async function readOutline(
   for (;;) {
     const look = new Look(findings);
     const end = await walk(
-      evaluator,
+      { ...evaluator, trace: unread === 0 },
       {
         mode: findings === null ? "outline" : "lint",
         kinds: kinds.filter((kind) => !broken.has(kind)),
@@ -63,6 +67,10 @@ export async function readOutline(
     );
     look.end();
     if (end.kind === "cancelled" || end.kind === "infrastructure") return end;
+    if (end.kind === "error" && end.unread && unread < UNREAD_TRIES) {
+      unread += 1;
+      continue;
+    }
     const { outputs, systems, current } = look;
     if (look.outlined && outputs !== null) {
       const at = look.path;

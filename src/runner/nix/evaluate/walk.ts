@@ -16,6 +16,8 @@ export interface Evaluator {
   /** Arguments of `nix eval`: purity, settings. */
   readonly arguments: readonly string[];
   readonly network: "none" | "proxy";
+  /** Whether errors come with their trace, which names the place in the tree; a deep one is too long to be read. */
+  readonly trace?: boolean;
   readonly memoryBytes: number;
   readonly signal: AbortSignal;
   readonly onWarning: (text: string) => void;
@@ -70,7 +72,7 @@ export async function walk(
     argv: [
       "nix",
       "eval",
-      "--show-trace",
+      ...(evaluator.trace === false ? [] : ["--show-trace"]),
       "--log-format",
       "internal-json",
       ...evaluator.arguments,

@@ -38,6 +38,8 @@ export type RememberedVerdict = {
   /** Who built it, signed; null for a failure. */
   provenance: Provenance | null;
 };
+/** A commit's evaluation: its attributes and their derivations are in the blob, which the Repo removes in time. */
+export type RememberedEvaluation = { sha: string; pool: Pool; blob: string };
 /** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
 export type RememberedTree = { key: string; run: RunId; at: number };
 
@@ -53,6 +55,9 @@ export interface RepoContract extends Wakeable {
   remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void>;
   recallTree(key: string): Promise<RememberedTree | null>;
   rememberTree(tree: RememberedTree): Promise<void>;
+  /** What a branch's commit evaluated to, in a blob; for runs of the same or a lower trust. */
+  recallEvaluation(sha: string, pool: Pool): Promise<{ blob: string } | null>;
+  rememberEvaluation(evaluation: RememberedEvaluation): Promise<void>;
   /** The run is over; the newest runs are listed for pages and for the rebuilt index. */
   finished(run: RunId, conclusion: string): Promise<void>;
   runs(limit: number): Promise<RunId[]>;

@@ -1,5 +1,5 @@
 import type { Verdict } from "../../protocol/verdict.ts";
-import { advice, conclusion, type Conclusion, rollup, word } from "../verdict/index.ts";
+import { advice, conclusion, type Conclusion, rollup, rooted, word } from "../verdict/index.ts";
 import { ANNOTATION_CAP, annotations, findingAnnotations } from "./annotations.ts";
 import { bounded } from "./bounded.ts";
 import { causeParts } from "./causes.ts";
@@ -34,7 +34,12 @@ export function overallCheck(
         : (summary.conclusion ?? "action_required")
       : null,
     title: line(overallTitle(summary)),
-    summary: [verdict === null ? "" : `${explain(verdict)}\n`, approval(summary), facts(summary)]
+    summary: [
+      verdict === null ? "" : `${explain(verdict)}\n`,
+      approval(summary),
+      stopped === null && done ? unjudged(summary) : "",
+      facts(summary),
+    ]
       .filter((part) => part !== "")
       .join("\n"),
     text: text.trim() === "" ? null : text,
@@ -83,6 +88,7 @@ export function evaluationCheck(
     summary: [
       verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n`,
       facts(summary),
+      done ? differing(summary) : "",
       done ? found(summary) : "",
     ]
       .filter((part) => part !== "")
@@ -128,7 +134,7 @@ export function buildCheck(
     title: line(
       !done ? "Building" : nothing ? `Nothing was built: ${word(ended.kind)}` : tally(counts),
     ),
-    summary: facts(summary),
+    summary: `${done && summary.stopped === null ? unjudged(summary) : ""}${facts(summary)}`,
     text: !done || text.trim() === "" ? null : text,
     annotations: [],
     actions: [],
@@ -222,6 +228,37 @@ function facts(summary: Summary): string {
 /** To a tenth below ten seconds, where it makes a difference. */
 function seconds(value: number): string {
   return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)} s`;
+}
+
+/** What to do about required attributes that have no check of their own, because no change of the code would help them. */
+function unjudged({ counts }: Summary): string {
+  const lines = counts
+    .filter(({ kind, required, count }) => required && count > 0 && !rooted(kind))
+    .flatMap(({ kind, count }) =>
+      advice(kind) === "" ? [] : [`- **${count} × ${word(kind)}**: ${advice(kind)}\n`],
+    );
+  return lines.length === 0 ? "" : `${lines.join("")}\n`;
+}
+
+/** What the change changes, by the base's evaluation. */
+function differing({ difference }: Summary): string {
+  if (difference === null) return "";
+  const { base: sha, of, changed, added, removed, names } = difference;
+  const base = `the base (${code(sha.slice(0, 10))})`;
+  if (changed + added + removed === 0) return `No attribute differs from ${base}.\n`;
+  const counts = [
+    [changed, "changed"],
+    [added, "added"],
+    [removed, "removed"],
+  ] as const;
+  const told = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  const lists = counts.flatMap(([count, kind]) => {
+    const some = names.filter((one) => one.kind === kind).map(({ name }) => code(name));
+    if (some.length === 0) return [];
+    const more = count > some.length ? ` and ${count - some.length} more` : "";
+    return [`- ${capital(kind)}: ${some.join(", ")}${more}\n`];
+  });
+  return `${changed + added} of ${of} attributes differ from ${base}: ${told.join(", ")}.\n\n${lists.join("")}`;
 }
 
 /** What the outputs should not be, for those who do not look at annotations. */

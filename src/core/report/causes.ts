@@ -1,4 +1,5 @@
-import { advice, conclusion } from "../verdict/index.ts";
+import type { VerdictKind } from "../../protocol/verdict.ts";
+import { advice, conclusion, kindNamed, word } from "../verdict/index.ts";
 import { bounded } from "./bounded.ts";
 import { code, line } from "./escape.ts";
 import type { Cause, CheckBody } from "./model.ts";
@@ -8,10 +9,11 @@ import { annotations } from "./annotations.ts";
 /** The check run of one root cause: what failed, its log's end, what hangs on it. */
 export function causeCheck(cause: Cause, url: string): CheckBody {
   const others = cause.dependents.filter((name) => name !== cause.label);
+  const kind = kindOf(cause);
   const lines = [
-    `${code(cause.label)} ${brief(cause.verdict)}.\n`,
+    `${code(cause.label)} ${briefly(cause)}.\n`,
     cause.drv === null ? "" : `\nDerivation: ${code(base(cause.drv), 220)}\n`,
-    `\n${advice(cause.verdict.kind)}\n`,
+    `\n${advice(kind)}\n`,
     `\n${cause.log === null ? `[The run](${url})` : `[Whole log](${cause.log}) · [the run](${url})`}\n`,
   ];
   const dependents = others.map((name) => `- ${code(name)}\n`);
@@ -20,7 +22,6 @@ export function causeCheck(cause: Cause, url: string): CheckBody {
     (left) => `\n${left} more attributes hang on it.\n`,
     2 + Math.max(others.length, cause.total - (cause.dependents.length - others.length)),
   );
-  const kind = cause.verdict.kind;
   return {
     status: "completed",
     // Only causes of something required have a check run.
@@ -51,10 +52,21 @@ export function* causeParts(causes: Iterable<Cause>): Iterable<string> {
             .slice(0, 20)
             .map((name) => code(name))
             .join(", ")}${more > 0 ? ` and ${more} more` : ""}.\n\n`;
-    yield `### ${code(cause.label)}\n\n${brief(cause.verdict)}.${log} ${advice(cause.verdict.kind)}\n\n${list}${detail(cause.verdict, 4_000)}\n`;
+    yield `### ${code(cause.label)}\n\n${briefly(cause)}.${log} ${advice(kindOf(cause))}\n\n${list}${detail(cause.verdict, 4_000)}\n`;
   }
 }
 
+/** How the cause itself ended. One that is no attribute is known by what it kept from being tried. */
+function kindOf({ drv, verdict }: Cause): VerdictKind {
+  if (verdict.kind !== "dependency-failed" || verdict.cause !== drv) return verdict.kind;
+  return kindNamed(verdict.verdict) ?? "failed";
+}
+
+function briefly(cause: Cause): string {
+  const kind = kindOf(cause);
+  return kind === cause.verdict.kind ? brief(cause.verdict) : word(kind);
+}
+
 function plainBrief(cause: Cause): string {
-  return brief(cause.verdict).replaceAll("`", "");
+  return briefly(cause).replaceAll("`", "");
 }

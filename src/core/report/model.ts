@@ -1,7 +1,7 @@
 import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Conclusion } from "../verdict/index.ts";
-import type { Count, Phase } from "../run/index.ts";
+import type { Count, Difference, Phase } from "../run/index.ts";
 
 /** What the aggregates are rendered from. */
 export type Summary = {
@@ -28,6 +28,8 @@ export type Summary = {
     /** Most memory of one of its processes; null where unknown. */
     peakBytes: number | null;
   } | null;
+  /** Against the base's evaluation, where that is known. */
+  difference: (Difference & { base: string }) | null;
   notices: string[];
   /** What the outputs should not be; it blocks nothing. */
   findings: Finding[];

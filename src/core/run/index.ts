@@ -4,6 +4,8 @@ export { claim, endedWith, freed } from "./claims.ts";
 export type { Claim } from "./claims.ts";
 export { conclude } from "./conclude.ts";
 export type { Count } from "./conclude.ts";
+export { difference } from "./difference.ts";
+export type { Difference, Evaluated } from "./difference.ts";
 export { attributeKey } from "./draft.ts";
 export { attributes, attributesNeed, missing, missingNeed } from "./evaluate.ts";
 export { finish, lost, noRunner, offered, queued, stale, started } from "./job.ts";

@@ -121,13 +121,20 @@ const TABLE: Record<VerdictKind, Row> = {
     required: "action_required",
     optional: "neutral",
     word: "infrastructure failure",
-    advice: "Not the change's fault: re-run the check.",
+    advice:
+      "Not the change's fault; what can be tried again was tried twice. Set right what is said (a rate limit passes by itself, or with a token or a mirror), then re-run the check.",
   },
 };
 
 /** What GitHub is told about one verdict. */
 export function conclusion(kind: VerdictKind, required: boolean): Conclusion {
   return required ? TABLE[kind].required : TABLE[kind].optional;
+}
+
+/** The kind that a text names; null for a text of another release. */
+export function kindNamed(text: string): VerdictKind | null {
+  // A key of the table is a kind.
+  return Object.hasOwn(TABLE, text) ? (text as VerdictKind) : null;
 }
 
 export function word(kind: VerdictKind): string {

@@ -94,7 +94,7 @@ test("above the bound the least recently used go", () =>
     }
     memory.recall("trusted", [drv(0)], 50 * HOUR);
     expect(memory.recallTree("k1", 50 * HOUR)).toEqual({ key: "k1", run: "1-1", at: 1 });
-    memory.prune(50 * HOUR, { verdicts: 3, trees: 2 });
+    memory.prune(50 * HOUR, { evaluations: 1, verdicts: 3, trees: 2 });
     expect(
       memory
         .recall(
@@ -109,4 +109,26 @@ test("above the bound the least recently used go", () =>
       memory.recallTree("k9", 0),
       memory.recallTree("k2", 0),
     ]).toMatchObject([{ key: "k1" }, { key: "k9" }, null]);
+  }));
+
+test("a commit's evaluation is for runs of no higher trust, bounded and for a time", () =>
+  withMemory((memory) => {
+    const DAY = 24 * HOUR;
+    const keep = (sha: string, pool: "trusted" | "untrusted", blob: string, at = 0) =>
+      memory.rememberEvaluation({ sha, pool, blob }, at);
+    expect(keep("a", "untrusted", "a1")).toEqual([]);
+    expect(memory.recallEvaluation("a", "trusted", 1)).toBeNull();
+    expect(memory.recallEvaluation("a", "untrusted", 1)).toEqual({ blob: "a1" });
+    expect(keep("a", "trusted", "a2")).toEqual(["a1"]);
+    expect(keep("a", "untrusted", "a3")).toEqual(["a3"]);
+    for (const pool of ["trusted", "untrusted"] as const)
+      expect(memory.recallEvaluation("a", pool, 1)).toEqual({ blob: "a2" });
+    keep("b", "trusted", "b1", 5 * DAY);
+    keep("c", "trusted", "c1", 6 * DAY);
+    // Used, and so the newest.
+    expect(memory.recallEvaluation("a", "trusted", 7 * DAY)).not.toBeNull();
+    expect(memory.prune(8 * DAY, { verdicts: 9, trees: 9, evaluations: 2 })).toEqual(["b1"]);
+    expect(memory.recallEvaluation("c", "trusted", 37 * DAY)).toBeNull();
+    expect(memory.prune(36 * DAY + 1)).toEqual(["c1"]);
+    expect(memory.forgetAll()).toEqual(["a2"]);
   }));

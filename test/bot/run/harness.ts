@@ -8,6 +8,7 @@ import type {
   DesiredCheck,
   QueuedJob,
   Read,
+  RememberedEvaluation,
   RememberedTree,
   RememberedVerdict,
   RunnerClass,
@@ -60,6 +61,7 @@ export class Neighbours {
   readonly cancelled: string[] = [];
   readonly remembered: RememberedVerdict[] = [];
   readonly trees: RememberedTree[] = [];
+  readonly evaluations: RememberedEvaluation[] = [];
   readonly over: string[] = [];
   readonly desired: DesiredCheck[] = [];
   readonly calls: string[] = [];
@@ -105,6 +107,13 @@ export class Neighbours {
         this.#answer("recallTree", () => this.tree && { ...this.tree, key }),
       rememberTree: (tree: RememberedTree) =>
         this.#answer("rememberTree", () => void this.trees.push(tree)),
+      rememberEvaluation: (evaluation: RememberedEvaluation) =>
+        this.#answer("rememberEvaluation", () => void this.evaluations.push(evaluation)),
+      recallEvaluation: (sha: string) =>
+        this.#answer(
+          "recallEvaluation",
+          () => this.evaluations.find((one) => one.sha === sha) ?? null,
+        ),
       finished: (_run: string, conclusion: string) =>
         this.#answer("finished", () => void this.over.push(conclusion)),
     };

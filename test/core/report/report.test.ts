@@ -11,6 +11,7 @@ import {
   type Listed,
   type Summary,
 } from "../../../src/core/report/index.ts";
+import type { Verdict } from "../../../src/protocol/verdict.ts";
 import { block, code, line } from "../../../src/core/report/escape.ts";
 import { bytes, FIELD_BYTES } from "../../../src/core/report/bounded.ts";
 
@@ -38,6 +39,7 @@ const summary: Summary = {
   evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4, peakBytes: 3 * 2 ** 20 },
   notices: ["trace: @everyone <b>hello</b>"],
   findings: [],
+  difference: null,
   approval: null,
   url,
 };
@@ -91,6 +93,39 @@ const cause: Cause = {
   log: `${url}/logs/42-1.2/1/app`,
 };
 
+const logTail = "one\ntwo";
+/** Each verdict that has a check of its own, as a person finds it. */
+const ROOTED: Verdict[] = [
+  {
+    kind: "hash-mismatch",
+    drv: drv("app-1.0"),
+    specified: `sha256-${"A".repeat(43)}=`,
+    got: `sha256-${"B".repeat(43)}=`,
+  },
+  { kind: "timed-out", limitSeconds: 14_400, logTail },
+  { kind: "silent", limitSeconds: 7_200, logTail },
+  { kind: "out-of-memory", limitBytes: null, logTail },
+  { kind: "out-of-disk", logTail },
+];
+const fetched = "what src.tar.gz fetches could not be had: HTTP error 429 ('')";
+const SURROUNDINGS: Listed[] = (
+  [
+    { kind: "infrastructure", message: fetched, logTail: "" },
+    {
+      kind: "infrastructure",
+      message: `not tried, because ${drv("src.tar.gz")} could not be: ${fetched}`,
+      logTail: "",
+    },
+    { kind: "no-runner", missing: ["system aarch64-linux", "feature kvm"] },
+  ] satisfies Verdict[]
+).map((verdict, n) => ({
+  name: `packages.x86_64-linux.s${n}`,
+  system: "x86_64-linux",
+  required: true,
+  verdict,
+  seconds: 0,
+}));
+
 function golden(check: CheckBody): string {
   return `${check.status} ${check.conclusion ?? ""}: ${check.title}\n\n== summary\n${check.summary}\n== text\n${check.text ?? ""}\n== annotations\n${JSON.stringify(check.annotations, null, 1)}\n== actions\n${JSON.stringify(check.actions)}\n`;
 }
@@ -142,6 +177,80 @@ describe("golden files", () => {
         ),
     ],
     ["cause", () => causeCheck(cause, url)],
+    ...ROOTED.map(
+      (verdict) =>
+        [
+          `cause-${verdict.kind}`,
+          () => causeCheck({ ...cause, verdict, dependents: [cause.label], total: 1 }, url),
+        ] as const,
+    ),
+    [
+      "cause-below",
+      () =>
+        causeCheck(
+          {
+            label: "openssl-3.0.tar.gz",
+            drv: drv("openssl-3.0.tar.gz"),
+            verdict: {
+              kind: "dependency-failed",
+              cause: drv("openssl-3.0.tar.gz"),
+              verdict: "hash-mismatch",
+              logTail: `specified: sha256-${"A".repeat(43)}=\n      got: sha256-${"B".repeat(43)}=`,
+            },
+            dependents: ["packages.x86_64-linux.app", "checks.x86_64-linux.app"],
+            total: 130,
+            log: null,
+          },
+          url,
+        ),
+    ],
+    [
+      "overall-surroundings",
+      () =>
+        overallCheck(
+          {
+            ...summary,
+            conclusion: "action_required",
+            counts: [
+              { kind: "succeeded", required: true, count: 1 },
+              { kind: "infrastructure", required: true, count: 2 },
+              { kind: "no-runner", required: true, count: 1 },
+            ],
+            notices: [],
+          },
+          SURROUNDINGS,
+          [],
+        ),
+    ],
+    [
+      "evaluation-difference",
+      () =>
+        evaluationCheck(
+          {
+            ...summary,
+            counts: [{ kind: "succeeded", required: true, count: 500 }],
+            attributes: 500,
+            notices: [],
+            difference: {
+              base: summary.base!,
+              of: 500,
+              changed: 41,
+              added: 1,
+              removed: 1,
+              names: [
+                ...Array.from({ length: 40 }, (_, n) => ({
+                  kind: "changed" as const,
+                  name: `packages.x86_64-linux.a${n}`,
+                })),
+                { kind: "added", name: 'packages.x86_64-linux."`@admin`"' },
+                { kind: "removed", name: "checks.x86_64-linux.old" },
+              ],
+            },
+          },
+          [],
+          0,
+        ),
+    ],
     [
       "needs-approval",
       () =>

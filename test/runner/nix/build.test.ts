@@ -51,8 +51,8 @@ describeIsolated("building by real Nix, through the daemon", () => {
       logTail: expect.stringContaining("not allowed to refer"),
     });
     expect(verdict("fetch")).toMatchObject({
-      kind: "failed",
-      logTail: expect.stringContaining("127.0.0.1:9"),
+      kind: "infrastructure",
+      message: expect.stringContaining("127.0.0.1:9"),
     });
     expect(verdict("hash")).toMatchObject({
       kind: "hash-mismatch",

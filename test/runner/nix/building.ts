@@ -9,7 +9,10 @@ import { lineSplitter } from "../../../src/runner/nix/log/lines.ts";
 import type { NixForTest } from "./support.ts";
 
 /** Instantiates and gives name → derivation. */
-export async function instantiateIn(nix: NixForTest, set: string): Promise<Map<string, string>> {
+export async function instantiateIn(
+  nix: Pick<NixForTest, "workspace">,
+  set: string,
+): Promise<Map<string, string>> {
   const expression = `let mk = name: script: deps: derivation { inherit name deps; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" script ]; };
     in builtins.mapAttrs (name: d: d.drvPath) (${set})`;
   const result = await nix.workspace.launch({
@@ -28,7 +31,7 @@ export interface Outcome {
 }
 
 export async function buildAllIn(
-  nix: NixForTest,
+  nix: Pick<NixForTest, "workspace" | "facts">,
   drvs: ReadonlyMap<string, string>,
   more: {
     memory?: RunMemory;
@@ -40,11 +43,18 @@ export async function buildAllIn(
     slots?: number;
     oomKills?: BuildOptions["oomKills"];
     clock?: BuildOptions["clock"];
+    now?: () => number;
   } = {},
 ): Promise<Outcome> {
   const verdicts = new Map<string, AttributeResult>();
   const logs = new Map<string, string>();
-  const { through = (workspace) => workspace, slots, oomKills, clock } = more;
+  const {
+    through = (workspace) => workspace,
+    slots,
+    oomKills,
+    clock,
+    now = () => performance.now(),
+  } = more;
   await build({
     workspace: through(nix.workspace),
     facts: nix.facts,
@@ -55,7 +65,7 @@ export async function buildAllIn(
     memory: more.memory ?? runMemory(),
     goals: [...drvs].map(([name, drv]) => ({ selection: 0, path: [name], drv })),
     signal: more.signal ?? new AbortController().signal,
-    now: () => performance.now(),
+    now,
     say: () => {},
     sink: {
       async results(list) {

@@ -22,6 +22,7 @@ function graphOf(inputs: readonly (readonly number[])[]): Graph {
         name: `d${index}`,
         system: "x",
         features: [],
+        fixedOutput: false,
         outputs: new Map([["out", `o${index}`]]),
         inputs: new Map(uses.map((use) => [`d${use}`, ["out"]])),
       },

@@ -1,10 +1,13 @@
 import type { Pool } from "../../../protocol/identifiers.ts";
 import { FAILURE_TTL, reusable } from "../../../core/verdict/index.ts";
 import type { Provenance } from "../../../protocol/provenance.ts";
-import type { RememberedTree, RememberedVerdict } from "../contracts.ts";
+import type { RememberedEvaluation, RememberedTree, RememberedVerdict } from "../contracts.ts";
 
 /** How many are kept; the least recently used go first. At about 300 bytes a row this is 30 MB. */
-const MOST = { verdicts: 100_000, trees: 10_000 } as const;
+const MOST: Bounds = { verdicts: 100_000, trees: 10_000, evaluations: 500 };
+type Bounds = { verdicts: number; trees: number; evaluations: number };
+/** An evaluation that no pull request was compared with for so long is forgotten (ms). */
+const EVALUATIONS_LAST = 30 * 24 * 3_600_000;
 /** A use is noted once a day (ms): it would be a written row for each read one otherwise. */
 const NOTED = 24 * 3_600_000;
 /** A remembered failure keeps this much of its log (characters); the whole log is where it was built. */
@@ -104,16 +107,60 @@ export class Memory {
     );
   }
 
-  forgetAll(): void {
-    this.#sql.exec("DELETE FROM verdict");
-    this.#sql.exec("DELETE FROM tree");
+  /** The evaluation of a commit: one of the same pool, or of a more trusted one. */
+  recallEvaluation(sha: string, pool: Pool, now: number): { blob: string } | null {
+    const [found] = this.#sql
+      .exec<{ blob: string; pool: Pool; used_at: number }>(
+        "SELECT blob, pool, used_at FROM evaluation WHERE sha = ?",
+        sha,
+      )
+      .toArray();
+    if (found === undefined || now - found.used_at > EVALUATIONS_LAST) return null;
+    if (found.pool !== pool && found.pool !== "trusted") return null;
+    if (now - found.used_at > NOTED)
+      this.#sql.exec("UPDATE evaluation SET used_at = ? WHERE sha = ?", now, sha);
+    return { blob: found.blob };
   }
 
-  /** Failures past their time, then the least recently used above the bounds. */
-  prune(now: number, most: { verdicts: number; trees: number } = MOST): void {
+  /** @returns blobs that nothing names any more. A less trusted evaluation does not take a trusted one's place. */
+  rememberEvaluation({ sha, pool, blob }: RememberedEvaluation, now: number): string[] {
+    const [known] = this.#sql
+      .exec<{ blob: string; pool: Pool }>("SELECT blob, pool FROM evaluation WHERE sha = ?", sha)
+      .toArray();
+    if (known?.blob === blob) return [];
+    if (known?.pool === "trusted" && pool !== "trusted") return [blob];
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO evaluation (sha, pool, blob, used_at) VALUES (?, ?, ?, ?)",
+      sha,
+      pool,
+      blob,
+      now,
+    );
+    return known === undefined ? [] : [known.blob];
+  }
+
+  forgetAll(): string[] {
+    this.#sql.exec("DELETE FROM verdict");
+    this.#sql.exec("DELETE FROM tree");
+    return this.#sql
+      .exec<{ blob: string }>("DELETE FROM evaluation RETURNING blob")
+      .toArray()
+      .map(({ blob }) => blob);
+  }
+
+  /** Failures past their time, then the least recently used above the bounds. @returns blobs that nothing names any more. */
+  prune(now: number, most: Bounds = MOST): string[] {
     this.#sql.exec("DELETE FROM verdict WHERE failed = 1 AND at < ?", now - FAILURE_TTL);
     this.#trim("verdict", most.verdicts);
     this.#trim("tree", most.trees);
+    return this.#sql
+      .exec<{ blob: string }>(
+        "DELETE FROM evaluation WHERE used_at < ? OR sha IN (SELECT sha FROM evaluation ORDER BY used_at DESC LIMIT -1 OFFSET ?) RETURNING blob",
+        now - EVALUATIONS_LAST,
+        most.evaluations,
+      )
+      .toArray()
+      .map(({ blob }) => blob);
   }
 
   #trim(table: "verdict" | "tree", most: number): void {

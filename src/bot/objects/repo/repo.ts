@@ -13,6 +13,7 @@ import {
   objectName,
   type PolicySource,
   type Read,
+  type RememberedEvaluation,
   type RememberedTree,
   type RememberedVerdict,
   type RepoContract,
@@ -112,6 +113,16 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     this.#memory.rememberTree(tree, Date.now());
   }
 
+  async recallEvaluation(sha: string, pool: Pool): Promise<{ blob: string } | null> {
+    return this.#memory.recallEvaluation(sha, pool, Date.now());
+  }
+
+  async rememberEvaluation(evaluation: RememberedEvaluation): Promise<void> {
+    this.ctx.storage.transactionSync(() =>
+      this.#forgetBlobs(this.#memory.rememberEvaluation(evaluation, Date.now())),
+    );
+  }
+
   async finished(run: RunId, conclusion: string): Promise<void> {
     const identity = this.#state.identity();
     const n = Number(run.slice(run.indexOf("-") + 1));
@@ -149,7 +160,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   #apply({ changes, effects }: Decision): void {
     for (const change of changes) {
       if (change.kind === "policy-stale") this.#policy.stale();
-      else if (change.kind === "forget-verdicts") this.#memory.forgetAll();
+      else if (change.kind === "forget-verdicts") this.#forgetBlobs(this.#memory.forgetAll());
       else this.#state.apply(change);
       if (change.kind === "identity") this.#inbox.again(ForeignOwner.name);
     }
@@ -175,8 +186,13 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
 
   #prune(now: number): void {
     this.#inbox.expire(now);
-    this.#memory.prune(now);
+    this.#forgetBlobs(this.#memory.prune(now));
     this.#state.prune();
+  }
+
+  /** Inside a transaction. */
+  #forgetBlobs(blobs: readonly string[]): void {
+    for (const key of blobs) this.#due.add("delete-blob", `blob:${key}`, { key }, Date.now());
   }
 
   #ids(numbers: number[]): RunId[] {

@@ -76,6 +76,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     )
       tasks.at("lease", now);
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
+    // Just before a report that is due, which shall hold it.
+    if (before.evaluation === null && settled.run.evaluation?.kind === "succeeded")
+      tasks.at("compare", now - 1);
     if (
       changes.derivations.some(({ state }) => state === "done") &&
       store.exists("SELECT 1 FROM wait")

@@ -10,6 +10,7 @@ import {
   type Wait,
   type Waits,
 } from "../../../core/run/index.ts";
+import { retried } from "../../../core/verdict/index.ts";
 import { CLAIM, type DataReply, type ToRun } from "../../../protocol/data.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
@@ -70,12 +71,15 @@ export function takeRelease(
 }
 
 export function takeFailed({ store }: Context, body: Body<"failed">): void {
-  for (const { drv, verdict } of body.failures)
+  for (const { drv, verdict } of body.failures) {
+    // Not judged: it is tried once more.
+    if (retried(verdict.kind)) continue;
     store.sql.exec(
       "INSERT OR IGNORE INTO failure (drv, verdict) VALUES (?, ?)",
       drv,
       JSON.stringify(verdict),
     );
+  }
 }
 
 /** Ends the claims of a job's attempts below `attempt`; of all of them when it is over (null). */
@@ -101,7 +105,6 @@ export function takeNeeds(context: Context, job: number, body: Body<"needs">): v
 /** Asks who can build what goals wait for, and lets those go on that need wait no longer. */
 export async function advanceNeeds(context: Context): Promise<number | null> {
   const { store } = context;
-  const run = header(context);
   const before = waiting(context);
   const ask = toAsk(before, store.derivationsByDrv(drvsOf(before)));
   const reach = await whoCan(context, ask);

@@ -1,4 +1,10 @@
-import type { AttributeRow, DerivationRow, JobRow, RunRow } from "../../../core/run/index.ts";
+import type {
+  AttributeRow,
+  DerivationRow,
+  Difference,
+  JobRow,
+  RunRow,
+} from "../../../core/run/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { JobKind, Limits, Selection, Source } from "../../../protocol/specification.ts";
 import type { Provenance } from "../../../protocol/provenance.ts";
@@ -38,6 +44,8 @@ export type Header = {
   } | null;
   /** Of the runner that evaluates; null where it has none. */
   exchange: string | null;
+  /** Against the base's evaluation; null where there is none. */
+  differs: (Omit<Difference, "names"> & { base: string }) | null;
   yields: boolean;
   succeeds: string[];
   emptiedAt: number | null;
@@ -98,6 +106,7 @@ export function headerOf(row: Stored): Header {
             peakBytes: number(row["evaluator_bytes"]),
           },
     exchange: text(row["exchange"]),
+    differs: json<NonNullable<Header["differs"]>>(row["differs"]),
     yields: row["yields"] === 1,
     succeeds: json<string[]>(row["succeeds"]) ?? [],
     emptiedAt: number(row["emptied_at"]),

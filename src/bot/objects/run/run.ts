@@ -17,6 +17,7 @@ import type { AttributeView, RunContract, RunRequest, RunView } from "../contrac
 import { migrate } from "../migrations.ts";
 import { archive, attributesAfter, empty } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
+import { compare } from "./compare.ts";
 import { commit, type Context } from "./context.ts";
 import { advanceNeeds, endClaims } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
@@ -44,6 +45,7 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   cancel,
   enqueue,
   recall,
+  compare,
   lease: leaseReady,
   needs: advanceNeeds,
   report,

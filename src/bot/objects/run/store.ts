@@ -4,6 +4,7 @@ import {
   type Changes,
   type Count,
   type DerivationRow,
+  type Difference,
   type JobRow,
   newRun,
   type RunRow,
@@ -142,6 +143,14 @@ export class Store {
       .exec<{ finding: string }>("SELECT finding FROM finding ORDER BY id")
       .toArray()
       .map(({ finding }) => JSON.parse(finding) as Finding);
+  }
+
+  /** Some of the attributes that differ from the base's. */
+  differences(): Difference["names"] {
+    return this.sql
+      .exec<{ kind: string; name: string }>("SELECT kind, name FROM difference ORDER BY id")
+      .toArray()
+      .map(({ kind, name }) => ({ kind: kind as Difference["names"][number]["kind"], name }));
   }
 
   notices(): string[] {

@@ -37,6 +37,7 @@ export function summaryOf(context: Context): Summary {
     pending: state.pending,
     replayOf: run.replayOf,
     evaluator: run.evaluator,
+    difference: run.differs && { ...run.differs, names: store.differences() },
     notices: store.notices(),
     findings: store.findings(),
     approval: run.approval,

@@ -6,6 +6,7 @@ export type Task =
   | "cancel"
   | "enqueue"
   | "recall"
+  | "compare"
   | "lease"
   | "needs"
   | "report"

@@ -2,20 +2,27 @@ import { availableParallelism } from "node:os";
 import type { Sink } from "../../agent/sink.ts";
 import type { Workspace } from "../launch.ts";
 import type { NixFacts } from "../version.ts";
+import type { RunTalk } from "../../agent/run-talk.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import type { Attest } from "../../provenance/attest.ts";
 import { showDerivations } from "../store/derivations.ts";
 import { pathInfos } from "../store/path-info.ts";
+import { toBeBuilt } from "../store/to-be-built.ts";
 import { invalidPaths } from "../store/validity.ts";
 import type { BatchEnd, BatchOptions } from "./batch.ts";
 import { realise } from "./batch.ts";
 import type { BuildLimits, Cause, RunMemory } from "./failure.ts";
+import { ownVerdict } from "./failure.ts";
 import { oomKills } from "./kernel.ts";
+import { fetchCause } from "./fetch.ts";
 import { lacking } from "./lacking.ts";
 import type { Goal } from "./ledger.ts";
 import { Ledger, outputsOf } from "./ledger.ts";
 import { BuildLogs } from "./logs.ts";
 import { outcome, unexplainedCause } from "./outcome.ts";
-import { need } from "./plan.ts";
+import { returned } from "./needs.ts";
+import { Partners } from "./partners.ts";
+import { need, within } from "./plan.ts";
 import type { Work } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TAIL } from "./tail.ts";
@@ -37,6 +44,10 @@ export interface BuildOptions {
   readonly clock?: BatchOptions["clock"];
   /** Signs what is built; nothing is signed without. */
   readonly attest?: Attest;
+  /** The Run; without it this runner is alone, and what it cannot build nobody can. */
+  readonly talk?: RunTalk;
+  /** Shared with the other runners of the run. */
+  readonly exchange?: Exchange | null;
   /** Lines for people, for the job's own log. */
   readonly say: (line: string) => void;
 }
@@ -55,29 +66,41 @@ export class Session {
   /** To be tried alone; and those that have been. */
   readonly #suspects = new Set<string>();
   readonly #triedAlone = new Set<string>();
+  /** The derivations of attributes: their failures are results. */
+  readonly #goals: ReadonlySet<string>;
   #running = 0;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  /** Null where no other runner builds for the same run. */
+  readonly #partners: Partners | null;
 
   constructor(options: BuildOptions) {
     this.#options = options;
+    this.#goals = new Set(options.goals.map(({ drv }) => drv));
     this.#slots = options.slots ?? Math.max(1, availableParallelism());
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     this.#logs = new BuildLogs(options.sink);
     this.#ledger = new Ledger(options);
     this.#queue = new Queue(this.#slots);
+    const { exchange, talk, memory } = options;
+    this.#partners =
+      exchange && talk
+        ? new Partners({ exchange, talk }, this.#signal, () => memory.claims.wake())
+        : null;
   }
 
   /** Finds what is there already, and the graph of what is not. */
   async prepare(): Promise<void> {
-    const { workspace, facts, signal, goals, say } = this.#options;
+    const { workspace, facts, signal, goals, say, memory, now } = this.#options;
     const ledger = this.#ledger;
+    for (const drv of memory.secondTries.due(now())) memory.failures.delete(drv);
     const own = await showDerivations(workspace, facts.version, ledger.open(), false, signal);
     const outputs = outputsOf(own.values());
     const there = await pathInfos(workspace, outputs, signal);
     ledger.begin(own, without(outputs, there), new Map());
     ledger.found(there);
     const reused = ledger.open().filter((drv) => !ledger.isMissing(drv));
+    await this.#partners?.push(outputsOf(reused.flatMap((drv) => ledger.node(drv) ?? [])));
     await ledger.succeed(reused, true);
     const missing = ledger.open();
     say(
@@ -86,12 +109,55 @@ export class Session {
     if (missing.length === 0) return;
     const graph = await showDerivations(workspace, facts.version, missing, true, signal);
     const invalid = await invalidPaths(workspace, outputsOf(graph.values()), signal);
-    ledger.begin(graph, invalid, need(missing, graph, (path) => !invalid.has(path)).below);
-    if (facts.remoteBuilders || facts.substituters) return;
-    for (const drv of ledger.needed()) {
-      const lacks = lacking(ledger.node(drv), facts);
-      if (lacks.length > 0) ledger.fail(drv, { kind: "no-runner", missing: lacks }, "");
+    const whole = need(missing, graph, (path) => !invalid.has(path));
+    // What a cache has is not built; Nix fetches it when it builds what stands on it.
+    const { below } = facts.substituters
+      ? within(whole, new Set([...missing, ...(await toBeBuilt(workspace, missing, signal))]))
+      : whole;
+    ledger.begin(graph, invalid, below);
+    if (!facts.remoteBuilders) await this.#lacked();
+  }
+
+  /** What this runner cannot build: another one has put it in the exchange, or is to, or nobody can. */
+  async #lacked(): Promise<void> {
+    const { facts, talk, say } = this.#options;
+    const ledger = this.#ledger;
+    const find = (): Map<string, string[]> =>
+      new Map(
+        [...ledger.need().below.keys()].flatMap((drv) => {
+          const lacks = lacking(ledger.node(drv), facts);
+          return lacks.length === 0 ? [] : [[drv, lacks] as const];
+        }),
+      );
+    let lacked = find();
+    if (lacked.size === 0) return;
+    if (this.#partners !== null && (await this.#fetch([...lacked.keys()])).length > 0)
+      lacked = find();
+    const given: string[] = [];
+    if (talk !== undefined) {
+      const goals = ledger.open().filter((drv) => !lacked.has(drv));
+      for (const frame of returned(goals, ledger.need(), lacked, (drv) => ledger.node(drv))) {
+        await this.#partners?.pushDerivations(frame.needed.map(({ drv }) => drv));
+        await talk.needs({ exchange: this.#partners !== null, ...frame });
+        given.push(...frame.goals.map(({ drv }) => drv));
+      }
+      ledger.giveBack(given);
+      if (given.length > 0)
+        say(`${given.length} derivations need what this runner cannot build: they are given back`);
     }
+    for (const [drv, missing] of lacked)
+      if (talk === undefined || ledger.isOpen(drv))
+        ledger.fail(drv, { kind: "no-runner", missing }, "");
+  }
+
+  /** Brings what the exchange has of these or of what they need. */
+  async #fetch(drvs: readonly string[]): Promise<string[]> {
+    const { workspace } = this.#options;
+    const ledger = this.#ledger;
+    if (this.#partners === null) return [];
+    const paths = await this.#partners.fetch(drvs, ledger.need(), (drv) => ledger.node(drv));
+    ledger.found(await pathInfos(workspace, paths, this.#signal));
+    return paths;
   }
 
   async run(): Promise<void> {
@@ -105,6 +171,7 @@ export class Session {
       this.#signal.throwIfAborted();
     } finally {
       this.#signal.removeEventListener("abort", onAbort);
+      this.#partners?.close();
       await this.#logs.closeAll();
     }
     const left = this.#ledger.open();
@@ -124,7 +191,7 @@ export class Session {
         this.#ledger.need(),
         this.#suspects,
         this.#running === 0,
-        (members) => claims.take(members),
+        (members) => !this.#partners?.hold(members) && claims.take(members),
       );
       if (work === null) {
         if (this.#running === 0 && this.#queue.isEmpty) return;
@@ -133,7 +200,7 @@ export class Session {
       }
       this.#running += 1;
       try {
-        await this.#build(work);
+        await this.#together(work);
       } catch (error) {
         // The others' processes end too, before anybody hears of it.
         this.#stop.abort(error);
@@ -144,11 +211,35 @@ export class Session {
     }
   }
 
+  /** Builds it, unless another runner does. Whoever waits for a claim of ours finds the outputs, or the failure. */
+  async #together(work: Work): Promise<void> {
+    const { memory, limits, talk } = this.#options;
+    if (this.#partners === null) return this.#build(work);
+    const taken = await this.#partners.take(work.members);
+    if (!taken.granted) {
+      for (const failure of taken.failures) this.#ledger.learn(failure);
+      await this.#ledger.settleBlocked();
+      return this.#plan([...work.drvs, ...work.after]);
+    }
+    const before = new Set(memory.failures.keys());
+    await this.#build(work);
+    const failures = work.members
+      .filter((drv) => !before.has(drv) && !this.#goals.has(drv))
+      .flatMap((drv) => memory.failures.get(drv) ?? [])
+      .map((failure) => ({ drv: failure.drv, verdict: ownVerdict(failure, limits) }));
+    if (failures.length > 0) await talk?.failed(failures);
+    await taken.release();
+  }
+
   async #build({ drvs: planned, after, jobs }: Work): Promise<void> {
     const { workspace, limits, now, say, clock } = this.#options;
     const ledger = this.#ledger;
     const signal = this.#signal;
-    const drvs = await this.#stillWanted(planned);
+    if ((await this.#fetch(planned)).length > 0) {
+      const came = [...planned, ...after].filter((drv) => ledger.isOpen(drv));
+      await ledger.succeed(new Set(came.filter((drv) => !ledger.isMissing(drv))), true);
+    }
+    const drvs = (await this.#stillWanted(planned)).filter((drv) => ledger.isMissing(drv));
     if (drvs.length === 0) return this.#plan(after);
     const end = await realise({
       workspace,
@@ -165,7 +256,10 @@ export class Session {
     if (signal.aborted) return;
     const touched = new Set([...drvs, ...end.watch.builds.keys()]);
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
-    ledger.found(await pathInfos(workspace, paths, signal));
+    const there = await pathInfos(workspace, paths, signal);
+    ledger.found(there);
+    // Before anybody is told that it is built.
+    await this.#partners?.push([...there.keys()]);
     for (const build of end.watch.builds.values())
       ledger.took(build.drv, ((build.endedAt ?? now()) - build.startedAt) / 1_000, build.printed);
     await this.#logs.close(end.watch.builds.keys());
@@ -183,8 +277,14 @@ export class Session {
   /** What a batch's end means for its goals and for those that waited for it. */
   async #conclude(drvs: readonly string[], after: readonly string[], end: BatchEnd): Promise<void> {
     const ledger = this.#ledger;
-    const fail = (drv: string, cause: Cause): void =>
-      ledger.fail(drv, cause, tailOf(end.watch.builds.get(drv)?.tail.toString() ?? "", cause));
+    const { memory, now } = this.#options;
+    const fail = (drv: string, told: Cause): void => {
+      const log = tailOf(end.watch.builds.get(drv)?.tail.toString() ?? "", told);
+      const cause = fetchCause(ledger.node(drv), told, log);
+      if (cause.kind === "infrastructure" && !memory.failures.has(drv))
+        memory.secondTries.note(drv, now());
+      ledger.fail(drv, cause, log);
+    };
     const { failed, again, unexplained } = outcome(
       end,
       drvs,
@@ -215,7 +315,7 @@ function without(paths: readonly string[], there: ReadonlyMap<string, unknown>):
 
 /** The last lines of a log; what Nix says where the log does not tell stands below them. */
 function tailOf(printed: string, cause: Cause): string {
-  const said = cause.kind === "failed" ? cause.said : undefined;
+  const said = "said" in cause ? cause.said : undefined;
   if (said === undefined) return printed;
   return `${printed}${printed === "" ? "" : "\n"}${said}`.slice(-TAIL.characters);
 }

@@ -11,6 +11,8 @@ export interface GraphNode {
   readonly system: string;
   /** `requiredSystemFeatures`, sorted. */
   readonly features: readonly string[];
+  /** What comes out is known by its hash, and so it may use the network. */
+  readonly fixedOutput: boolean;
   /** Output name → path; null where it is not known before the build. */
   readonly outputs: ReadonlyMap<string, string | null>;
   /** Derivation → the outputs of it that are used. */
@@ -29,7 +31,10 @@ const Shown = z.object({
   name: z.string().optional(),
   system: z.string().optional(),
   platform: z.string().optional(),
-  outputs: z.record(z.string(), z.object({ path: z.string().nullish() })),
+  outputs: z.record(
+    z.string(),
+    z.object({ path: z.string().nullish(), hash: z.string().nullish() }),
+  ),
   inputDrvs: Uses.optional(),
   inputs: z.object({ drvs: Uses }).optional(),
   env: z.record(z.string(), z.string()).default({}),
@@ -88,6 +93,7 @@ function node(drv: string, shown: z.output<typeof Shown>): GraphNode {
     name,
     system: shown.system ?? shown.platform ?? "",
     features: features(shown),
+    fixedOutput: Object.values(shown.outputs).some(({ hash }) => hash != null),
     outputs: new Map(
       Object.entries(shown.outputs).map(([output, { path }]) => [
         output,

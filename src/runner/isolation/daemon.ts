@@ -2,6 +2,8 @@ import { stat } from "node:fs/promises";
 import type { RunningProcess } from "../process/index.ts";
 import { start } from "../process/index.ts";
 import { lineSplitter } from "../nix/log/lines.ts";
+import type { Builds } from "./builds/index.ts";
+import { JOIN } from "./launcher/job-process.ts";
 import type { Layout } from "./layout.ts";
 import { INSIDE } from "./layout.ts";
 import { nixEnvironment } from "./nix-folder.ts";
@@ -17,19 +19,29 @@ const LOOPBACK = 'ip link set lo up && exec "$@"';
 /**
  * Starts nix-daemon in a network namespace that has a loopback and nothing else. Fixed-output
  * builds share it: the only way out for them is the forwarder to the egress proxy.
+ * @param builds what its builders are held to.
  * @param complain gets its lines, but for those about each connection.
  */
 export function startDaemon(
   paths: Layout,
   self: Self,
   nixFolder: string | null,
+  builds: Pick<Builds, "joinFiles" | "resourceLimits">,
   complain: (line: string) => void,
 ): RunningProcess {
   const daemon = start(
     [
+      "sh",
+      "-c",
+      JOIN,
+      "sh",
+      ...builds.joinFiles,
+      "--",
       "setpriv",
       "--pdeathsig",
       "KILL",
+      "prlimit",
+      ...builds.resourceLimits,
       "unshare",
       "--net",
       "sh",

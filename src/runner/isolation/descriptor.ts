@@ -34,6 +34,10 @@ export const Descriptor = z.strictObject({
   agentUid: z.int(),
   agentDirectory: z.string(),
   limits: z.string(),
+  /** What builds are held to, for people. */
+  builds: z.string(),
+  /** The folder of `readEndings`; null where builds are not ours to end. */
+  endings: z.string().nullable(),
   egress: z.array(z.string()),
 });
 export type Descriptor = z.output<typeof Descriptor>;

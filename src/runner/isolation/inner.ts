@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmod, chown, mkdir, open, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
@@ -5,11 +6,12 @@ import { createInterface } from "node:readline";
 import type { RunningProcess } from "../process/index.ts";
 import { describeEnd, start } from "../process/index.ts";
 import { accounts } from "./accounts.ts";
+import { type Builds, openBuilds } from "./builds/index.ts";
 import type { IsolationConfiguration } from "./configuration.ts";
 import { listening, DAEMON_SOCKET, startDaemon } from "./daemon.ts";
 import type { Descriptor, Report } from "./descriptor.ts";
 import { DESCRIPTOR_VARIABLE, Start } from "./descriptor.ts";
-import type { Launcher } from "./launcher/launcher.ts";
+import { type Cgroups, openCgroups } from "./launcher/cgroup.ts";
 import { startLauncher } from "./launcher/launcher.ts";
 import type { Layout } from "./layout.ts";
 import { layout } from "./layout.ts";
@@ -37,7 +39,7 @@ export async function innerCommand(): Promise<never> {
   try {
     const first = await lines.next();
     const request = Start.parse(JSON.parse(String(first.value)));
-    const { agent, launcher } = await bringUp(request, report);
+    const { agent, close } = await bringUp(request, report);
     // Anything more from the supervisor, its end included, means stop.
     const told = lines.next().then(() => "stop" as const);
     const signalled = new Promise<"stop">((resolve) => {
@@ -46,7 +48,7 @@ export async function innerCommand(): Promise<never> {
     const agentEnd = agent?.ended.then(() => "agent" as const) ?? new Promise<never>(() => {});
     if ((await Promise.race([told, signalled, agentEnd])) === "stop") agent?.terminate();
     const end = await agent?.ended;
-    await launcher.close();
+    await close();
     await report({ kind: "agent-exited", exitCode: end?.exitCode ?? (end ? 1 : 0) });
     process.exit(0);
   } catch (error) {
@@ -61,14 +63,16 @@ export async function innerCommand(): Promise<never> {
 async function bringUp(
   request: Start,
   report: (line: Report) => Promise<void>,
-): Promise<{ agent: RunningProcess | null; launcher: Launcher }> {
+): Promise<{ agent: RunningProcess | null; close: () => Promise<void> }> {
   const { config } = request;
   const paths = layout(config.stateDirectory);
   const plan = accounts(config);
   const log = (line: string): void =>
     void process.stderr.write(`${JSON.stringify({ isolation: line })}\n`);
+  let closing = false;
   const fatal = (what: string, running: RunningProcess): void => {
     void running.ended.then(async (end) => {
+      if (closing) return;
       await report({ kind: "failed", reason: `${what} ${describeEnd(end)}` });
       process.exit(1);
     });
@@ -85,12 +89,21 @@ async function bringUp(
   const egress = startEgress(paths, plan.egress, self, config);
   await listening(paths.egressSocket, egress.ended);
   fatal("the egress proxy", egress);
+  const cgroups: Cgroups =
+    config.cgroups === "off"
+      ? { kind: "none", reason: "switched off by the configuration" }
+      : await openCgroups(
+          `snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`,
+        );
+  let builds: Builds | null = null;
   if (config.store === "private") {
     await rm(DAEMON_SOCKET, { force: true });
+    builds = await openBuilds({ paths, plan, limits: config.builds, cgroups, log });
     const daemon = startDaemon(
       paths,
       self,
       config.nixFolder,
+      builds,
       (line) => void process.stderr.write(`${line}\n`),
     );
     await listening(DAEMON_SOCKET, daemon.ended);
@@ -102,7 +115,7 @@ async function bringUp(
     self: request.self,
     readOnlyPaths: config.readOnlyPaths,
     nixFolder: config.nixFolder,
-    cgroups: config.cgroups,
+    cgroups,
     onLog: log,
   });
   const descriptor: Descriptor = {
@@ -114,11 +127,19 @@ async function bringUp(
     agentUid: plan.agent,
     agentDirectory: paths.agent,
     limits: launcher.limits,
+    builds: builds?.describe ?? "whatever the host's daemon sets",
+    endings: builds && paths.endings,
     egress: config.egress,
   };
   const agent = request.agent ? startAgent(request.agent, descriptor, plan.agent, self) : null;
   await report({ kind: "ready", descriptor });
-  return { agent, launcher };
+  const close = async (): Promise<void> => {
+    closing = true;
+    await launcher.close();
+    await builds?.close();
+    if (cgroups.kind !== "none") await cgroups.close();
+  };
+  return { agent, close };
 }
 
 async function makeDirectories(paths: Layout, agent: number, egress: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Environment } from "../process/index.ts";
+import { type BuildEnding, readEndings } from "./builds/index.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { INSIDE } from "./layout.ts";
 import { nixEnvironment } from "./nix-folder.ts";
@@ -43,7 +44,10 @@ export function attachIsolation(
     NIX_CONF_DIR: INSIDE.nixConfiguration,
     NIX_SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
   };
-  const client = launcherClient(descriptor.launcherSocket, environment);
+  const { endings } = descriptor;
+  const client = launcherClient(descriptor.launcherSocket, environment, async () =>
+    endings === null ? new Map<string, BuildEnding>() : await readEndings(endings),
+  );
   const isolation: Isolation = {
     kind: "isolated",
     environment,
@@ -51,7 +55,7 @@ export function attachIsolation(
     openJob: (label) => client.openJob(label),
     run: (request) => inOwnJob(isolation, request),
     describe: () =>
-      `isolated (bubblewrap, ${descriptor.store} store, nix-daemon with the sandbox on, limits by ${descriptor.limits}, egress ${descriptor.egress.join(" ") || "none"})`,
+      `isolated (bubblewrap, ${descriptor.store} store, nix-daemon with the sandbox on, limits by ${descriptor.limits}, builds: ${descriptor.builds}, egress ${descriptor.egress.join(" ") || "none"})`,
     preflight: () => preflight(isolation),
     close,
   };

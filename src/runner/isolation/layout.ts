@@ -13,6 +13,8 @@ export interface Layout {
   readonly jobs: string;
   /** Where builders work; what a killed daemon left there goes at the next start. */
   readonly builds: string;
+  /** Why builds were ended by the runner: root writes, the agent reads. */
+  readonly endings: string;
   readonly launcherDirectory: string;
   readonly launcherSocket: string;
   readonly egressDirectory: string;
@@ -36,6 +38,7 @@ export function layout(root: string): Layout {
     jobNixConfiguration: join(root, "run/nix-job"),
     jobs: join(root, "jobs"),
     builds: join(root, "builds"),
+    endings: join(root, "run/endings"),
     launcherDirectory,
     launcherSocket: join(launcherDirectory, "socket"),
     egressDirectory,

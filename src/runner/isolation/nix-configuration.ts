@@ -3,6 +3,8 @@ import { join } from "node:path";
 export interface NixConfiguration {
   /** A static shell for the build sandbox's /bin/sh, when Nix does not bring one. */
   readonly sandboxShell: string | null;
+  /** What one build may print. */
+  readonly logBytes?: number;
   /** The operator's own lines. They may not touch what isolation rests on. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -35,6 +37,9 @@ export function nixConfiguration(directory: string, config: NixConfiguration): s
     "allow-import-from-derivation": "false",
     "max-jobs": "auto",
     "min-free": "0",
+    // Logs go to the control plane as they are printed; Nix's own copies would grow without end.
+    "keep-build-log": "false",
+    ...(config.logBytes === undefined ? {} : { "max-build-log-size": String(config.logBytes) }),
     ...(config.sandboxShell ? { "sandbox-paths": `/bin/sh=${config.sandboxShell}` } : {}),
     ...config.settings,
     sandbox: "true",

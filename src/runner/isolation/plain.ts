@@ -34,6 +34,7 @@ export async function openPlainJob(label: string): Promise<IsolatedJob> {
         live.delete(ending);
       }
     },
+    endings: async () => new Map(),
     async dispose() {
       stop.abort();
       await Promise.allSettled(live);

@@ -1,4 +1,5 @@
 import type { Environment, ProcessResult } from "../process/index.ts";
+import type { BuildEnding } from "./builds/index.ts";
 import type { Bind, Enforcement, Limits } from "./launcher/request.ts";
 
 /** One program to be run in a job's sandbox. */
@@ -47,6 +48,8 @@ export interface IsolatedJob {
   /** Where the `files` of a run are, as its program sees it. */
   readonly secrets: string;
   run(request: SandboxRun): Promise<SandboxResult>;
+  /** Builds that the runner itself has ended lately, and why, by the derivation's base name. */
+  endings(): Promise<ReadonlyMap<string, BuildEnding>>;
   /** Ends what still runs and removes the directory; resolves when nothing is left. */
   dispose(): Promise<void>;
 }

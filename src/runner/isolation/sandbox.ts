@@ -15,10 +15,14 @@ export interface LauncherClient {
   openJob(label: string): Promise<IsolatedJob>;
 }
 
-/** @param environment what every program gets unless its own `env` says otherwise. */
+/**
+ * @param environment what every program gets unless its own `env` says otherwise.
+ * @param endings as `IsolatedJob` gives them.
+ */
 export function launcherClient(
   socketPath: string,
   environment: Readonly<Record<string, string>>,
+  endings: IsolatedJob["endings"],
 ): LauncherClient {
   return {
     async openJob(label) {
@@ -31,6 +35,7 @@ export function launcherClient(
         outside: opened.directory,
         secrets: INSIDE.secrets,
         run: (request) => runInJob(socketPath, opened.job, environment, request),
+        endings,
         async dispose() {
           socket.end();
           await gone;

@@ -59,7 +59,8 @@ export async function writeConfiguration(
   plan: Accounts,
   config: IsolationConfiguration,
 ): Promise<void> {
-  const settings = { sandboxShell: config.sandboxShell, settings: config.nix };
+  const { sandboxShell, builds } = config;
+  const settings = { sandboxShell, logBytes: builds.logBytes, settings: config.nix };
   for (const [directory, seenAs] of [
     [paths.nixConfiguration, paths.nixConfiguration],
     [paths.jobNixConfiguration, INSIDE.nixConfiguration],

@@ -35,11 +35,13 @@ export class OutgoingLog implements LogWriter {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#closing !== null) throw new Error(`log ${this.#name} is closed`);
-    this.#queue(this.#cap.push(this.#redactor.push(bytes)));
+    const kept = this.#cap.push(this.#redactor.push(bytes));
+    this.#queue(kept);
     if (this.#pendingBytes >= LOG_CHUNK_BYTES) await this.#flush();
     else this.#parts.later(this.#onTime);
     this.#throwIfFailed();
-    await this.#parts.room();
+    // What lies above the cap takes no room, and whoever writes it must not pile it up in front of us.
+    if (kept.length > 0) await this.#parts.room();
   }
 
   async close(): Promise<void> {

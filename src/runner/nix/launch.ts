@@ -44,6 +44,15 @@ export interface LaunchResult {
   readonly truncated: boolean;
 }
 
+/** Why the runner itself ended a build: it took more than a build may. */
+export interface Ending {
+  readonly id: string;
+  readonly kind: "out-of-memory" | "out-of-disk";
+  readonly limitBytes: number;
+  /** The same for people. */
+  readonly said: string;
+}
+
 /** Starts a program of a job, isolated, and waits for its end. Never rejects for what the program does. */
 export type Launch = (request: LaunchRequest) => Promise<LaunchResult>;
 
@@ -54,6 +63,8 @@ export interface Workspace {
   readonly directory: string;
   /** Where `LaunchRequest.files` appear, as its programs see it. */
   readonly secrets: string;
+  /** Builds that the runner itself has ended lately, by the derivation's base name; `id` is another for each ending. */
+  endings(): Promise<ReadonlyMap<string, Ending>>;
 }
 
 /** True when it ran to its end and exited with 0. */

@@ -8,6 +8,7 @@ export function workspaceOf(job: IsolatedJob): Workspace {
   return {
     directory: job.inside,
     secrets: job.secrets,
+    endings: () => job.endings(),
     async launch({ memoryBytes, ...request }) {
       const result = await job.run({
         ...request,

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Limits } from "./request.ts";
 
 /** The cgroup of one run. */
@@ -7,6 +7,8 @@ export interface RunCgroup {
   /** Files that a process writes `0` to in order to join, before it becomes the job. */
   readonly joinFiles: readonly string[];
   outOfMemory(): Promise<boolean>;
+  /** How many of its processes the kernel has killed for want of memory. */
+  outOfMemoryKills(): Promise<number>;
   /** Most memory (bytes) that it held at once, page cache included; null where the kernel does not keep it (v2 before Linux 5.19). */
   peakBytes(): Promise<number | null>;
   remove(): Promise<void>;
@@ -16,6 +18,7 @@ export interface RunCgroup {
 export type Cgroups =
   | {
       readonly kind: "v1" | "v2";
+      /** `name` may have a parent that was made before: `a/b`. What is in `a/b` counts in `a`. */
       create(name: string, limits: Limits): Promise<RunCgroup>;
       close(): Promise<void>;
     }
@@ -71,9 +74,11 @@ async function openLegacy(name: string, hierarchies: Hierarchies): Promise<Cgrou
         ).catch(() => {});
       }
       if (limits.processes) await writeFile(join(at.pids, "pids.max"), String(limits.processes));
+      // What a process holds comes with it, where the kernel still does that; else it counts where it was taken.
+      await writeFile(join(at.memory, "memory.move_charge_at_immigrate"), "3").catch(() => {});
       return {
         joinFiles: [join(at.memory, "cgroup.procs"), join(at.pids, "cgroup.procs")],
-        outOfMemory: () => counted(join(at.memory, "memory.oom_control"), "oom_kill"),
+        ...killsIn(join(at.memory, "memory.oom_control")),
         peakBytes: () => bytes(join(at.memory, "memory.max_usage_in_bytes")),
         remove: async () =>
           void (await Promise.all([removeGroup(at.memory), removeGroup(at.pids)])),
@@ -141,6 +146,8 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
     kind: "v2",
     async create(run, limits) {
       const at = join(base, run);
+      if (dirname(at) !== base)
+        await writeFile(join(dirname(at), "cgroup.subtree_control"), "+memory +pids");
       await mkdir(at, { recursive: true });
       if (limits.memoryBytes) {
         await writeFile(join(at, "memory.max"), String(limits.memoryBytes));
@@ -149,7 +156,7 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
       if (limits.processes) await writeFile(join(at, "pids.max"), String(limits.processes));
       return {
         joinFiles: [join(at, "cgroup.procs")],
-        outOfMemory: () => counted(join(at, "memory.events"), "oom_kill"),
+        ...killsIn(join(at, "memory.events")),
         peakBytes: () => bytes(join(at, "memory.peak")),
         remove: () => removeGroup(at),
       };
@@ -158,9 +165,10 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
   };
 }
 
-async function counted(file: string, key: string): Promise<boolean> {
-  const found = new RegExp(`^${key} (\\d+)$`, "m").exec(await readFile(file, "utf8"));
-  return Number(found?.[1] ?? 0) > 0;
+function killsIn(file: string): Pick<RunCgroup, "outOfMemory" | "outOfMemoryKills"> {
+  const outOfMemoryKills = async (): Promise<number> =>
+    Number(/^oom_kill (\d+)$/m.exec(await readFile(file, "utf8"))?.[1] ?? 0);
+  return { outOfMemoryKills, outOfMemory: async () => (await outOfMemoryKills()) > 0 };
 }
 
 async function bytes(file: string): Promise<number | null> {
@@ -188,6 +196,6 @@ async function removeGroup(path: string): Promise<void> {
 /** Groups that a killed supervisor left are swept at the next start: they are empty by then. */
 async function removeTree(path: string): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) if (entry.isDirectory()) await removeGroup(join(path, entry.name));
+  for (const entry of entries) if (entry.isDirectory()) await removeTree(join(path, entry.name));
   await removeGroup(path);
 }

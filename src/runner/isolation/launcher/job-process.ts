@@ -14,7 +14,8 @@ export const STATUS_FD = 4;
 export const FIRST_FILE_FD = 5;
 
 /** Joins the cgroups, then becomes what follows `--`. The text is fixed; data comes as arguments only. */
-const JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"';
+export const JOIN =
+  'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"';
 
 export interface JobProcessOptions {
   readonly job: Job;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
@@ -6,7 +5,6 @@ import type { Accounts } from "../accounts.ts";
 import type { Layout } from "../layout.ts";
 import type { Self } from "../self.ts";
 import type { Cgroups } from "./cgroup.ts";
-import { openCgroups } from "./cgroup.ts";
 import { FRAME, writeJsonFrame } from "./frames.ts";
 import { jobs as openJobs } from "./jobs.ts";
 import type { JobOpened, JobRequest, Refusal } from "./request.ts";
@@ -21,7 +19,7 @@ export interface LauncherOptions {
   readonly self: Self;
   readonly readOnlyPaths: readonly string[];
   readonly nixFolder: string | null;
-  readonly cgroups: "auto" | "off";
+  readonly cgroups: Cgroups;
   readonly onLog: (line: string) => void;
 }
 
@@ -40,11 +38,7 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
   const { paths, plan } = options;
   const jobs = openJobs(paths.jobs, plan.jobUsers);
   await jobs.sweep();
-  const group = `snowcat-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`;
-  const cgroups: Cgroups =
-    options.cgroups === "off"
-      ? { kind: "none", reason: "switched off by the configuration" }
-      : await openCgroups(group);
+  const { cgroups } = options;
   let runs = 0;
   const context: RunContext = {
     paths,
@@ -76,7 +70,6 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
     async close() {
       server.close();
       await jobs.closeAll();
-      if (cgroups.kind !== "none") await cgroups.close();
     },
   };
 }

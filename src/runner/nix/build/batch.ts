@@ -1,4 +1,5 @@
-import type { LaunchResult, Workspace } from "../launch.ts";
+import { posix } from "node:path";
+import type { Ending, LaunchResult, Workspace } from "../launch.ts";
 import { eventReader } from "../log/reader.ts";
 import type { Building, WatchOptions } from "./watch.ts";
 import { Watch } from "./watch.ts";
@@ -23,6 +24,8 @@ export interface BatchEnd {
   readonly limits: BuildLimits;
   /** The build that our own clock ended, and with it the process; the rest of the batch was not tried. */
   readonly ended: Ended | null;
+  /** Builds of the batch that the runner itself has ended, by derivation. */
+  readonly limited: ReadonlyMap<string, Ending>;
   /** The kernel's out-of-memory killer was at work on this machine meanwhile. */
   readonly memoryRanOut: boolean;
 }
@@ -50,6 +53,7 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
   const lines = eventReader((event) => watch.see(event));
   const overdue = new AbortController();
   const killedBefore = await oomKills();
+  const endedBefore = await workspace.endings();
   let ended: BatchEnd["ended"] = null;
   const looking = setInterval(() => {
     if (ended !== null) return;
@@ -96,9 +100,25 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
       result,
       limits,
       ended,
+      limited: await limited(workspace, watch, endedBefore),
       memoryRanOut: killedBefore !== null && killed !== null && killed > killedBefore,
     };
   } finally {
     clearInterval(looking);
   }
+}
+
+async function limited(
+  workspace: Workspace,
+  watch: Watch,
+  before: ReadonlyMap<string, Ending>,
+): Promise<ReadonlyMap<string, Ending>> {
+  const now = await workspace.endings();
+  const found = new Map<string, Ending>();
+  for (const drv of now.size > 0 ? watch.builds.keys() : []) {
+    const name = posix.basename(drv);
+    const ending = now.get(name);
+    if (ending !== undefined && ending.id !== before.get(name)?.id) found.set(drv, ending);
+  }
+  return found;
 }

@@ -36,6 +36,10 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
     ([, drv = ""]) => ({ drv, cause: { kind: "timed-out" } }),
   ],
   [
+    new RegExp(`build(?:ing|er)(?: of| for)? ${DRV} (killed after writing more than [^\\n]*)`, "u"),
+    ([, drv = "", said]) => ({ drv, cause: { kind: "failed", exitCode: null, said } }),
+  ],
+  [
     new RegExp(`builder for ${DRV} failed with exit code ([0-9]+)`, "u"),
     ([, drv = "", code]) => ({ drv, cause: { kind: "failed", exitCode: Number(code) } }),
   ],

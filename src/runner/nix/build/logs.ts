@@ -6,7 +6,10 @@ export function streamOf(drv: string): string {
   return posix.basename(drv);
 }
 
-/** Writes the lines of many builds to their streams, a chunk of lines at a time and in order. */
+/**
+ * Writes the lines of many builds to their streams, a chunk of lines at a time and in order. Nix cannot be made to wait,
+ * so each chunk is handed over at once: behind the sink a stream is bounded by its cap, here nothing would bound it.
+ */
 export class BuildLogs {
   readonly #sink: Pick<Sink, "log">;
   readonly #waiting = new Map<string, string[]>();
@@ -50,11 +53,19 @@ export class BuildLogs {
     for (const [drv, lines] of this.#waiting) {
       const bytes = new TextEncoder().encode(`${lines.join("\n")}\n`);
       const before = this.#written.get(drv) ?? Promise.resolve();
-      const after = before.then(() => this.#sink.log(streamOf(drv)).write(bytes));
+      const after = both(before, this.#hand(drv, bytes));
       // Whoever closes the stream gets the failure; until then it must not count as unhandled.
       after.catch(() => {});
       this.#written.set(drv, after);
     }
     this.#waiting.clear();
   }
+
+  async #hand(drv: string, bytes: Uint8Array): Promise<void> {
+    await this.#sink.log(streamOf(drv)).write(bytes);
+  }
+}
+
+async function both(...writes: Promise<void>[]): Promise<void> {
+  await Promise.all(writes);
 }

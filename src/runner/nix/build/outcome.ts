@@ -35,6 +35,11 @@ export function outcome(
     const own = watch.builds.has(drv) || cause.kind === "no-runner";
     if (own && missing(drv)) failed.set(drv, witnessed(cause, end));
   }
+  // The runner knows what it has ended, whatever the builder or Nix made of it.
+  for (const [drv, { kind, limitBytes, said }] of end.limited) {
+    if (missing(drv))
+      failed.set(drv, kind === "out-of-memory" ? { kind, limitBytes, said } : { kind, said });
+  }
   if (ended !== null && missing(ended.build.drv)) failed.set(ended.build.drv, { kind: ended.kind });
   const toTheEnd = watch.machinery === null && result.exitCode !== null && ended === null;
   for (const { drv, endedAt } of watch.builds.values()) {

@@ -29,6 +29,8 @@ export const Hello = z.strictObject({
   features: z.array(z.string().max(128)).max(64),
   /** The exchange it passes closures through; absent where it has none. */
   exchange: ExchangeId.optional(),
+  /** What evaluates here, as it names itself with its version; trees are judged anew where that changes. */
+  evaluator: z.string().max(256).optional(),
   /** How many attempts it takes at once. */
   slots: z.int().positive().max(256),
   /** Attempts that it holds, to be adopted again. */

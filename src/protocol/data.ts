@@ -69,6 +69,8 @@ export const ToRun = z.discriminatedUnion("kind", [
     /** Declared or requested attributes that are not there. */
     missing: z.array(z.string().max(4_096)).max(1_000),
     findings: z.array(Finding).max(MAX_FINDINGS).optional(),
+    /** It depended on more than the tree, the selection and the evaluator: nothing of it stands for the same tree again. */
+    impure: z.boolean().optional(),
   }),
   /** Asks for the right to build these, all or none; answered with `claimed`. */
   z.strictObject({

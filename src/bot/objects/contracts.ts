@@ -171,6 +171,8 @@ export type RunnerClass = {
   pool: Pool;
   systems: string[];
   features: string[];
+  /** What evaluates on its runners, as they named it last. */
+  evaluators: string[];
   online: number;
   repositories: number[] | null;
 };

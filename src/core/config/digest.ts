@@ -22,6 +22,14 @@ export function digestSelection(
   );
 }
 
+/**
+ * Whether the tree alone, with the evaluator, decides what comes out: not where a flake reads its revision, and not
+ * where a file is evaluated, which is impure.
+ */
+export function knownByTree({ selections, revision }: Resolved): boolean {
+  return !revision && selections.every(({ kind }) => kind === "flake");
+}
+
 /** JSON with sorted keys: the same value is the same text. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>

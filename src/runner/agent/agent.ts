@@ -25,6 +25,8 @@ export type AgentOptions = {
   slots: number;
   systems: string[];
   features: string[];
+  /** What evaluates here, see `probeEvaluator`. */
+  evaluator?: string | null;
   /** The exchange that it passes closures through. */
   exchange?: ExchangeId;
   minimumFreeBytes: number;
@@ -70,7 +72,7 @@ export class Agent {
 
   /** Takes up what an earlier life left, then connects. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { version, systems, features, exchange, slots } = options;
+    const { version, systems, features, exchange, evaluator, slots } = options;
     let agent: Agent | null = null;
     const about = (work: (running: Agent) => void) => () => {
       if (agent !== null) work(agent);
@@ -83,6 +85,7 @@ export class Agent {
         features,
         slots,
         ...(exchange === undefined ? {} : { exchange }),
+        ...(evaluator == null ? {} : { evaluator }),
       }),
       running: () => (agent === null ? [] : agent.#running()),
       events: {

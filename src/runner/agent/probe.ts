@@ -1,4 +1,5 @@
 import { constants } from "node:fs";
+import type { Isolation } from "../isolation/index.ts";
 import { access } from "node:fs/promises";
 
 /** Systems of this machine, as Nix calls them. */
@@ -19,4 +20,20 @@ export async function probeFeatures(): Promise<string[]> {
     () => false,
   );
   return ["benchmark", "big-parallel", ...(kvm ? ["kvm"] : []), "nixos-test"];
+}
+
+/** What evaluates in this runner's jobs, with its version; null where it does not say. */
+export async function probeEvaluator(isolation: Isolation): Promise<string | null> {
+  const names = await Promise.all(
+    (["nix", "nix-eval-jobs"] as const).map(async (program) => {
+      const { exitCode, stdout } = await isolation.run({
+        argv: [program, "--version"],
+        timeoutMs: 60_000,
+      });
+      const [line = ""] = new TextDecoder().decode(stdout).split("\n");
+      return exitCode === 0 ? line.trim() : "";
+    }),
+  );
+  const found = names.filter((name) => name !== "").join(", ");
+  return found === "" ? null : found.slice(0, 256);
 }

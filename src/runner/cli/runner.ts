@@ -8,10 +8,14 @@ import {
   type RunnerConfiguration,
 } from "../agent/configuration.ts";
 import { readCredentials, secretsOf } from "../agent/credentials.ts";
-import { probeFeatures, probeSystems } from "../agent/probe.ts";
+import { probeEvaluator, probeFeatures, probeSystems } from "../agent/probe.ts";
 import { loadIdentity } from "../enrolment/identity.ts";
+import type { Isolation } from "../isolation/index.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
 import { jobRunner } from "../jobs/index.ts";
+import { daemonSettings } from "../nix/exchange/configuration.ts";
+import { openExchange } from "../nix/exchange/exchange.ts";
+import type { Environment } from "../process/index.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { askToStop, clearRequests, watchRequests } from "./stop-requests.ts";
 import { VERSION } from "./version.ts";
@@ -43,11 +47,15 @@ export async function runnerCommand(args: readonly string[]): Promise<number> {
 
 async function superviseAgent(configuration: RunnerConfiguration, file: string): Promise<number> {
   if (configuration.isolation === "none") throw new Error("nothing to supervise without isolation");
-  const { stateDirectory, isolation } = configuration;
+  const { stateDirectory, isolation, exchange } = configuration;
   const directory = agentDirectory(configuration);
   await clearRequests(directory);
   const supervised = await supervise(
-    { ...isolation, stateDirectory },
+    {
+      ...isolation,
+      stateDirectory,
+      daemonNix: exchange === null ? {} : daemonSettings(exchange, isolation.nix),
+    },
     { argv: ["runner", "--config", file], sourceEntry: "src/runner/main.ts" },
   );
   onTermination(
@@ -84,6 +92,10 @@ async function agentHere(
     }
   }
   const credentials = await readCredentials(configuration.credentials);
+  const exchange =
+    configuration.exchange === null
+      ? null
+      : await openExchange(configuration.exchange, storeEnvironment(isolation), directory);
   const agent = await Agent.start({
     url: configuration.url,
     directory,
@@ -92,11 +104,13 @@ async function agentHere(
     slots: configuration.slots,
     systems: configuration.systems ?? probeSystems(),
     features: configuration.features ?? (await probeFeatures()),
+    evaluator: await probeEvaluator(isolation),
+    ...(exchange === null ? {} : { exchange: exchange.id }),
     minimumFreeBytes: configuration.minimumFreeBytes,
     secrets: [...(await operatorSecrets(configuration.redactFiles)), ...secretsOf(credentials)],
     credentials,
     isolation,
-    runJob: jobRunner(),
+    runJob: jobRunner(exchange),
     clock: systemClock,
     say,
   });
@@ -104,6 +118,17 @@ async function agentHere(
   await agent.stop();
   await isolation.close();
   return EXIT.ok;
+}
+
+/** How the agent's own programs reach the store that jobs build in. */
+function storeEnvironment({ kind, environment }: Isolation): Environment {
+  const { PATH, NIX_REMOTE, NIX_CONF_DIR } = environment;
+  // Isolated, jobs have a nix.conf of their own that lies in their sandbox.
+  return {
+    ...(PATH === undefined ? {} : { PATH }),
+    ...(NIX_REMOTE === undefined ? {} : { NIX_REMOTE }),
+    ...(kind === "isolated" || NIX_CONF_DIR === undefined ? {} : { NIX_CONF_DIR }),
+  };
 }
 
 /** Resolves when the agent was asked to end and has told everything, or was asked three times. */

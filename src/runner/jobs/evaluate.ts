@@ -75,9 +75,21 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
     peakBytes,
     warnings: warnings.slice(0, 50),
     missing: missing.slice(0, 1_000),
+    ...(isImpure(work, warnings) ? { impure: true } : {}),
     findings: findings.slice(0, MAX_FINDINGS),
   });
   return worst;
+}
+
+/** What Nix says of an input that the lock file does not name: what it is, is decided by somebody else, today. */
+const UNLOCKED = /not writing modified lock file/u;
+
+/** Whether the same tree may evaluate to something else tomorrow. A file is evaluated impurely. */
+function isImpure({ selections }: Work, warnings: readonly string[]): boolean {
+  return (
+    selections.some(({ kind }) => kind === "file") ||
+    warnings.some((warning) => UNLOCKED.test(warning))
+  );
 }
 
 function describe(selection: Work["selections"][number]): string {

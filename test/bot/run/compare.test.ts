@@ -3,6 +3,15 @@ import { attribute, BASE, broken, drv, evaluated, evaluating, HEAD, MERGE } from
 
 const line = (name: string, derivation: string | null, selection = "flake:.") =>
   `${JSON.stringify([selection, `packages.x86_64-linux.${name}`, derivation])}\n`;
+const whole = {
+  kind: "evaluated" as const,
+  evaluator: "nix",
+  degraded: null,
+  seconds: 1,
+  peakBytes: null,
+  warnings: [],
+  missing: [],
+};
 const push = {
   reason: { kind: "push", head: HEAD, ref: "refs/heads/main", before: null },
 } as const;
@@ -11,7 +20,7 @@ describe("what differs from the base", () => {
   it("is kept of a branch: names and derivations, not verdicts", () =>
     evaluating(push, async ({ neighbours, pass, frame, finish }) => {
       await frame(1, { kind: "attributes", attributes: [attribute("a"), broken("b")] });
-      await frame(1, { ...evaluated, missing: ["gone"] });
+      await frame(1, { ...whole, missing: ["gone"] });
       await finish(1);
       await pass();
       expect(neighbours.evaluations).toEqual([

@@ -47,6 +47,7 @@ export class Neighbours {
       pool: "trusted",
       systems: ["x86_64-linux"],
       features: [],
+      evaluators: ["nix (Nix) 2.8.0"],
       online: 1,
       repositories: null,
     },

@@ -131,7 +131,7 @@ function golden(check: CheckBody): string {
 }
 
 describe("golden files", () => {
-  it.each([
+  it.each<[string, () => CheckBody]>([
     ["overall-failure", () => overallCheck(summary, listed, [cause])],
     [
       "evaluation-error",
@@ -177,13 +177,10 @@ describe("golden files", () => {
         ),
     ],
     ["cause", () => causeCheck(cause, url)],
-    ...ROOTED.map(
-      (verdict) =>
-        [
-          `cause-${verdict.kind}`,
-          () => causeCheck({ ...cause, verdict, dependents: [cause.label], total: 1 }, url),
-        ] as const,
-    ),
+    ...ROOTED.map((verdict): [string, () => CheckBody] => [
+      `cause-${verdict.kind}`,
+      () => causeCheck({ ...cause, verdict, dependents: [cause.label], total: 1 }, url),
+    ]),
     [
       "cause-below",
       () =>

@@ -1,10 +1,11 @@
 import type { FleetRunner } from "../../../core/fleet/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { RunnerClass } from "../contracts.ts";
+import type { Enrolled } from "./runners.ts";
 
 /** The classes of a pool that may serve the repository, each with what its runners have together. */
 export function classesOf(
-  runners: readonly FleetRunner[],
+  runners: readonly (FleetRunner & Pick<Enrolled, "evaluator">)[],
   pool: Pool,
   repository: number,
 ): RunnerClass[] {
@@ -17,6 +18,7 @@ export function classesOf(
     pool,
     systems: union(members.map((each) => each.systems ?? [])),
     features: union(members.map((each) => each.features)),
+    evaluators: union(members.map(({ evaluator }) => (evaluator == null ? [] : [evaluator]))),
     online: members.filter((each) => each.online).length,
     repositories: members.some((each) => each.repositories === null)
       ? null

@@ -12,6 +12,8 @@ export type Enrolled = {
   pool: Pool;
   class: string;
   repositories: number[] | null;
+  /** What evaluates there, as of its last hello. */
+  evaluator?: string | null;
 };
 
 type Row = {
@@ -24,6 +26,7 @@ type Row = {
   systems: string | null;
   features: string;
   exchange: string | null;
+  evaluator: string | null;
   slots: number;
   stream: string | null;
   online: number;
@@ -72,10 +75,11 @@ export class Runners {
   hello(runner: string, hello: z.infer<typeof Hello>): string | null {
     const before = this.#row(runner)?.stream ?? null;
     this.#sql.exec(
-      "UPDATE runner SET systems = ?, features = ?, exchange = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
+      "UPDATE runner SET systems = ?, features = ?, exchange = ?, evaluator = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
       JSON.stringify(hello.systems),
       JSON.stringify(hello.features),
       hello.exchange ?? null,
+      hello.evaluator ?? null,
       hello.slots,
       hello.agent,
       hello.stream,
@@ -122,6 +126,7 @@ function read(row: Row): FleetRunner & Enrolled {
     systems: row.systems === null ? null : (JSON.parse(row.systems) as string[]),
     features: JSON.parse(row.features) as string[],
     exchange: row.exchange,
+    evaluator: row.evaluator,
     online: row.online === 1,
     draining: row.draining === 1,
     leaseUntil: row.lease_until,

@@ -35,4 +35,6 @@ ALTER TABLE job ADD COLUMN pin TEXT;
 -- Which runner the jobs of one run and system are at, while there is no exchange; and of one set of features beside it.
 CREATE TABLE home (pin TEXT PRIMARY KEY, runner TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `,
+  // What evaluates there, with its version: part of a judged tree's key.
+  `ALTER TABLE runner ADD COLUMN evaluator TEXT;`,
 ];

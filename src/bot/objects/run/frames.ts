@@ -98,6 +98,7 @@ export function take(
             evaluator_degraded: body.degraded,
             evaluator_seconds: body.seconds,
             evaluator_bytes: body.peakBytes,
+            ...(body.impure === true ? { tree_key: null } : {}),
           });
           for (const warning of body.warnings) store.notice(warning);
           for (const finding of body.findings ?? []) store.find(finding);

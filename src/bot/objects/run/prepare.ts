@@ -1,4 +1,4 @@
-import { canonical, digestSelection } from "../../../core/config/digest.ts";
+import { canonical, digestSelection, knownByTree } from "../../../core/config/digest.ts";
 import { merge } from "../../../core/config/merge.ts";
 import { type ConfigurationError, readConfiguration } from "../../../core/config/read.ts";
 import { resolve, type Resolved } from "../../../core/config/resolve.ts";
@@ -115,8 +115,11 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
     tree: commitRead.tree,
     revision: resolved.revision,
   };
-  const key = await treeKey(run, trust.pool, source, resolved);
-  const earlier = run.fresh || resolved.revision ? null : await judged(context, run, key);
+  const evaluators = [...new Set(classes.flatMap((one) => one.evaluators))].toSorted();
+  const key = knownByTree(resolved)
+    ? await treeKey(run, trust.pool, source, resolved, evaluators)
+    : null;
+  const earlier = run.fresh || key === null ? null : await judged(context, run, key);
   // What allowed the run, byte for byte as it is on the default branch.
   const digest = await sha256(policySource.text ?? "");
   commit(
@@ -133,7 +136,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
         selections: JSON.stringify(resolved.selections),
         limits: JSON.stringify(resolved.limits),
         policy: digest,
-        tree_key: resolved.revision ? null : key,
+        tree_key: key,
         replay_of: earlier,
       });
       if (earlier !== null) context.tasks.at("replay", context.now());
@@ -200,6 +203,7 @@ async function treeKey(
   pool: Pool,
   source: Source,
   resolved: Resolved,
+  evaluators: readonly string[],
 ): Promise<string> {
   const selection = await digestSelection(resolved, run.reason.kind, sha256);
   return sha256(
@@ -211,6 +215,7 @@ async function treeKey(
       source.tree,
       selection,
       EVALUATOR_GENERATION,
+      evaluators,
     ]),
   );
 }

@@ -35,6 +35,16 @@ export type RunnerInput = {
   redactFiles?: string[];
   /** The one that SNOWCAT_NIX names unless given, else the machine's own. */
   nix?: NixInstall;
+  configuration?: MoreConfiguration;
+};
+
+/** What a test decides of a runner's configuration. */
+export type MoreConfiguration = {
+  exchange?: { url: string; publicKeys: string[]; secretKeyFile: string };
+  /** Features that it has. The control plane is told; Nix by a line of its own. */
+  features?: string[];
+  /** Lines of nix.conf. */
+  nix?: Record<string, string>;
 };
 
 /** How long a runner may take from its start to its connection (ms). */
@@ -49,6 +59,7 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
   // Short, because Unix sockets lie beneath it, and outside /tmp, which the sandbox replaces.
   const stateDirectory = await mkdtemp("/var/tmp/snowcat-");
   const config = join(stateDirectory, "runner.json");
+  const { nix, ...configuration } = input.configuration ?? {};
   const uidBase = 41_000 + 100 * (ranges++ % 50);
   await writeFile(
     config,
@@ -59,7 +70,9 @@ export async function startRunner(input: RunnerInput): Promise<RunningRunner> {
       stateDirectory,
       minimumFreeBytes: 0,
       redactFiles: input.redactFiles ?? [],
+      ...configuration,
       isolation: {
+        nix: nix ?? {},
         uidBase,
         jobUsers: 16,
         buildUsers: 16,

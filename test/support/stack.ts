@@ -10,7 +10,7 @@ import {
   type Installation,
 } from "../github/index.ts";
 import type { NixInstall } from "./nix-versions.ts";
-import { startRunner, type RunningRunner } from "./runner.ts";
+import { type MoreConfiguration, startRunner, type RunningRunner } from "./runner.ts";
 import { startWorker, type RunningWorker, type WorkerInput } from "./worker.ts";
 
 /** The whole of Snowcat as a person would run it, with the double in GitHub's place. */
@@ -32,7 +32,13 @@ export type Stack = {
   stop(): Promise<void>;
 };
 
-export type AddRunner = { name: string; pool: Pool; url?: string; redactFiles?: string[] };
+export type AddRunner = {
+  name: string;
+  pool: Pool;
+  url?: string;
+  redactFiles?: string[];
+  configuration?: MoreConfiguration;
+};
 
 export type StackOptions = {
   github?: GitHubOptions;
@@ -45,6 +51,8 @@ export type StackOptions = {
   redactFiles?: string[];
   /** What stands around the Worker, and whether it can be looked into. */
   worker?: Pick<WorkerInput, "around" | "inspect">;
+  /** Of the first runner. */
+  configuration?: MoreConfiguration;
   /** By which address the runner reaches the Worker, such as a proxy's before it. */
   through?: (workerUrl: string) => Promise<string>;
 };
@@ -84,7 +92,13 @@ async function start(
   github.setHook(app, { url: `${worker.url}/github/webhook` });
   const installation = github.install(app, owner);
   const runners: RunningRunner[] = [];
-  const addRunner = async ({ name, pool, url = worker.url, redactFiles = [] }: AddRunner) => {
+  const addRunner = async ({
+    name,
+    pool,
+    url = worker.url,
+    redactFiles = [],
+    configuration,
+  }: AddRunner) => {
     const code = await enrolmentCode(worker, {
       account: owner.id,
       pool,
@@ -98,6 +112,7 @@ async function start(
       slots: options.slots ?? 2,
       egress: [new URL(github.url).host],
       redactFiles,
+      ...(configuration === undefined ? {} : { configuration }),
       ...(options.nix === undefined ? {} : { nix: options.nix }),
     });
     runners.push(runner);
@@ -109,6 +124,7 @@ async function start(
     pool: "trusted",
     url: (await options.through?.(worker.url)) ?? worker.url,
     redactFiles: options.redactFiles ?? [],
+    ...(options.configuration === undefined ? {} : { configuration: options.configuration }),
   });
   return {
     github,

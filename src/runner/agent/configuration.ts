@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { System } from "../../protocol/identifiers.ts";
 import { CredentialFiles } from "./credentials.ts";
+import { ExchangeConfiguration } from "../nix/exchange/configuration.ts";
 import { IsolationConfiguration } from "../isolation/configuration.ts";
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/u, "must be an absolute path");
@@ -15,13 +16,18 @@ export const RunnerConfiguration = z.strictObject({
   stateDirectory: absolutePath,
   /** For people; fixed when it enrols. */
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u),
-  /** Attempts at once. */
-  slots: z.int().min(1).max(256).default(1),
+  /** Attempts at once. Two, so that building starts while an evaluation goes on. */
+  slots: z.int().min(1).max(256).default(2),
   /** Null: what Nix here says it builds. */
   systems: z.array(System).max(32).nullable().default(null),
   features: z.array(z.string().max(128)).max(64).nullable().default(null),
   /** `none` also needs `--demo-without-isolation`. */
-  isolation: z.union([z.literal("none"), IsolationConfiguration.omit({ stateDirectory: true })]),
+  isolation: z.union([
+    z.literal("none"),
+    IsolationConfiguration.omit({ stateDirectory: true, daemonNix: true }),
+  ]),
+  /** The store through which the pool's runners pass closures; null: this one shares nothing. */
+  exchange: ExchangeConfiguration.nullable().default(null),
   /** Jobs are declined while less is free beneath the state directory (bytes). */
   minimumFreeBytes: z.int().nonnegative().default(1_073_741_824),
   /** What the fetch step may use beside the job's own tokens, for this pool. */

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { DataReplyFrame } from "../../protocol/data.ts";
+import { type DataReply, DataReplyFrame } from "../../protocol/data.ts";
 import type { Frame } from "../../protocol/frame.ts";
 import type { Clock } from "./clock.ts";
 import { Link } from "./link.ts";
@@ -17,6 +17,10 @@ export type DataChannelOptions<Body> = {
   clock: Clock;
   /** The other side takes nothing more of this attempt. */
   stale: (reason: string) => void;
+  /** What the other side says beside its acknowledgements. */
+  heard?: (reply: DataReply) => void;
+  /** A connection stands; the first one counts. */
+  opened?: () => void;
 };
 
 /** One attempt's channel to the Run or the Log object: connects when there is something to send. */
@@ -52,7 +56,10 @@ export class DataChannel<Body> {
       clock,
       headers: () => ({ authorization: `Bearer ${token}` }),
       events: {
-        open: () => this.outbound.connected(),
+        open: () => {
+          this.outbound.connected();
+          this.#options.opened?.();
+        },
         message: (text) => this.#message(text),
         closed: () => this.outbound.connected(),
         refused: (status) => {
@@ -76,7 +83,8 @@ export class DataChannel<Body> {
     if (!parsed.success) return this.#link?.cut("an answer that is not of this protocol");
     const { body, ack } = parsed.data;
     if (body.kind === "stale") this.#over(body.reason);
-    else void this.outbound.acked(ack);
+    else if (body.kind === "ack") void this.outbound.acked(ack);
+    else this.#options.heard?.(body);
   }
 
   #over(reason: string): void {

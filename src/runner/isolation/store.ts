@@ -59,12 +59,16 @@ export async function writeConfiguration(
   plan: Accounts,
   config: IsolationConfiguration,
 ): Promise<void> {
-  const { sandboxShell, builds } = config;
-  const settings = { sandboxShell, logBytes: builds.logBytes, settings: config.nix };
-  for (const [directory, seenAs] of [
-    [paths.nixConfiguration, paths.nixConfiguration],
-    [paths.jobNixConfiguration, INSIDE.nixConfiguration],
+  for (const [directory, seenAs, own] of [
+    [paths.nixConfiguration, paths.nixConfiguration, config.daemonNix],
+    [paths.jobNixConfiguration, INSIDE.nixConfiguration, {}],
   ] as const) {
+    const { sandboxShell, builds } = config;
+    const settings = {
+      sandboxShell,
+      logBytes: builds.logBytes,
+      settings: { ...config.nix, ...own },
+    };
     await mkdir(directory, { recursive: true, mode: 0o755 });
     await writeFile(join(directory, "nix.conf"), nixConfiguration(seenAs, settings));
     await writeFile(join(directory, REGISTRY_FILE), EMPTY_REGISTRY);

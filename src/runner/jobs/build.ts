@@ -24,12 +24,20 @@ export async function buildJob(
   memory: RunMemory,
   layOut: LayOut,
 ): Promise<Verdict> {
-  const { workspace, facts, sink, signal, now, say, attest } = place;
-  const absent = await invalidPaths(
+  const { workspace, facts, sink, talk, exchange, signal, now, say, attest } = place;
+  let absent = await invalidPaths(
     workspace,
     work.derivations.map(({ drv }) => drv),
     signal,
   );
+  if (absent.size > 0 && exchange !== null) {
+    const there = await exchange.has(absent, signal);
+    say(`${there.size} derivations come from the exchange`);
+    if (there.size > 0) {
+      await exchange.fetchDerivations(there, signal);
+      absent = await invalidPaths(workspace, absent, signal);
+    }
+  }
   if (absent.size > 0) {
     say(`${absent.size} derivations are not in this runner's store: evaluating them again`);
     const source = await layOut();
@@ -52,6 +60,8 @@ export async function buildJob(
       limits: work.limits,
       memory,
       sink,
+      talk,
+      exchange,
       signal,
       now,
       say,
@@ -89,6 +99,7 @@ async function evaluateAgain(
       version: place.facts.version,
       tree: place.tree,
       revision: place.revision,
+      inputs: place.inputs,
       selection: narrowed,
       index,
       seconds: work.limits.evaluationSeconds,

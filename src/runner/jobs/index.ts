@@ -4,6 +4,7 @@ import type { JobContext, RunJob } from "../agent/job.ts";
 import type { IsolatedJob, Isolation } from "../isolation/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
 import { runMemory } from "../nix/build/failure.ts";
+import type { Exchange } from "../nix/exchange/exchange.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { readFacts } from "../nix/version.ts";
 import { workspaceOf } from "../nix/workspace.ts";
@@ -14,12 +15,16 @@ import { mirrors } from "../source/mirrors.ts";
 import { buildJob } from "./build.ts";
 import { evaluateJob } from "./evaluate.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
+import { shareDerivations } from "./share.ts";
 
 /** Runs whose failed derivations are remembered; an older run's are forgotten, and tried again if it comes back. */
 const RUNS_REMEMBERED = 64;
 
-/** What one runner remembers between jobs: its Nix, and for each run what has failed. */
-export function jobRunner(): RunJob {
+/**
+ * What one runner remembers between jobs: its Nix, and for each run what has failed.
+ * @param exchange the runner's, if it has one.
+ */
+export function jobRunner(exchange: Exchange | null = null): RunJob {
   let facts: Promise<NixFacts> | null = null;
   const memories = new Map<string, RunMemory>();
   const memoryOf = (run: string): RunMemory => {
@@ -51,6 +56,8 @@ export function jobRunner(): RunJob {
         workspace,
         facts: await facts,
         sink: context.sink,
+        talk: context.talk,
+        exchange: exchangeFor(specification, exchange),
         pool: specification.pool,
         signal: context.signal,
         now: () => performance.now(),
@@ -68,6 +75,11 @@ export function jobRunner(): RunJob {
       await Promise.all([job.dispose(), log.flush()]);
     }
   };
+}
+
+/** Derivations are put into it by whoever evaluates; a build uses it where the control plane says that others do. */
+function exchangeFor({ work }: Specification, own: Exchange | null): Exchange | null {
+  return own !== null && (work.kind === "evaluate" || work.exchange === own.id) ? own : null;
 }
 
 /** A job comes before what is kept for later ones. */
@@ -96,7 +108,9 @@ async function perform(
   switch (work.kind) {
     case "evaluate": {
       const source = await layOut();
-      return source.kind === "refused" ? source.verdict : await evaluateJob(work, source.place);
+      return source.kind === "refused"
+        ? source.verdict
+        : await evaluateJob(work, shareDerivations(source.place));
     }
     case "build":
       return await buildJob(work, place, memory, layOut);

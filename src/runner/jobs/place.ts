@@ -1,8 +1,10 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { Limits } from "../../protocol/specification.ts";
+import type { RunTalk } from "../agent/run-talk.ts";
 import type { Sink } from "../agent/sink.ts";
 import type { Workspace } from "../nix/launch.ts";
 import type { InputAccess } from "../source/inputs/access.ts";
+import type { Exchange } from "../nix/exchange/exchange.ts";
 import type { NixFacts } from "../nix/version.ts";
 import type { Attest } from "../provenance/attest.ts";
 
@@ -11,6 +13,9 @@ export interface Place {
   readonly workspace: Workspace;
   readonly facts: NixFacts;
   readonly sink: Sink;
+  readonly talk: RunTalk;
+  /** The one of the run, where this runner has it. */
+  readonly exchange: Exchange | null;
   readonly pool: Pool;
   readonly signal: AbortSignal;
   /** Milliseconds of a monotonic clock. */

@@ -14,6 +14,7 @@ import { describeIsolated, isolationForTest } from "../isolation/support.ts";
 import { flake } from "../nix/support.ts";
 import type { GitServer } from "../source/git-server.ts";
 import { gitServer } from "../source/git-server.ts";
+import { aloneWith } from "./talk.ts";
 
 /** The runner's. */
 const KEYS = generateKeyPairSync("ed25519");
@@ -91,6 +92,7 @@ describeIsolated("jobs from specification to verdict", () => {
     const verdict = await runJob(spec, {
       isolation,
       sink,
+      talk: aloneWith(),
       signal: new AbortController().signal,
       cloneToken: async () => TOKEN,
       clock: systemClock,

@@ -171,8 +171,11 @@ function failuresOf({ store }: Context, drvs: readonly string[]): Map<string, Ve
     if (verdict !== null && verdict.kind !== "succeeded" && verdict.kind !== "dependency-failed")
       found.set(drv, verdict);
   }
-  for (const row of store.in("SELECT drv, verdict FROM failure WHERE drv IN", drvs))
-    found.set(String(row["drv"]), JSON.parse(String(row["verdict"])) as Verdict);
+  for (const { drv, verdict } of store.in("SELECT drv, verdict FROM failure WHERE drv IN", drvs)) {
+    // Written by `takeFailed`.
+    if (typeof drv === "string" && typeof verdict === "string")
+      found.set(drv, JSON.parse(verdict) as Verdict);
+  }
   return found;
 }
 

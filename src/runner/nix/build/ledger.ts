@@ -122,6 +122,19 @@ export class Ledger {
     say(`${drv}: ${cause.kind}`);
   }
 
+  /** What failed at another runner of the run is not tried here. */
+  learn(failure: Failure): void {
+    const { memory, say } = this.#options;
+    if (memory.failures.has(failure.drv)) return;
+    memory.failures.set(failure.drv, failure);
+    say(`${failure.drv}: ${failure.cause.kind}, as another runner found`);
+  }
+
+  /** These go back to the Run without a result. */
+  giveBack(drvs: Iterable<string>): void {
+    for (const drv of drvs) this.#open.delete(drv);
+  }
+
   async succeed(drvs: Iterable<string>, reused: boolean): Promise<void> {
     await this.#settle(
       [...drvs].map((drv) => ({

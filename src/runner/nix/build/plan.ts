@@ -31,6 +31,17 @@ export function need(
   return { below };
 }
 
+/** What is left of a need when only these are built. */
+export function within({ below }: Need, built: ReadonlySet<string>): Need {
+  return {
+    below: new Map(
+      [...below]
+        .filter(([drv]) => built.has(drv))
+        .map(([drv, inputs]) => [drv, inputs.filter((input) => built.has(input))]),
+    ),
+  };
+}
+
 function isMissing(
   graph: Graph,
   drv: string,

@@ -119,6 +119,17 @@ describe("lines that threads tore", () => {
   });
 });
 
+test("a record that is cut inside its trace still says what it says", () => {
+  const place = '{"column":1,"file":"/x/flake.nix","line":2,"raw_msg":"while calling"},';
+  const cut = `@nix {"action":"msg","column":3,"file":"/x/flake.nix:4:3","level":0,"line":4,"msg":"error: stack overflow","raw_msg":"stack overflow","trace":[${place.repeat(15_000)}`;
+  expect(parseLogLine(cut)).toMatchObject({
+    kind: "message",
+    error: "stack overflow",
+    position: { file: "/x/flake.nix", line: 4, column: 3 },
+    trace: [],
+  });
+});
+
 describe("lines", () => {
   test("a line without end takes bounded memory and is cut", () => {
     const lines: string[] = [];

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { clean } from "./clean.ts";
+import { LINE_BYTES } from "./lines.ts";
 
 /** A place as Nix names it: `file` is a path, or the text of an expression given on the command line. */
 export interface LogPosition {
@@ -64,7 +65,8 @@ const ID = /"id":([0-9]+)/;
 
 export function parseLogLine(line: string): LogEvent {
   if (!line.startsWith(PREFIX)) return { kind: "text", line };
-  const parsed = Line.safeParse(json(line.slice(PREFIX.length)));
+  const text = line.slice(PREFIX.length);
+  const parsed = Line.safeParse(json(text) ?? beforeTrace(text));
   if (!parsed.success) return { kind: "text", line };
   const value = parsed.data;
   if (value.action === "msg") {
@@ -87,6 +89,15 @@ export function parseLogLine(line: string): LogEvent {
     case "result":
       return { kind: "result", id, result: value.type, fields: value.fields };
   }
+}
+
+/**
+ * A record that was cut for its length inside its trace, which comes last: a stack that overflows has ten thousand places.
+ * Shorter ones are torn, and put together by the reader.
+ */
+function beforeTrace(text: string): unknown {
+  const at = text.length < LINE_BYTES / 2 ? -1 : text.indexOf(',"trace":[');
+  return at < 0 ? null : json(`${text.slice(0, at)}}`);
 }
 
 function json(text: string): unknown {

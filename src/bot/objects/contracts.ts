@@ -273,11 +273,12 @@ export interface WriterContract extends Wakeable {
     repository: { owner: string; name: string },
     sha: string,
   ): Promise<Read<{ tree: string; parents: string[] }>>;
-  /** A file's text at a ref; `missing` when it is not there. */
+  /** A file's text at a ref; `missing` when it is not there. A good guess at the ref's commit (`expected`) saves time. */
   file(
     repository: { owner: string; name: string },
     path: string,
     ref: string,
+    expected?: string | null,
   ): Promise<Read<{ text: string; commit: string }>>;
   /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
   role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;

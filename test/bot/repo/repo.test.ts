@@ -259,7 +259,7 @@ describe("the policy", () => {
     });
     await repo().policy(identity);
     expect(file.mock.calls).toEqual([
-      [{ owner: "o", name: `r${ID}` }, ".github/snowcat.yml", "main"],
+      [{ owner: "o", name: `r${ID}` }, ".github/snowcat.yml", "main", A],
     ]);
     await bring("push", push({ repository: ID, ref: "refs/heads/other", after: C }));
     await repo().policy(identity);

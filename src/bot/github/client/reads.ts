@@ -50,28 +50,50 @@ const File = z.object({
 });
 const Head = z.object({ sha: Sha });
 
-/** The commit is resolved first, so that text and commit belong together. */
+/**
+ * The text is read at a commit, so that both belong together. Where `ref` is expected to be at a commit, the file is
+ * read there while GitHub is asked where it is; it counts only when they agree.
+ */
 export async function file(
+  octokit: Octokit,
+  name: Name,
+  path: string,
+  ref: string,
+  expected: string | null,
+): Promise<{ text: string; commit: string }> {
+  // A commit does not move, and GitHub takes no branch that is named like one.
+  if (Sha.safeParse(ref).success)
+    return { text: await textAt(octokit, name, path, ref), commit: ref };
+  const early = expected === null ? null : textAt(octokit, name, path, expected);
+  // Looked at only when it counts.
+  early?.catch(() => {});
+  const { data } = await octokit.rest.repos.getCommit({
+    owner: name.owner,
+    repo: name.name,
+    ref,
+    per_page: 1,
+  });
+  const head = Head.parse(data).sha;
+  const text =
+    early !== null && head === expected ? await early : await textAt(octokit, name, path, head);
+  return { text, commit: head };
+}
+
+async function textAt(
   octokit: Octokit,
   { owner, name }: Name,
   path: string,
-  ref: string,
-): Promise<{ text: string; commit: string }> {
-  const head = Head.parse(
-    (await octokit.rest.repos.getCommit({ owner, repo: name, ref, per_page: 1 })).data,
-  );
-  const read = File.parse(
-    (
-      await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
-        owner,
-        repo: name,
-        path,
-        ref: head.sha,
-      })
-    ).data,
-  );
-  const bytes = Uint8Array.from(atob(read.content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
-  return { text: new TextDecoder().decode(bytes), commit: head.sha };
+  commitSha: string,
+): Promise<string> {
+  const { data } = await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
+    owner,
+    repo: name,
+    path,
+    ref: commitSha,
+  });
+  const { content } = File.parse(data);
+  const bytes = Uint8Array.from(atob(content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
+  return new TextDecoder().decode(bytes);
 }
 
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */

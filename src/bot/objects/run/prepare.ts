@@ -60,7 +60,12 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const merged = await testMerge(context, run, github, since);
   if (merged.kind === "wait") return merged.at;
   if (merged.kind === "end") return refuse(context, merged.verdict);
-  const commitRead = need(await github.commit({ owner, name }, merged.sha), `commit ${merged.sha}`);
+  // What does not depend on each other is asked for at once; it is looked at in the order that counts.
+  const commitReading = github.commit({ owner, name }, merged.sha);
+  const policyReading = repo(context, run).policy(run.identity);
+  const roleReading = roleOf(run, github);
+  for (const reading of [policyReading, roleReading]) reading.catch(() => {});
+  const commitRead = need(await commitReading, `commit ${merged.sha}`);
   const isMerge = run.reason.kind === "pull_request" && merged.sha !== run.head;
   // GitHub may still show the merge of an earlier head: its parents tell.
   if (isMerge && !commitRead.parents.includes(run.head)) {
@@ -76,14 +81,11 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
     base: isMerge ? (commitRead.parents.find((parent) => parent !== run.head) ?? null) : null,
   });
 
-  const policySource = need(
-    await repo(context, run).policy(run.identity),
-    "default branch's configuration",
-  );
+  const policySource = need(await policyReading, "default branch's configuration");
   const base = readConfiguration(policySource.text);
   if (!base.ok) return faulty(context, base.errors);
   const { policy } = resolve(base.configuration, [], "untrusted");
-  const senderRole = await roleOf(run, github);
+  const senderRole = await roleReading;
   const trust = decide({
     reason: run.reason,
     defaultBranch: run.identity.repository.defaultBranch,

@@ -23,6 +23,9 @@ const RETRY = { first: 1_000, most: 5 * 60_000 } as const;
 /** A task that was taken and of which nothing was heard is due again after this (ms): the object had died. */
 const TAKEN = 120_000;
 
+/** Nobody waits for these: of what is due, they come last. */
+const LATER = "'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
+
 export type Taken = { task: Task; tries: number; lease: number };
 
 /** The table of what is due; an object has one alarm, set to the first of them. */
@@ -45,7 +48,7 @@ export class Tasks {
   take(now: number): Taken | null {
     const [row] = this.#sql
       .exec<{ name: string; tries: number }>(
-        "SELECT name, tries FROM task WHERE due <= ? ORDER BY due, rowid LIMIT 1",
+        `SELECT name, tries FROM task WHERE due <= ? ORDER BY name IN (${LATER}), due, rowid LIMIT 1`,
         now,
       )
       .toArray();

@@ -77,8 +77,9 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     { owner, name }: Name,
     path: string,
     ref: string,
+    expected: string | null = null,
   ): Promise<Read<{ text: string; commit: string }>> {
-    return this.#read((octokit) => file(octokit, { owner, name }, path, ref));
+    return this.#read((octokit) => file(octokit, { owner, name }, path, ref, expected));
   }
 
   role({ owner, name }: Name, login: string): Promise<Read<string>> {

@@ -58,17 +58,17 @@ let
   visit = look: path: v:
     if isDerivation v then derivation path v
     else if isAttrs v && (look == "set" || recurses v) then
-      if length path > p.depth then refuse path ("is nested deeper than " + toString p.depth + " sets") else set (visit look) path (removeAttrs v [ "recurseForDerivations" ])
+      if length path > p.depth then refuse path ("is nested deeper than " + toString p.depth + " sets") else set (visit look) path v
     else if look == "ignore" then true
     else refuse path (if isAttrs v then "is a set, not a derivation; recurseForDerivations = true would have it looked into" else "is " + describe v + ", not a derivation");
 
   member = leaf: path: parent: name:
     let at = path ++ [ name ]; in if known at then true else say [ "start" at (position name parent) ] (leaf at (getAttr name parent));
-  set = leaf: path: v: members 0 leaf path v;
-  members = from: leaf: path: v:
+  set = leaf: path: v: members 0 null leaf path v;
+  members = from: only: leaf: path: v:
     if !(isAttrs v) then refuse path ("is " + describe v + ", not a set")
     else if isDerivation v then refuse path "is a derivation, not a set of them"
-    else let names = attrNames v; in each (i: member leaf path v (elemAt names i)) (genList (i: i + from) (length names - from));
+    else let names = if only == null then attrNames (removeAttrs v [ "recurseForDerivations" ]) else only; in each (i: member leaf path v (elemAt names i)) (genList (i: i + from) (length names - from));
 
   leaves = {
     derivations = visit "recurse";
@@ -94,11 +94,11 @@ let
     else if isFunction value then refuse spelled "goes through a function that needs arguments"
     else say [ "missing" spelled ] true;
 
-  # One unit of work: { path, shape: "set" | "leaf", leaf, from }.
+  # One unit of work: { path, shape: "set" | "leaf", leaf, from, only }.
   unit = root: u:
     let leaf = getAttr u.leaf leaves; in
     if known u.path then true else say [ "start" u.path null ]
-      (descend u.path (path: v: if u.shape == "set" && !(u.leaf == "derivations" && length path == 1 && isDerivation v) then members u.from leaf path v else leaf path v) root [ ] u.path);
+      (descend u.path (path: v: if u.shape == "set" && !(u.leaf == "derivations" && length path == 1 && isDerivation v) then members u.from (u.only or null) leaf path v else leaf path v) root [ ] u.path);
 
   # First look: which outputs there are, and for which systems.
   named = set: map (name: [ name (position name set) ]) (attrNames set);
@@ -175,6 +175,8 @@ export interface Unit {
   readonly leaf: Leaf;
   /** Members before this one (in the order of names) are done. */
   readonly from: number;
+  /** Names of the members that are wanted; every one unless given. */
+  readonly only?: readonly string[];
 }
 
 /** Nix texts: of the outputs, and of the path of the `flake.nix` that they come from (`null` for what is no flake). */

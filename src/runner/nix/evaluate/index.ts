@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
 import { attributeName } from "../../../protocol/attribute.ts";
 import { shorten } from "../log/clean.ts";
-import type { GroupContext, Program } from "./group.ts";
-import { evaluateGroup } from "./group.ts";
+import type { GroupContext, Program } from "./progress.ts";
+import { evaluateUnits } from "./group.ts";
+import { evaluateGroup } from "./look.ts";
 import type { Evaluation, EvaluationOptions } from "./options.ts";
-import { prepareFile, prepareFlake } from "./prepare.ts";
+import { buildsWhileEvaluating, prepareFile, prepareFlake } from "./prepare.ts";
 import { settlePrograms } from "./programs.ts";
+import { attributeForWantOf } from "./unfetched.ts";
 import type { Group } from "./units.ts";
 
 export type { Evaluation, EvaluationOptions } from "./options.ts";
@@ -66,14 +68,18 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
   if (prepared.kind === "error") return { ...prepared, warnings: [...warnings] };
   if (prepared.kind !== "prepared") return prepared;
   missing.push(...prepared.missing);
-  const end = await all(prepared.groups, {
+  // What is built while it is evaluated cannot be looked at, and what is evaluated again is known not to be in the store.
+  const look = options.again !== true && !buildsWhileEvaluating(options);
+  const end = await all(prepared.groups, look, {
     ...prepared.context,
     selection: options.index,
     remainingMs: notes.remainingMs,
     now,
-    onAttribute: options.onAttribute,
+    onAttribute: (attribute) =>
+      options.onAttribute(attributeForWantOf(prepared.unfetched, attribute)),
     onProgram: (program: Program) => programs.push(program),
     onMissing: (path: readonly string[]) => missing.push(attributeName(path)),
+    done: new Set(),
   });
   if (end !== null) return end;
   await settlePrograms(options, programs, (message) => notes.warn(message));
@@ -89,6 +95,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
 /** Groups side by side, as many as there are processors (two at most: more share too little to gain). */
 async function all(
   groups: readonly Group[],
+  look: boolean,
   context: GroupContext,
 ): Promise<Extract<Evaluation, { kind: "cancelled" | "infrastructure" }> | null> {
   const waiting = [...groups];
@@ -99,8 +106,10 @@ async function all(
       group !== undefined && bad === null;
       group = waiting.shift()
     ) {
-      const end = await evaluateGroup(group, context);
-      if (end.kind !== "done") bad ??= end;
+      const end = look
+        ? await evaluateGroup(group, context)
+        : await evaluateUnits(group.units, context);
+      if (end.kind === "cancelled" || end.kind === "infrastructure") bad ??= end;
     }
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));

@@ -6,7 +6,8 @@ import { describeLaunch, ended, text } from "../launch.ts";
 import { clean, shorten } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
 import { eventReader } from "../log/reader.ts";
-import { FETCH_OPTIONS } from "../../source/inputs/fetch.ts";
+import { blamesStore } from "../machinery.ts";
+import { FETCH_OPTIONS, saidBy } from "../../source/inputs/fetch.ts";
 import { Graph } from "../../source/inputs/lock.ts";
 import type { FetchStep } from "../../source/inputs/step.ts";
 import { flakeExpression, nixString } from "./expression.ts";
@@ -304,9 +305,10 @@ async function failure(
       message: `nix flake metadata ${describeLaunch(result)}: ${plain.trim().slice(-500)}`,
     };
   }
-  const message = shorten(error.message, 16_384);
-  if (/cannot connect to (?:daemon|socket)|SQLite database|Nix daemon disconnected/u.test(message))
-    return { kind: "infrastructure", message };
+  // git writes past Nix's log.
+  const git = /program 'git' failed/u.test(error.message) ? `${saidBy(plain)} ` : "";
+  const message = shorten(`${git}${error.message}`, 16_384);
+  if (blamesStore(message)) return { kind: "infrastructure", message };
   return {
     kind: "error",
     message,

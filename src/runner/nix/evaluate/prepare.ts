@@ -4,12 +4,13 @@ import type { Selection } from "../../../protocol/specification.ts";
 import type { Root } from "./expression.ts";
 import { fileRoot, FORMATTER_CHECK_OUTPUT, flakeRoot } from "./expression.ts";
 import { Findings } from "./findings.ts";
+import type { LockedFlake } from "./flake.ts";
 import { lockFlake } from "./flake.ts";
-import type { GroupContext } from "./group.ts";
-import { needsNetwork } from "./group.ts";
+import type { GroupContext } from "./progress.ts";
 import type { EvaluationOptions, Unprepared } from "./options.ts";
 import { readOutline } from "./outline.ts";
 import { outputKind } from "./outputs.ts";
+import { forWantOf } from "./unfetched.ts";
 import type { Group } from "./units.ts";
 import { declaredPaths, fileGroups, flakeGroups, flakePaths } from "./units.ts";
 import type { Evaluator } from "./walk.ts";
@@ -19,6 +20,8 @@ export interface Prepared {
   readonly kind: "prepared";
   readonly groups: readonly Group[];
   readonly missing: readonly string[];
+  /** Inputs that attributes may turn out to need. */
+  readonly unfetched: LockedFlake["unfetched"];
   readonly context: Pick<GroupContext, "evaluator" | "roots" | "calls" | "args" | "findings">;
 }
 
@@ -79,11 +82,8 @@ export async function prepareFlake(
     },
     options,
   );
-  if (outline.kind === "error" && needsNetwork(outline.message)) {
-    // What the fetch step was told says more than that it is not there now.
-    const [unfetched] = flake.unfetched;
-    if (unfetched !== undefined) return { kind: "error", ...unfetched };
-  }
+  const wanting = outline.kind === "error" ? forWantOf(flake.unfetched, outline.message) : null;
+  if (wanting !== null) return { kind: "error", ...wanting };
   if (outline.kind !== "outline") return outline;
   const names = new Set(outline.outline.outputs);
   // A kind of output that a flake does not have is no news; what is asked for by a longer path is.
@@ -97,6 +97,7 @@ export async function prepareFlake(
       outline.outline,
     ),
     missing: [...absent.map(attributeName), ...malformed],
+    unfetched: flake.unfetched,
     context: { evaluator, roots, calls: false, args: {}, findings },
   };
 }
@@ -121,6 +122,7 @@ export function prepareFile(
     kind: "prepared",
     groups: fileGroups(paths),
     missing: malformed,
+    unfetched: [],
     // A file is evaluated as nix-build would: impure, and so with whatever network the policy allows.
     context: {
       evaluator: evaluatorOf(options, fileRoot(file), "none", ["--impure"], notes),
@@ -161,8 +163,13 @@ function evaluatorOf(
 }
 
 /** Both must let it: the selection, which the default branch's configuration decides, and whoever runs it. */
-function importsArguments({ selection, imports }: EvaluationOptions): string[] {
-  if (imports === null || selection.importFromDerivation !== true)
+export function buildsWhileEvaluating({ selection, imports }: EvaluationOptions): boolean {
+  return imports !== null && selection.importFromDerivation === true;
+}
+
+function importsArguments(options: EvaluationOptions): string[] {
+  const { imports } = options;
+  if (imports === null || !buildsWhileEvaluating(options))
     return ["--option", "allow-import-from-derivation", "false"];
   // Nix's own limits; whatever they do not hold, the evaluation's time does: its builds end with it.
   return [

@@ -1,7 +1,7 @@
 import { attributeName, Derivation } from "../../../protocol/attribute.ts";
 import { shorten } from "../log/clean.ts";
 import { showDerivations } from "../store/derivations.ts";
-import type { Program } from "./group.ts";
+import type { Program } from "./progress.ts";
 import type { EvaluationOptions } from "./options.ts";
 import { systemOf } from "./outputs.ts";
 

@@ -4,6 +4,8 @@ import { describeLaunch, ended } from "../launch.ts";
 import { clean } from "../log/clean.ts";
 import type { LogPosition } from "../log/event.ts";
 import { eventReader } from "../log/reader.ts";
+import { blamesStore } from "../machinery.ts";
+import { reasonOf } from "../../source/refusal.ts";
 import type { Root, WalkParameters } from "./expression.ts";
 import { walkExpression } from "./expression.ts";
 import type { Said } from "./said.ts";
@@ -18,6 +20,8 @@ export interface Evaluator {
   readonly network: "none" | "proxy";
   /** Whether errors come with their trace, which names the place in the tree; a deep one is too long to be read. */
   readonly trace?: boolean;
+  /** Derivations are named and not written to the store. */
+  readonly readOnly?: boolean;
   readonly memoryBytes: number;
   readonly signal: AbortSignal;
   readonly onWarning: (text: string) => void;
@@ -75,6 +79,7 @@ export async function walk(
       ...(evaluator.trace === false ? [] : ["--show-trace"]),
       "--log-format",
       "internal-json",
+      ...(evaluator.readOnly === true ? ["--read-only"] : []),
       ...evaluator.arguments,
       "--expr",
       walkExpression({ ...parameters, nonce }, evaluator.root),
@@ -127,9 +132,10 @@ function end(
 const OUT_OF_MEMORY =
   /out of memory|cannot allocate memory|std::bad_alloc|Too many heap sections|memory exhausted/iu;
 
-/** The store or its daemon failed, not the expression. */
+/** The store, its daemon or a host that wants to be left alone for a while failed, not the expression. */
 function isInfrastructure(message: string): boolean {
-  return /cannot connect to (?:daemon|socket)|SQLite database|unexpected end-of-file|opening lock file|Nix daemon disconnected/u.test(
-    message,
+  return (
+    blamesStore(message) ||
+    (/unable to download|cannot download/u.test(message) && reasonOf(message) === "limited")
   );
 }

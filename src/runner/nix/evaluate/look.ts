@@ -1,0 +1,134 @@
+import { invalidPaths } from "../store/validity.ts";
+import type { Unit } from "./expression.ts";
+import type { GroupEnd } from "./group.ts";
+import { evaluateUnits } from "./group.ts";
+import type { GroupContext } from "./progress.ts";
+import type { Group } from "./units.ts";
+
+/**
+ * How long a look may take (ms, and of the time that is left): as much as is lost where an evaluation turns out to be a
+ * large one; each attribute that it found gives it `each` more, because where they come fast it is soon over. The first `sample`
+ * derivations tell whether it is worth going on: where more than `new` of them are new, most will have to be written.
+ */
+const LOOK = { milliseconds: 1_500, share: 0.25, each: 1, sample: 100, new: 0.5 } as const;
+
+/** Characters of JSON of one process's names: the kernel takes 128 KiB as one argument. */
+const NAMES = 64 * 1_024;
+
+interface Held {
+  readonly path: readonly string[];
+  /** Null where it must be evaluated in earnest. */
+  readonly needs: readonly string[] | null;
+  readonly report: () => void;
+}
+
+/**
+ * Evaluates a group. Writing derivations to the store is what costs, so a short look comes first that does not: what it
+ * finds and the store has already is reported, and only the rest is evaluated in earnest.
+ */
+export async function evaluateGroup(group: Group, context: GroupContext): Promise<GroupEnd> {
+  const { signal, workspace } = context.evaluator;
+  const held: Held[] = [];
+  const enough = new AbortController();
+  const sampled: Promise<void>[] = [];
+  const sample = async (): Promise<void> => {
+    const needs = held.flatMap((one) => one.needs ?? []);
+    const invalid = await invalidPaths(workspace, needs, signal);
+    if (invalid.size > needs.length * LOOK.new) enough.abort();
+  };
+  const began = context.now();
+  const most = Math.max(1, Math.min(LOOK.milliseconds, context.remainingMs() * LOOK.share));
+  const late = setTimeout(() => enough.abort(), most);
+  const looked = await evaluateUnits(group.units, {
+    ...context,
+    evaluator: {
+      ...context.evaluator,
+      readOnly: true,
+      signal: AbortSignal.any([signal, enough.signal]),
+    },
+    remainingMs: () => most + held.length * LOOK.each - (context.now() - began),
+    processMs: context.remainingMs,
+    done: new Set(),
+    hold(path, needs, report) {
+      clearTimeout(late);
+      held.push({ path, needs, report });
+      if (held.length < LOOK.sample || sampled.length > 0) return;
+      sampled.push(sample());
+      // Its failure is raised where it is waited for.
+      sampled[0]?.catch(() => {});
+    },
+  });
+  clearTimeout(late);
+  // It throws where the store cannot be asked, or the job is over.
+  await Promise.all(sampled);
+  if (enough.signal.aborted) return await evaluateUnits(group.units, context);
+  if (looked.kind === "cancelled" || looked.kind === "infrastructure") return looked;
+  const settled = looked.kind === "done" ? held : held.filter(({ needs }) => needs?.length !== 0);
+  const invalid = await invalidPaths(
+    workspace,
+    settled.flatMap(({ needs }) => needs ?? []),
+    signal,
+  );
+  const left: Held[] = [];
+  for (const one of settled) {
+    if (one.needs === null || one.needs.some((path) => invalid.has(path))) left.push(one);
+    else {
+      context.done.add(JSON.stringify(one.path));
+      one.report();
+    }
+  }
+  if (looked.kind === "left") return await evaluateUnits(group.units, context);
+  for (const units of inParts(unitsOf(group.units, left))) {
+    const end = await evaluateUnits(units, context);
+    if (end.kind !== "done") return end;
+  }
+  return { kind: "done" };
+}
+
+/** The units that hold these attributes, and of each only the members that do. */
+function unitsOf(units: readonly Unit[], attributes: readonly Held[]): Unit[] {
+  return units.flatMap((unit): Unit[] => {
+    const inside = attributes.filter(({ path }) =>
+      unit.path.every((component, index) => path[index] === component),
+    );
+    if (inside.length === 0) return [];
+    const names = inside.map(({ path }) => path[unit.path.length]);
+    return names.includes(undefined)
+      ? [unit]
+      : [{ ...unit, only: [...new Set(names.filter((name) => name !== undefined))] }];
+  });
+}
+
+/** Units in parts whose names fit into one argument of a process. */
+function inParts(units: readonly Unit[]): Unit[][] {
+  const parts: Unit[][] = [];
+  let room = 0;
+  for (const unit of units) {
+    for (const some of unit.only === undefined ? [undefined] : cut(unit.only)) {
+      const size = JSON.stringify([unit.path, some ?? []]).length;
+      // One unit is in a process only once: its members are counted.
+      if (size > room || parts.at(-1)?.some(({ path }) => path === unit.path) !== false) {
+        parts.push([]);
+        room = NAMES;
+      }
+      parts.at(-1)!.push(some === undefined ? unit : { ...unit, only: some });
+      room -= size;
+    }
+  }
+  return parts;
+}
+
+function cut(names: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  let room = 0;
+  for (const name of names) {
+    const size = JSON.stringify(name).length + 1;
+    if (size > room) {
+      parts.push([]);
+      room = NAMES;
+    }
+    parts.at(-1)!.push(name);
+    room -= size;
+  }
+  return parts;
+}

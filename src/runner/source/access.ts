@@ -30,7 +30,8 @@ export function sourceAccess(
     others: () => (others ??= ask.others()),
     repositoryOf: (url) => {
       const asked = URL.parse(url);
-      return asked?.origin === own.origin ? nameOf(asked) : null;
+      const name = asked?.origin === own.origin ? nameOf(asked) : "";
+      return name.includes("/") ? name : null;
     },
   };
 }

@@ -54,8 +54,8 @@ export function resolveUrl(url: string | undefined, cloneUrl: string): string | 
   if (url === undefined) return null;
   const base = new URL(cloneUrl);
   if (/^\.\.?\//u.test(url)) {
-    const path = posix.normalize(posix.join(base.pathname, url));
-    return path.startsWith("/..") ? null : new URL(path, base.origin).href;
+    // Above the root there is nothing else than the root.
+    return new URL(posix.join(base.pathname, url), base.origin).href;
   }
   const parsed = URL.parse(url);
   if (parsed === null || parsed.username !== "" || parsed.password !== "") return null;

@@ -23,7 +23,7 @@ describeIsolated("fetching a source", () => {
     const own = await isolationForTest({
       uidBase: 52_600,
       egress: [`127.0.0.1:${server.port}`],
-      jobUsers: 8,
+      jobUsers: 16,
     });
     isolation = own.isolation;
     close = () => own.close();
@@ -167,11 +167,9 @@ describeIsolated("fetching a source", () => {
           others: async () => null,
         }),
         source: {
-          ...{
-            cloneUrl: server.url("kept"),
-            ref: "refs/heads/main",
-            revision: false,
-          },
+          cloneUrl: server.url("kept"),
+          ref: "refs/heads/main",
+          revision: false,
           ...commit,
         },
       });

@@ -123,7 +123,7 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       }
       await git(work, "add", "--all");
       await git(work, "commit", "--quiet", "--message=next");
-      await git(bare, "fetch", "--quiet", work, "+HEAD:refs/heads/main");
+      await git(bare, "fetch", "--quiet", "--update-head-ok", work, "+HEAD:refs/heads/main");
       const said = await git(work, "rev-parse", "HEAD", "HEAD^{tree}");
       await rm(work, { recursive: true });
       const [sha = "", tree = ""] = said.split("\n");

@@ -70,9 +70,27 @@ export async function explainFetch(
       message: `fetching the flake's inputs: ${address?.host ?? "a host"} ${reason === "limited" ? "asks to wait" : "cannot be reached"}: ${message}`,
     };
   if (reason !== "denied" || address === null) return { kind: "error", message, position };
-  // GitHub's own addresses of tarballs and of what a branch points to.
+  const others = await access.others();
+  // GitHub's own addresses of tarballs and of what a branch points to; git tells the host only.
   const [, named] = /^\/(?:api\/v3\/)?repos\/([^/]+\/[^/]+)\//u.exec(address.pathname) ?? [];
   const repository = named ?? access.repositoryOf(address.href);
-  const advice = permissionAdvice(repository, await access.others());
-  return { kind: "error", message: `${message} ${advice}`, position };
+  const asked =
+    repository === null ? askedFor(files, access, address.host, others?.repositories ?? []) : [];
+  const advice = permissionAdvice(repository ?? (asked.join(" or ") || null), others);
+  const place = asked[0] === undefined ? null : flakePosition(files, asked[0]);
+  return { kind: "error", message: `${message} ${advice}`, position: place ?? position };
+}
+
+/** Repositories of a host that flake.nix names and no token opens. */
+function askedFor(
+  { flake }: FlakeFiles,
+  access: InputAccess["access"],
+  host: string,
+  opened: readonly string[],
+): string[] {
+  const names = [...flake.text.matchAll(/\b(?:https?|ssh):\/\/[^\s"?]+/gu)].flatMap(([url]) => {
+    const name = URL.parse(url)?.host === host ? access.repositoryOf(url) : null;
+    return name === null || opened.includes(name) ? [] : [name];
+  });
+  return [...new Set(names)];
 }

@@ -100,7 +100,7 @@ async function fetchOne(
   });
   if (result.cancelled) return { kind: "cancelled" };
   if (ended(result)) return null;
-  const said = shorten(errorOf(clean(text(result.stderr))) || describeLaunch(result), 4_096);
+  const said = saidBy(clean(text(result.stderr))) || describeLaunch(result);
   const what = `input ${JSON.stringify(name)} (${describeInput(locked)})`;
   const reason = result.timedOut ? "unreachable" : reasonOf(said);
   if (isPassing(reason)) {
@@ -115,13 +115,16 @@ async function fetchOne(
   return { input, message: `${what} cannot be fetched: ${said}${advice}` };
 }
 
-/** Nix's error without the trace and the warnings around it. */
-function errorOf(stderr: string): string {
-  const from = stderr.lastIndexOf("error: ");
-  return (from < 0 ? stderr : stderr.slice(from + "error: ".length))
-    .replaceAll(/\s+/gu, " ")
-    .trim();
+/** What git said, then Nix, on one line: the trace and the warnings around it say nothing more. */
+export function saidBy(stderr: string): string {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !NOISE.test(line));
+  return shorten(lines.slice(-12).join(" "), 2_000);
 }
+
+const NOISE = /^(?:warning:|fetching |copying |\(use '--show-trace')/u;
 
 /** Where a fetched input lies when it is there; null where its lock does not say. */
 function pathOf(locked: Locked): string | null {

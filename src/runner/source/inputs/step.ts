@@ -58,7 +58,7 @@ export async function fetchStep(
       GIT_CONFIG_GLOBAL: file("gitconfig"),
       GIT_CONFIG_NOSYSTEM: "1",
       GIT_TERMINAL_PROMPT: "0",
-      GIT_ASKPASS: "/bin/false",
+      GIT_ASKPASS: "",
       GIT_LFS_SKIP_SMUDGE: "1",
       // A submodule's address is the change's: no `ext::`, no `file://`. Plain http is for a test's double.
       GIT_ALLOW_PROTOCOL: ["https", "ssh", ...(protocol === "http:" ? ["http"] : [])].join(":"),

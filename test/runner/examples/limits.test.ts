@@ -30,6 +30,8 @@ describeIsolated("limits of builds", () => {
     const scripts = {
       // What is left of it does not go on without what was killed.
       "eats-memory": `sleep ${SECONDS} & (x=aaaaaaaa; while :; do x=$x$x; done); sleep ${SECONDS}`,
+      // The kernel's victim is a child, and what is left ends by itself before anybody looks.
+      "loses-a-child": "(x=aaaaaaaa; while :; do x=$x$x; done); exit 1",
       "fills-disk": `i=0; while :; do dd if=/dev/zero of=f$i bs=1M count=4 2>&1; i=$((i+1)); sleep 0.02; done`,
       "makes-processes": `i=0; while [ $i -lt 400 ]; do sleep ${SECONDS} & i=$((i+1)); done; echo > $out`,
       prints: `yes ${"x".repeat(200)}`,
@@ -39,12 +41,16 @@ describeIsolated("limits of builds", () => {
       ([name, script]) => `"${name}" = mk "${name}" ${JSON.stringify(script)} [];`,
     );
     const drvs = await instantiateIn(nix, `{ ${set.join("\n")} }`);
-    const { verdicts } = await buildAllIn(nix, drvs, { slots: 5 });
+    const { verdicts } = await buildAllIn(nix, drvs, { slots: 6 });
     const verdict = (name: keyof typeof scripts) => verdicts.get(name)?.verdict;
     expect(verdict("eats-memory")).toMatchObject({
       kind: "out-of-memory",
       limitBytes: BUILDS.memoryBytes,
       logTail: expect.stringContaining("more than 0.25 GiB of memory"),
+    });
+    expect(verdict("loses-a-child")).toMatchObject({
+      kind: "out-of-memory",
+      limitBytes: BUILDS.memoryBytes,
     });
     expect(verdict("fills-disk")).toMatchObject({
       kind: "out-of-disk",

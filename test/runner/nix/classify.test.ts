@@ -44,6 +44,33 @@ test.each([
     },
   ],
   [
+    "2.8 a pipe for an output",
+    `error: file '${drv}.chroot/nix/store/x-bad' has an unsupported type`,
+    {
+      kind: "failed",
+      exitCode: null,
+      said: `file '${drv}.chroot/nix/store/x-bad' has an unsupported type`,
+    },
+  ],
+  [
+    "2.8 an output that everybody may write to",
+    `error: suspicious ownership or permission on '${drv}.chroot/nix/store/x-bad' for output 'out'; rejecting this build output`,
+    {
+      kind: "failed",
+      exitCode: null,
+      said: `suspicious ownership or permission on '${drv}.chroot/nix/store/x-bad' for output 'out'; rejecting this build output`,
+    },
+  ],
+  [
+    "2.8 log",
+    `error: building of '${drv}' killed after writing more than 2097152 bytes of log output`,
+    {
+      kind: "failed",
+      exitCode: null,
+      said: "killed after writing more than 2097152 bytes of log output",
+    },
+  ],
+  [
     "2.8 references",
     `error: illegal path references in fixed-output derivation '${drv}'`,
     {
@@ -94,7 +121,7 @@ test.each([
     { kind: "no-runner", missing: ["feature kvm2"] },
   ],
 ])("%s", (_name, message, cause) => {
-  expect(classify(message)).toEqual({ drv, cause });
+  expect(classify(message)).toMatchObject({ drv, cause });
 });
 
 test.each([

@@ -80,16 +80,15 @@ export class Guard {
     for (const pid of await members(procs(this.#options.daemon))) await this.#sort(pid);
     for (const build of this.#builds.values()) {
       const pids = await members(procs(build.group));
-      if (pids.length === 0) {
-        this.#builds.delete(build.uid);
-        await build.group.remove();
-        continue;
-      }
       for (const pid of pids) build.drv ??= await derivationOf(pid);
       const kills = await build.group.outOfMemoryKills();
-      if (kills === build.kills) continue;
-      build.kills = kills;
-      await this.#end(build, await this.#outOfMemory(build));
+      if (kills > build.kills) {
+        build.kills = kills;
+        await this.#end(build, await this.#outOfMemory(build));
+      }
+      if (pids.length > 0) continue;
+      this.#builds.delete(build.uid);
+      await build.group.remove();
     }
     if (this.#builds.size > 0) await this.#watchDisk();
   }

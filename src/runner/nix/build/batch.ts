@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Ending, LaunchResult, Workspace } from "../launch.ts";
 import { eventReader } from "../log/reader.ts";
 import type { Building, WatchOptions } from "./watch.ts";
@@ -95,30 +96,40 @@ export async function realise(options: BatchOptions): Promise<BatchEnd> {
     });
     lines.end();
     const killed = await oomKills();
+    const memoryRanOut = killedBefore !== null && killed !== null && killed > killedBefore;
     return {
       watch,
       result,
       limits,
       ended,
-      limited: await limited(workspace, watch, endedBefore),
-      memoryRanOut: killedBefore !== null && killed !== null && killed > killedBefore,
+      limited: await limited(workspace, watch, endedBefore, memoryRanOut),
+      memoryRanOut,
     };
   } finally {
     clearInterval(looking);
   }
 }
 
+/** A builder may end by itself right after the kernel has killed its child: the runner sees it a moment later (ms). */
+const SEEN_WITHIN = 1_000;
+const LOOK_EVERY = 50;
+
 async function limited(
   workspace: Workspace,
   watch: Watch,
   before: ReadonlyMap<string, Ending>,
+  memoryRanOut: boolean,
 ): Promise<ReadonlyMap<string, Ending>> {
-  const now = await workspace.endings();
-  const found = new Map<string, Ending>();
-  for (const drv of now.size > 0 ? watch.builds.keys() : []) {
-    const name = posix.basename(drv);
-    const ending = now.get(name);
-    if (ending !== undefined && ending.id !== before.get(name)?.id) found.set(drv, ending);
+  const until = performance.now() + (memoryRanOut && watch.findings.size > 0 ? SEEN_WITHIN : 0);
+  for (;;) {
+    const now = await workspace.endings();
+    const found = new Map<string, Ending>();
+    for (const drv of now.size > 0 ? watch.builds.keys() : []) {
+      const name = posix.basename(drv);
+      const ending = now.get(name);
+      if (ending !== undefined && ending.id !== before.get(name)?.id) found.set(drv, ending);
+    }
+    if (found.size > 0 || performance.now() >= until) return found;
+    await setTimeout(LOOK_EVERY);
   }
-  return found;
 }

@@ -1,9 +1,12 @@
+import { blamesStore } from "../machinery.ts";
 import type { Cause } from "./failure.ts";
 
 /** What a message of Nix says about one derivation. */
 export interface Finding {
   readonly drv: string;
   readonly cause: Cause;
+  /** Nix lets everything else go at this, whatever else it was building. */
+  readonly aborts?: true;
 }
 
 /** A derivation in quotes; with the outputs that are wanted of it behind `!` or, later, `^`. */
@@ -77,6 +80,26 @@ const TEXTS: readonly (readonly [RegExp, Reader])[] = [
         said: `derivation may not be deterministic${rest}`,
       },
     }),
+  ],
+  // A socket, a pipe or a device as output: told by its place in the build's own root, and the process ends.
+  [
+    new RegExp(
+      String.raw`(file '(/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+?\.drv)\.chroot/[^']*' has an unsupported type)`,
+      "u",
+    ),
+    ([, said = "", drv = ""]) => ({
+      drv,
+      cause: { kind: "failed", exitCode: null, said },
+      aborts: true,
+    }),
+  ],
+  // What else is wrong with an output, such as its owner or its mode.
+  [
+    new RegExp(
+      String.raw`^(?:error: )?([^\n]*'(/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+?\.drv)\.chroot/[^\n]*)`,
+      "u",
+    ),
+    ([, said = "", drv = ""]) => ({ drv, cause: { kind: "failed", exitCode: null, said } }),
   ],
   [
     new RegExp(`illegal path references in fixed-output derivation ${DRV}`, "u"),
@@ -175,7 +198,10 @@ function diskFull(finding: Finding | null, message: string): Finding | null {
 
 /** Messages that blame the machinery, not a derivation. */
 export function blamesMachinery(message: string): boolean {
-  return /cannot connect to (?:daemon|socket)|daemon disconnected|SQLite database|unexpected end-of-file|some substitutes for the outputs|unable to download|opening lock file|cannot fork|Too many open files|Resource temporarily unavailable|build users are currently in use/u.test(
-    message,
+  return (
+    blamesStore(message) ||
+    /some substitutes for the outputs|unable to download|cannot fork|Too many open files|Resource temporarily unavailable|build users are currently in use/u.test(
+      message,
+    )
   );
 }

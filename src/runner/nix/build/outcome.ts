@@ -19,7 +19,7 @@ export interface Outcome {
  * @param missing whether its outputs are not there.
  *
  * A derivation whose builder ran to its end and left no outputs has failed, whether Nix had the time to tell or not.
- * So nothing that failed is ever built again; what was stopped may be.
+ * So nothing that failed is ever built again; what was stopped may be: by our clock, or by Nix for another's sake.
  */
 export function outcome(
   end: BatchEnd,
@@ -41,6 +41,9 @@ export function outcome(
       failed.set(drv, kind === "out-of-memory" ? { kind, limitBytes, said } : { kind, said });
   }
   if (ended !== null && missing(ended.build.drv)) failed.set(ended.build.drv, { kind: ended.kind });
+  const aborted = [...watch.findings.values()].some(
+    ({ drv, aborts }) => aborts === true && failed.has(drv),
+  );
   const toTheEnd = watch.machinery === null && result.exitCode !== null && ended === null;
   for (const { drv, endedAt } of watch.builds.values()) {
     if (!missing(drv) || failed.has(drv)) continue;
@@ -48,7 +51,8 @@ export function outcome(
       if (!ended.running.drvs.has(drv)) failed.set(drv, untold(end, drv));
       else if (ended.running.certain) again.push(drv);
       else failed.set(drv, undecided(ended.build.drv));
-    } else if (toTheEnd || endedAt !== null) failed.set(drv, untold(end, drv));
+    } else if (aborted) again.push(drv);
+    else if (toTheEnd || endedAt !== null) failed.set(drv, untold(end, drv));
     else unexplained.push(drv);
   }
   const interrupted = ended !== null || (toTheEnd && failed.size > 0);

@@ -11,6 +11,8 @@ export async function cli([command, ...args]: readonly string[]): Promise<number
         return await enrolCommand(args);
       case "runner":
         return await (await import("./runner.ts")).runnerCommand(args);
+      case "roots":
+        return await (await import("./roots.ts")).rootsCommand(args);
       case "check":
         return await (await import("../check/index.ts")).checkCommand(args);
       case "--version":

@@ -14,6 +14,10 @@ export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
       Evaluates and builds a local checkout as a pull request's checks would, without
       GitHub or Worker. Exit code 0: everything required succeeded.
 
+  snowcat roots  --config FILE [--json]
+      Lists what the runner's store keeps from garbage collection: for each branch the
+      outputs that were good last.
+
   snowcat --help
   snowcat --version
 `;

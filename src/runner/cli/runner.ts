@@ -13,6 +13,7 @@ import { loadIdentity } from "../enrolment/identity.ts";
 import type { Isolation } from "../isolation/index.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
 import { jobRunner } from "../jobs/index.ts";
+import { RootTable } from "../nix/roots/table.ts";
 import { daemonSettings } from "../nix/exchange/configuration.ts";
 import { openExchange } from "../nix/exchange/exchange.ts";
 import type { Environment } from "../process/index.ts";
@@ -96,6 +97,10 @@ async function agentHere(
     configuration.exchange === null
       ? null
       : await openExchange(configuration.exchange, storeEnvironment(isolation), directory);
+  const roots =
+    isolation.roots === null
+      ? null
+      : await RootTable.open(directory, isolation.roots, systemClock.now());
   const agent = await Agent.start({
     url: configuration.url,
     directory,
@@ -110,7 +115,7 @@ async function agentHere(
     secrets: [...(await operatorSecrets(configuration.redactFiles)), ...secretsOf(credentials)],
     credentials,
     isolation,
-    runJob: jobRunner(exchange),
+    runJob: jobRunner(exchange, roots),
     clock: systemClock,
     say,
   });

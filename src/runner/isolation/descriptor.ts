@@ -30,6 +30,8 @@ export const Descriptor = z.strictObject({
   store: z.enum(["private", "host"]),
   /** As in the configuration. */
   nixFolder: z.string().nullable(),
+  /** The agent's garbage collection roots, as seen from where the store is at /nix. */
+  roots: z.string(),
   stateDirectory: z.string(),
   agentUid: z.int(),
   agentDirectory: z.string(),

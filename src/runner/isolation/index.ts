@@ -31,7 +31,7 @@ export async function startIsolation(choice: IsolationChoice): Promise<Isolation
     }
     case "own": {
       const supervised = await supervise(choice.config);
-      return attachIsolation(supervised.descriptor, () => supervised.close());
+      return attachIsolation(supervised.descriptor, () => supervised.close(), true);
     }
     case "none": {
       process.stderr.write(

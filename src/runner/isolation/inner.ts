@@ -17,7 +17,15 @@ import type { Layout } from "./layout.ts";
 import { layout } from "./layout.ts";
 import type { Self } from "./self.ts";
 import { selfCommand } from "./self.ts";
-import { checkHostStore, mountPrivateStore, must, ROOT_PATH, writeConfiguration } from "./store.ts";
+import {
+  checkHostStore,
+  makeRoots,
+  mountPrivateStore,
+  must,
+  ROOT_PATH,
+  writeConfiguration,
+  rootsFolder,
+} from "./store.ts";
 
 /** The descriptor on which the supervisor speaks and is spoken to. */
 export const CONTROL_FD = 3;
@@ -83,6 +91,8 @@ async function bringUp(
   const self = await bindSelf(request.self, paths);
   if (config.store === "private") await mountPrivateStore(paths, plan, config.nixFolder);
   else await checkHostStore(config.nixFolder);
+  const roots = rootsFolder(paths, config.store);
+  await makeRoots(roots, plan);
 
   // Sockets of an earlier, killed supervisor would look like an answer.
   await rm(paths.egressSocket, { force: true });
@@ -123,6 +133,7 @@ async function bringUp(
     storeRoot: config.store === "private" ? paths.storeRoot : null,
     store: config.store,
     nixFolder: config.nixFolder,
+    roots,
     stateDirectory: paths.root,
     agentUid: plan.agent,
     agentDirectory: paths.agent,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Environment } from "../process/index.ts";
 import { type BuildEnding, readEndings } from "./builds/index.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -16,6 +17,8 @@ export interface Isolation {
   readonly environment: Environment;
   /** Reads the store from outside, such as `local?root=/var/lib/snowcat/store`; null for the machine's own. */
   readonly storeUrl: string | null;
+  /** A folder of the store's garbage collection roots that the agent may write; null where it has none. */
+  readonly roots: string | null;
   /** Opens a job: one attempt's user and directory. `label` is for logs. */
   openJob(label: string): Promise<IsolatedJob>;
   /** Runs one program in a job of its own that is disposed afterwards. */
@@ -27,10 +30,14 @@ export interface Isolation {
   close(): Promise<void>;
 }
 
-/** The isolation of a running supervisor, as its agent (or root) uses it. */
+/**
+ * The isolation of a running supervisor, as its agent (or root) uses it.
+ * @param outside the caller does not see the private store at /nix.
+ */
 export function attachIsolation(
   descriptor: Descriptor,
   close: () => Promise<void> = async () => {},
+  outside = false,
 ): Isolation {
   const environment: Environment = {
     ...nixEnvironment(
@@ -52,6 +59,10 @@ export function attachIsolation(
     kind: "isolated",
     environment,
     storeUrl: descriptor.storeRoot === null ? null : `local?root=${descriptor.storeRoot}`,
+    roots:
+      outside && descriptor.storeRoot !== null
+        ? join(descriptor.storeRoot, descriptor.roots)
+        : descriptor.roots,
     openJob: (label) => client.openJob(label),
     run: (request) => inOwnJob(isolation, request),
     describe: () =>
@@ -68,6 +79,7 @@ export function plainIsolation(environment: Environment): Isolation {
     kind: "none",
     environment,
     storeUrl: null,
+    roots: null,
     openJob: openPlainJob,
     run: (request) => inOwnJob(isolation, request),
     describe: () =>

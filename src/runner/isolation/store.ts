@@ -1,4 +1,5 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Environment } from "../process/index.ts";
 import { describeEnd, run, succeeded } from "../process/index.ts";
@@ -13,6 +14,24 @@ import { EMPTY_REGISTRY, nixConfiguration, REGISTRY_FILE } from "./nix-configura
 /** Programs are looked up here only: the helper is root, and PATH is somebody else's. */
 export const ROOT_PATH =
   "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
+
+/**
+ * Garbage collection roots of the agent. It is the agent's own folder, so that thousands of links need neither root nor
+ * a process each; all that it can do with it is to keep store paths. Nobody else sees it.
+ */
+export function rootsFolder(paths: Layout, store: IsolationConfiguration["store"]): string {
+  const folder = "/nix/var/nix/gcroots/snowcat";
+  if (store === "private") return folder;
+  // Runners may share the machine's store, each as a user of its own.
+  return `${folder}-${createHash("sha256").update(paths.root).digest("hex").slice(0, 12)}`;
+}
+
+/** Makes that folder, where /nix is the one that the jobs use. */
+export async function makeRoots(folder: string, plan: Accounts): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  await chown(folder, plan.agent, plan.agent);
+}
 
 /** Runs a program that has to succeed, as root. */
 export async function must(

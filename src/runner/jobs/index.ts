@@ -5,6 +5,9 @@ import type { IsolatedJob, Isolation } from "../isolation/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
 import { runMemory } from "../nix/build/failure.ts";
 import type { Exchange } from "../nix/exchange/exchange.ts";
+import { branchOf, rooting } from "../nix/roots/rooted.ts";
+import type { RootTable } from "../nix/roots/table.ts";
+import { invalidPaths } from "../nix/store/validity.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { readFacts } from "../nix/version.ts";
 import { workspaceOf } from "../nix/workspace.ts";
@@ -23,8 +26,12 @@ const RUNS_REMEMBERED = 64;
 /**
  * What one runner remembers between jobs: its Nix, and for each run what has failed.
  * @param exchange the runner's, if it has one.
+ * @param roots what its store keeps of branches; nothing without.
  */
-export function jobRunner(exchange: Exchange | null = null): RunJob {
+export function jobRunner(
+  exchange: Exchange | null = null,
+  roots: RootTable | null = null,
+): RunJob {
   let facts: Promise<NixFacts> | null = null;
   const memories = new Map<string, RunMemory>();
   const memoryOf = (run: string): RunMemory => {
@@ -52,10 +59,25 @@ export function jobRunner(exchange: Exchange | null = null): RunJob {
       const workspace = workspaceOf(job);
       facts ??= readFacts(workspace);
       facts.catch(() => (facts = null));
+      const branch = branchOf(specification);
+      const rooted =
+        roots === null || branch === null
+          ? null
+          : rooting(
+              roots,
+              branch,
+              specification,
+              context.sink,
+              async (paths) => {
+                const invalid = await invalidPaths(workspace, paths, context.signal);
+                return (path) => !invalid.has(path);
+              },
+              () => context.clock.now(),
+            );
       const place: Place = {
         workspace,
         facts: await facts,
-        sink: context.sink,
+        sink: rooted?.sink ?? context.sink,
         talk: context.talk,
         exchange: exchangeFor(specification, exchange),
         pool: specification.pool,
@@ -64,13 +86,15 @@ export function jobRunner(exchange: Exchange | null = null): RunJob {
         attest: context.attest,
         say: log.say,
       };
-      return await perform(
+      const verdict = await perform(
         specification,
         context,
         place,
         memoryOf(`${specification.repository.id}/${specification.run}`),
         kept,
       );
+      await rooted?.finish(verdict.kind === "succeeded");
+      return verdict;
     } finally {
       await Promise.all([job.dispose(), log.flush()]);
     }

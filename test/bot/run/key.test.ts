@@ -13,15 +13,7 @@ async function keyOf(
     change,
     async ({ neighbours, run, pass, frame, finish }) => {
       await frame(1, { kind: "attributes", attributes: [attribute("a")] });
-      await frame(
-        1,
-        impure === undefined
-          ? evaluated
-          : {
-              ...evaluated,
-              impure,
-            },
-      );
+      await frame(1, impure === undefined ? evaluated : Object.assign({ impure }, evaluated));
       await finish(1);
       await pass();
       await frame(2, { kind: "results", results: [built("a")] });

@@ -1,23 +1,17 @@
-import { generateKeyPairSync, verify } from "node:crypto";
+import { verify } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Attribute, AttributeResult } from "../../../src/protocol/attribute.ts";
 import type { Specification } from "../../../src/protocol/specification.ts";
-import type { Verdict } from "../../../src/protocol/verdict.ts";
-import { systemClock } from "../../../src/runner/agent/clock.ts";
-import type { Evaluated, Sink } from "../../../src/runner/agent/sink.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
-import { attester } from "../../../src/runner/provenance/attest.ts";
 import { provenanceText } from "../../../src/protocol/provenance.ts";
+import { NO_CREDENTIALS } from "../../../src/runner/source/operator.ts";
 import { describeIsolated, isolationForTest } from "../isolation/support.ts";
 import { flake } from "../nix/support.ts";
 import type { GitServer } from "../source/git-server.ts";
 import { gitServer } from "../source/git-server.ts";
-import { aloneWith } from "./talk.ts";
+import { KEYS, LIMITS, perform as performOn, specification } from "./perform.ts";
 
-/** The runner's. */
-const KEYS = generateKeyPairSync("ed25519");
 const TOKEN = `ghs_${"c3D4".repeat(10)}`;
 
 /** `sha256:<base32>`, as Nix prints it, in hex. */
@@ -43,67 +37,8 @@ describeIsolated("jobs from specification to verdict", () => {
     await server?.close();
   });
 
-  const limits = {
-    evaluationSeconds: 60,
-    evaluationBytes: 2 ** 31,
-    buildSeconds: 60,
-    silentSeconds: 60,
-  };
-
-  function specification(job: number, work: Specification["work"]): Specification {
-    return {
-      protocol: 1,
-      host: "snowcat.example",
-      account: 1,
-      repository: { id: 7, owner: "o", name: "r", private: true },
-      run: "7-1",
-      job: `7-1.${job}`,
-      attempt: 1,
-      runner: "r1",
-      pool: "trusted",
-      policy: "0".repeat(64),
-      issuedAt: 0,
-      expiresAt: 1,
-      work,
-    };
-  }
-
-  async function perform(spec: Specification): Promise<{
-    verdict: Verdict;
-    attributes: Attribute[];
-    results: AttributeResult[];
-    evaluated: Evaluated | null;
-    log: string;
-  }> {
-    const attributes: Attribute[] = [];
-    const results: AttributeResult[] = [];
-    let evaluated: Evaluated | null = null;
-    let log = "";
-    const sink: Sink = {
-      attributes: async (list) => void attributes.push(...list),
-      results: async (list) => void results.push(...list),
-      evaluated: async (summary) => void (evaluated = summary),
-      log: (stream) => ({
-        write: async (bytes) =>
-          void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""),
-        close: async () => {},
-      }),
-    };
-    const verdict = await runJob(spec, {
-      isolation,
-      sink,
-      talk: aloneWith(),
-      signal: new AbortController().signal,
-      cloneToken: async () => TOKEN,
-      clock: systemClock,
-      attest: attester(
-        KEYS.privateKey,
-        { host: spec.host, repository: spec.repository.id, sha: spec.work.source.sha },
-        (value) => value,
-      ),
-    });
-    return { verdict, attributes, results, evaluated, log };
-  }
+  const limits = LIMITS;
+  const perform = (spec: Specification) => performOn(runJob, isolation, spec, TOKEN);
 
   test("evaluates, builds the slice, and evaluates again what another store holds", async () => {
     const { sha, tree } = await server.commit("flake", {

@@ -90,6 +90,8 @@ export interface RunContract extends Wakeable {
   /** Fleet: attempt `attempt` is about to be offered; earlier ones are stale from here on. */
   offered(job: string, attempt: number, runner: string, exchange: string | null): Promise<void>;
   started(job: string, attempt: number, runner: string): Promise<void>;
+  /** Fleet: nothing is heard of the attempt, or it is lost. Others may take what it keeps from them. */
+  adrift(job: string, attempt: number): Promise<void>;
   /** Fleet: final verdict of the job. Applied once; a different digest for a finished attempt is refused. */
   finished(
     job: string,

@@ -98,6 +98,8 @@ export type JobEffect =
   /** Final: to the Run. A null digest is the caller's to compute from the verdict's JSON text. */
   | { kind: "forward"; attempt: number; verdict: Verdict; digest: string | null }
   | { kind: "tell-started"; attempt: number; runner: string }
+  /** Nothing is heard of the attempt, or its runner has it no longer: what it keeps from others may be taken. */
+  | { kind: "tell-adrift"; attempt: number }
   | { kind: "cancel"; attempt: number; runner: string; reason: string }
   | { kind: "forget"; attempt: number; runner: string; reason: string };
 

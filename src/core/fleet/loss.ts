@@ -1,5 +1,5 @@
 import { cancelled, done, forget, infrastructure, same } from "./end.ts";
-import type { FleetJob, Step } from "./job.ts";
+import type { FleetJob, JobEffect, Step } from "./job.ts";
 import { backoff, MAX_ATTEMPTS, MAX_LOSSES, WAITS } from "./limits.ts";
 
 const NOBODY_CAME = `a runner that is there: none that could take the job was free within ${WAITS / 3_600_000} hours`;
@@ -67,8 +67,13 @@ function lost(job: FleetJob, why: string, now: number): Step {
       notBefore: now + backoff(losses),
       avoid: job.runner,
     },
-    effects: [],
+    effects: adrift(job),
   };
+}
+
+/** Only with an exchange does a job keep anything from others. */
+function adrift({ exchange, attempt }: FleetJob): JobEffect[] {
+  return exchange === null ? [] : [{ kind: "tell-adrift", attempt }];
 }
 
 export function expired(job: FleetJob, now: number): Step {
@@ -86,7 +91,7 @@ export function expired(job: FleetJob, now: number): Step {
       const last =
         job.losses + 1 >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS || job.cancel !== null;
       if (last) return lost(job, "its lease ran out", now);
-      return { job: { ...job, state: "suspect", since: now }, effects: [] };
+      return { job: { ...job, state: "suspect", since: now }, effects: adrift(job) };
     }
     case "queued":
       return done(job, { kind: "no-runner", missing: [NOBODY_CAME] }, null, now);

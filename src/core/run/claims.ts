@@ -10,7 +10,12 @@ export type Claim = {
   drvs: string[];
   /** Somebody was refused one of them, and is to be told when they are free. */
   wanted: boolean;
+  /** Nothing is heard of the attempt: it keeps them only until somebody asks. */
+  adrift: boolean;
 };
+
+/** Attempts that lost their claims while they were adrift: they are over, or two would build the same. */
+export type Fenced = { job: number; attempt: number };
 
 export type ClaimAnswer = {
   granted: boolean;
@@ -18,7 +23,10 @@ export type ClaimAnswer = {
   failed: KnownFailure[];
   /** Claims to be written: the new one, and those that are wanted from now on. */
   write: Claim[];
+  fenced: Fenced[];
 };
+
+type Asked = Omit<Claim, "wanted" | "adrift">;
 
 /** Most failures that one answer names: a runner that was told some asks again, and hears of the others. */
 const FAILURES = 40;
@@ -32,12 +40,12 @@ const FAILURES = 40;
  */
 export function claim(
   claims: readonly Claim[],
-  asked: Omit<Claim, "wanted">,
+  asked: Asked,
   failed: ReadonlyMap<string, Verdict>,
 ): ClaimAnswer {
-  const same = (one: Omit<Claim, "wanted">): boolean =>
+  const same = (one: Claim): boolean =>
     one.job === asked.job && one.attempt === asked.attempt && one.claim === asked.claim;
-  if (claims.some(same)) return { granted: true, held: [], failed: [], write: [] };
+  if (claims.some(same)) return { granted: true, held: [], failed: [], write: [], fenced: [] };
   const wants = new Set(asked.drvs);
   const known = asked.drvs.flatMap((drv) => {
     const verdict = failed.get(drv);
@@ -45,9 +53,14 @@ export function claim(
   });
   const held: string[] = [];
   const wanted: Claim[] = [];
+  const fenced: Fenced[] = [];
   for (const other of claims) {
     const common = other.drvs.filter((drv) => wants.has(drv));
     if (common.length === 0) continue;
+    if (other.adrift) {
+      fenced.push({ job: other.job, attempt: other.attempt });
+      continue;
+    }
     held.push(...common);
     if (!other.wanted) wanted.push({ ...other, wanted: true });
   }
@@ -56,13 +69,13 @@ export function claim(
     granted,
     held,
     failed: known.slice(0, FAILURES),
-    write: granted ? [{ ...asked, wanted: false }] : wanted,
+    write: granted ? [{ ...asked, wanted: false, adrift: false }] : wanted,
+    fenced: granted ? fenced : [],
   };
 }
 
 /**
  * Claims that end with attempts of a job: all of them when it is over, else those before the attempt that counts now.
- * An attempt that is only suspected to be lost keeps its claims: it may be at work.
  */
 export function endedWith(claims: readonly Claim[], job: number, attempt: number | null): Claim[] {
   return claims.filter((one) => one.job === job && (attempt === null || one.attempt < attempt));
@@ -71,4 +84,13 @@ export function endedWith(claims: readonly Claim[], job: number, attempt: number
 /** What others are to be told is free now. */
 export function freed(ended: readonly Claim[]): string[] {
   return [...new Set(ended.filter(({ wanted }) => wanted).flatMap(({ drvs }) => drvs))];
+}
+
+/**
+ * An attempt of which nothing is heard. It may be at work, so it keeps what nobody else wants; what somebody waits for
+ * is taken from it, and it is over. Answers the claims to be written, or null when it is to be fenced.
+ */
+export function adrift(claims: readonly Claim[], { job, attempt }: Fenced): Claim[] | null {
+  const own = claims.filter((one) => one.job === job && one.attempt === attempt);
+  return own.some(({ wanted }) => wanted) ? null : own.map((one) => ({ ...one, adrift: true }));
 }

@@ -1,7 +1,7 @@
 export { lease, recalled, results, SLICE_WAIT } from "./build.ts";
 export type { Builder } from "./build.ts";
-export { claim, endedWith, freed } from "./claims.ts";
-export type { Claim } from "./claims.ts";
+export { adrift, claim, endedWith, freed } from "./claims.ts";
+export type { Claim, Fenced } from "./claims.ts";
 export { conclude } from "./conclude.ts";
 export type { Count } from "./conclude.ts";
 export { difference } from "./difference.ts";

@@ -191,6 +191,7 @@ export class Simulation {
           break;
         }
         case "tell-started":
+        case "tell-adrift":
           break;
       }
     }

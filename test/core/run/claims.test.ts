@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Claim, claim, endedWith, freed } from "../../../src/core/run/index.ts";
+import { adrift, type Claim, claim, endedWith, freed } from "../../../src/core/run/index.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 
 const FAILED: Verdict = { kind: "failed", drv: "f", exitCode: 1, logTail: "" };
@@ -48,7 +48,7 @@ describe("claims", () => {
   it("asked again are the same claim", () => {
     const table = new Table();
     table.ask(asked(1, ["a"]));
-    expect(table.ask(asked(1, ["a"]))).toMatchObject({ granted: true, write: [] });
+    expect(table.ask(asked(1, ["a"]))).toMatchObject({ granted: true, write: [], fenced: [] });
     expect(table.rows).toHaveLength(1);
   });
 
@@ -62,7 +62,23 @@ describe("claims", () => {
     expect(table.rows).toEqual([]);
   });
 
-  it("of an attempt end when the next one is offered, not when it is only suspected to be lost", () => {
+  it("of an attempt of which nothing is heard are kept until somebody wants them; then it is over", () => {
+    const quiet = { job: 1, attempt: 1 };
+    const waited = new Table();
+    waited.ask(asked(1, ["a"]));
+    waited.ask(asked(2, ["a"]));
+    expect(adrift(waited.rows, quiet)).toBeNull();
+    const table = new Table();
+    table.ask(asked(1, ["a"]));
+    table.rows = adrift(table.rows, quiet) ?? [];
+    expect(table.rows).toMatchObject([{ drvs: ["a"], adrift: true }]);
+    table.ask(asked(3, ["c"]));
+    // Nothing is taken while the rest is not to be had.
+    expect(table.ask(asked(2, ["a", "c"]))).toMatchObject({ granted: false, fenced: [] });
+    expect(table.ask(asked(4, ["a"]))).toMatchObject({ granted: true, fenced: [quiet] });
+  });
+
+  it("of an attempt end when the next one is offered", () => {
     const table = new Table();
     table.ask(asked(1, ["a"], 1, 1));
     expect(endedWith(table.rows, 1, 1)).toEqual([]);

@@ -19,7 +19,7 @@ export type Two = {
 
 const FEATURES = ["one", "two"] as const;
 
-export async function startTwo(options: { exchange: boolean }): Promise<Two> {
+export async function startTwo(options: { exchange: boolean; slots?: number }): Promise<Two> {
   // Where an agent's user may go, and outside of /tmp, which the sandbox replaces.
   const folder = await mkdtemp("/var/tmp/snowcat-exchange-");
   await chmod(folder, 0o755);
@@ -35,9 +35,9 @@ export async function startTwo(options: { exchange: boolean }): Promise<Two> {
     }),
   );
   const configuration = (index: 0 | 1) => ({
-    features: [FEATURES[index]],
+    features: [FEATURES[index], "both"],
     // Logs of Nix's own tell which builders have run.
-    nix: { "system-features": FEATURES[index], "keep-build-log": "true" },
+    nix: { "system-features": `${FEATURES[index]} both`, "keep-build-log": "true" },
     ...(options.exchange
       ? {
           exchange: {
@@ -48,7 +48,7 @@ export async function startTwo(options: { exchange: boolean }): Promise<Two> {
         }
       : {}),
   });
-  const stack = await startStack({ configuration: configuration(0) });
+  const stack = await startStack({ configuration: configuration(0), slots: options.slots ?? 2 });
   const stop = async () => {
     await stack.stop();
     await rm(folder, { recursive: true, force: true });

@@ -49,7 +49,11 @@ export class Desk {
       this.#storage.transactionSync(() => {
         if (next.job !== job) this.#jobs.save(next.job);
         for (const effect of next.effects)
-          if (effect.kind === "forward" || effect.kind === "tell-started")
+          if (
+            effect.kind === "forward" ||
+            effect.kind === "tell-started" ||
+            effect.kind === "tell-adrift"
+          )
             this.#outbox.add(id, effect, now);
       });
     } catch (error) {

@@ -32,18 +32,18 @@ export class Outbox {
   /** In the transaction of the change that it tells of. */
   add(
     job: string,
-    effect: Extract<JobEffect, { kind: "forward" | "tell-started" }>,
+    effect: Extract<JobEffect, { kind: "forward" | "tell-started" | "tell-adrift" }>,
     now: number,
   ): void {
     const insert =
       "INSERT INTO outbox (kind, job, attempt, runner, verdict, digest, due) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    if (effect.kind === "tell-started") {
+    if (effect.kind !== "forward") {
       this.#sql.exec(
         insert,
-        "started",
+        effect.kind === "tell-started" ? "started" : "adrift",
         job,
         effect.attempt,
-        effect.runner,
+        effect.kind === "tell-started" ? effect.runner : null,
         null,
         null,
         now + LEFT_BEHIND,
@@ -105,6 +105,7 @@ export class Outbox {
     try {
       const run = this.#run(row.job);
       if (row.kind === "started") await run.started(row.job, row.attempt, row.runner ?? "");
+      else if (row.kind === "adrift") await run.adrift(row.job, row.attempt);
       else {
         // Written by `add` from a Verdict.
         const verdict = JSON.parse(row.verdict ?? "null") as Verdict;

@@ -53,7 +53,7 @@ export async function empty(context: Context): Promise<number | null> {
   }
   storage.transactionSync(() => {
     // Without WHERE these drop the pages and visit no row.
-    for (const table of ["attribute", "derivation", "fault", "claim", "failure", "wait"])
+    for (const table of ["attribute", "derivation", "fault", "claim", "fence", "failure", "wait"])
       store.sql.exec(`DELETE FROM ${table}`);
     store.set({ emptied_at: context.now() });
   });

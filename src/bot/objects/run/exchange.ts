@@ -1,8 +1,10 @@
 import {
+  adrift,
   advance,
   type Claim,
   claim,
   endedWith,
+  type Fenced,
   freed,
   needs,
   type Reach,
@@ -19,7 +21,14 @@ import { commit, type Context, fleet, header } from "./context.ts";
 const STEP = 200;
 
 type Body<Kind extends ToRun["kind"]> = Extract<ToRun, { kind: Kind }>;
-type ClaimRow = { job: number; attempt: number; claim: number; drvs: string; wanted: number };
+type ClaimRow = {
+  job: number;
+  attempt: number;
+  claim: number;
+  drvs: string;
+  wanted: number;
+  adrift: number;
+};
 type WaitRow = {
   goal: string;
   drv: string;
@@ -37,21 +46,13 @@ export function takeClaim(
   attempt: number,
   body: Body<"claim">,
 ): DataReply {
-  const { store } = context;
   const answer = claim(
     claims(context),
     { job, attempt, claim: body.claim, drvs: body.drvs },
     failuresOf(context, body.drvs),
   );
-  for (const row of answer.write)
-    store.sql.exec(
-      "INSERT OR REPLACE INTO claim (job, attempt, claim, drvs, wanted) VALUES (?, ?, ?, ?, ?)",
-      row.job,
-      row.attempt,
-      row.claim,
-      JSON.stringify(row.drvs),
-      row.wanted ? 1 : 0,
-    );
+  for (const one of answer.fenced) fence(context, one);
+  write(context, answer.write);
   const { held, failed } = answer;
   return { kind: "claimed", claim: body.claim, held: held.slice(0, CLAIM.drvs), failed };
 }
@@ -80,6 +81,27 @@ export function takeFailed({ store }: Context, body: Body<"failed">): void {
       JSON.stringify(verdict),
     );
   }
+}
+
+/** Nothing is heard of an attempt: others may take what it holds. */
+export function setAdrift(context: Context, of: Fenced): void {
+  const claimed = adrift(claims(context), of);
+  if (claimed === null) fence(context, of);
+  else write(context, claimed);
+}
+
+/** The attempt has spoken: what nobody has taken meanwhile is its own again. */
+export function unsetAdrift({ store }: Context, { job, attempt }: Fenced): void {
+  store.sql.exec(
+    "UPDATE claim SET adrift = 0 WHERE job = ? AND attempt = ? AND adrift = 1",
+    job,
+    attempt,
+  );
+}
+
+/** Whether the attempt has lost its claims to another. */
+export function isFenced({ store }: Context, { job, attempt }: Fenced): boolean {
+  return store.exists("SELECT 1 FROM fence WHERE job = ? AND attempt >= ?", job, attempt);
 }
 
 /** Ends the claims of a job's attempts below `attempt`; of all of them when it is over (null). */
@@ -143,11 +165,38 @@ async function whoCan(context: Context, ask: readonly Wait[]): Promise<Map<strin
   );
 }
 
+function fence(context: Context, of: Fenced): void {
+  context.store.sql.exec(
+    "INSERT OR REPLACE INTO fence (job, attempt) VALUES (?, ?)",
+    of.job,
+    of.attempt,
+  );
+  end(context, endedWith(claims(context), of.job, of.attempt + 1));
+}
+
+function write({ store }: Context, rows: readonly Claim[]): void {
+  for (const row of rows)
+    store.sql.exec(
+      "INSERT OR REPLACE INTO claim (job, attempt, claim, drvs, wanted, adrift) VALUES (?, ?, ?, ?, ?, ?)",
+      row.job,
+      row.attempt,
+      row.claim,
+      JSON.stringify(row.drvs),
+      row.wanted ? 1 : 0,
+      row.adrift ? 1 : 0,
+    );
+}
+
 function claims({ store }: Context): Claim[] {
   return store.sql
-    .exec<ClaimRow>("SELECT job, attempt, claim, drvs, wanted FROM claim")
+    .exec<ClaimRow>("SELECT * FROM claim")
     .toArray()
-    .map((row) => ({ ...row, drvs: JSON.parse(row.drvs) as string[], wanted: row.wanted === 1 }));
+    .map((row) => ({
+      ...row,
+      drvs: JSON.parse(row.drvs) as string[],
+      wanted: row.wanted === 1,
+      adrift: row.adrift === 1,
+    }));
 }
 
 function end(context: Context, ended: readonly Claim[]): void {

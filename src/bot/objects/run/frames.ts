@@ -11,7 +11,15 @@ import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context, header } from "./context.ts";
 import { builderOf, unproven } from "./provenance.ts";
-import { endClaims, takeClaim, takeFailed, takeNeeds, takeRelease } from "./exchange.ts";
+import {
+  endClaims,
+  isFenced,
+  takeClaim,
+  takeFailed,
+  takeNeeds,
+  takeRelease,
+  unsetAdrift,
+} from "./exchange.ts";
 
 /** Number of a job within its run. */
 export function jobNumber(job: string): number {
@@ -20,10 +28,11 @@ export function jobNumber(job: string): number {
 
 /** Looked at before anything of a frame is committed: why it does not count, null where it does. */
 export function refused(context: Context, claims: AttemptClaims, body: ToRun): string | null {
-  const { store } = context;
-  const job = store.job(jobNumber(claims.job));
+  const job = context.store.job(jobNumber(claims.job));
   const reason = stale(job, claims.attempt);
   if (reason !== null || job === null) return reason ?? "the run has no such job";
+  if (isFenced(context, { job: job.number, attempt: claims.attempt }))
+    return "nothing was heard of the attempt, and others build what it was to build";
   const evaluates = body.kind === "attributes" || body.kind === "evaluated";
   const fits = evaluates === (job.kind === "evaluate");
   if (!fits) return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
@@ -54,6 +63,7 @@ export function take(
     );
     endClaims(context, number, claims.attempt);
   }
+  unsetAdrift(context, { job: number, attempt: claims.attempt });
   switch (body.kind) {
     case "attributes": {
       const { keys, drvs } = attributesNeed(body.attributes);

@@ -19,7 +19,7 @@ import { archive, attributesAfter, empty } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
 import { compare } from "./compare.ts";
 import { commit, type Context } from "./context.ts";
-import { advanceNeeds, endClaims } from "./exchange.ts";
+import { advanceNeeds, endClaims, setAdrift } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
 import { prepare } from "./prepare.ts";
@@ -124,6 +124,13 @@ export class Run extends DurableObject<Environment> implements RunContract {
 
   async started(job: string, attempt: number, runner: string): Promise<void> {
     await this.#job(job, (number, slice) => started(slice, number, attempt, runner));
+  }
+
+  async adrift(job: string, attempt: number): Promise<void> {
+    const number = this.#own(job);
+    if (number === null) throw new Error(`job ${job} is not of this run`);
+    this.ctx.storage.transactionSync(() => setAdrift(this.#context, { job: number, attempt }));
+    this.#tellNews();
   }
 
   async finished(

@@ -85,8 +85,10 @@ export const STEPS: readonly Step[] = [
   -- What attempts build at the moment; as many rows as processes. Only where there is an exchange.
   CREATE TABLE claim (
     job INTEGER NOT NULL, attempt INTEGER NOT NULL, claim INTEGER NOT NULL, drvs TEXT NOT NULL, wanted INTEGER NOT NULL,
-    PRIMARY KEY (job, attempt, claim)
+    adrift INTEGER NOT NULL, PRIMARY KEY (job, attempt, claim)
   ) STRICT, WITHOUT ROWID;
+  -- The newest attempt of a job that lost its claims while nothing was heard of it: it is over.
+  CREATE TABLE fence (job INTEGER PRIMARY KEY, attempt INTEGER NOT NULL) STRICT;
   -- Derivations below goals that failed, so that no other runner tries them.
   CREATE TABLE failure (drv TEXT PRIMARY KEY, verdict TEXT NOT NULL) STRICT;
   -- What goals that were given back wait for.

@@ -53,6 +53,9 @@ export class StateDirectoryTaken extends Error {
 /** flock's exit code when another supervisor holds the state directory (EX_TEMPFAIL). */
 const TAKEN = 75;
 
+/** One that was killed a moment ago lets go only when its last process has ended (s). */
+const LET_GO_WITHIN = 3;
+
 /** Becomes pid 1 of the new namespace: a shell that waits, and so reaps what is orphaned there. */
 const REAPER = '"$@"; exit $?';
 
@@ -82,7 +85,8 @@ export async function supervise(
       "KILL",
       "flock",
       "--no-fork",
-      "--nonblock",
+      "--timeout",
+      String(LET_GO_WITHIN),
       "--conflict-exit-code",
       String(TAKEN),
       join(config.stateDirectory, "lock"),

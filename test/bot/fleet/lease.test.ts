@@ -209,5 +209,6 @@ describe("a runner that drains", () => {
     const job = newJob();
     await fleet.enqueue(account, job);
     await socket.offer(job.job, 1);
+    expect(await fleet.runners(account)).toMatchObject([{ online: true, draining: false }]);
   });
 });

@@ -27,16 +27,17 @@ const REASONS: readonly (readonly [Reason, RegExp])[] = [
     /(?:error:?|status|code)\D{0,12}429\b|too many requests|rate limit|abuse detection|retry-after/iu,
   ],
   [
-    "no-such-commit",
-    /not our ref|does not hold it any more|find remote ref|unadvertised object|not a tree object|cannot find Git revision/iu,
-  ],
-  [
     "denied",
     /(?:error:?|status|code)\D{0,12}40[134]\b|\(40[134]\)|could not read (?:Username|Password)|Authentication failed|repository[^\n]*not found|terminal prompts disabled|Permission denied \(publickey|Host key verification failed|Invalid username or (?:password|token)/iu,
   ],
   [
     "unreachable",
     /(?:error:?|status|code)\D{0,12}(?:408|5\d\d)\b|resolve host|couldn.t connect|failed to connect|connection (?:refused|reset|timed out)|network is unreachable|timed out|ran over its time limit|no route to host|early EOF|hung up|SSL|TLS|empty reply/iu,
+  ],
+  // Last: Nix says so too when it could not ask.
+  [
+    "no-such-commit",
+    /not our ref|does not hold it any more|find remote ref|unadvertised object|not a tree object|cannot find Git revision/iu,
   ],
 ];
 

@@ -37,9 +37,10 @@ const uses = (inputs: string, name: string): { "flake.nix": string } => ({
 `,
 });
 
-const nameOf = ({ attributes }: Job): string | undefined => {
+/** The derivation's, or why there is none. */
+const nameOf = ({ attributes, end }: Job): string => {
   const result = attributes.get("packages.x86_64-linux.a");
-  return result?.kind === "derivation" ? result.derivation.name : undefined;
+  return result?.kind === "derivation" ? result.derivation.name : JSON.stringify(result ?? end);
 };
 
 /** Why nothing could be evaluated, or why the one attribute could not. */
@@ -189,7 +190,7 @@ export const SCENARIOS: readonly InputsScenario[] = [
   {
     name: "a flake that reads the place of the secrets finds none, with the operator's credentials about",
     heavy: false,
-    play: async (stage) => {
+    play: async (stage, { files }) => {
       const canary = "operators-password-4711";
       const spy = `let
       read = path: if builtins.pathExists path then (builtins.tryEval (builtins.deepSeq (builtins.readFile path) (builtins.readFile path))).value else "none";
@@ -223,4 +224,41 @@ export const SCENARIOS: readonly InputsScenario[] = [
       });
     },
   },
+  {
+    name: "lock files of newer and older versions: what this Nix can read is used, the rest is told at its line",
+    heavy: true,
+    play: async (stage, { files }) => {
+      const lock = JSON.parse(files["flake.lock"] ?? "") as Lock;
+      const variants: Readonly<Record<string, (locked: Locked) => void>> = {
+        final: (locked) => (locked["__final"] = true),
+        "long ref": (locked) => (locked["ref"] = "refs/heads/main"),
+        "no lastModified": (locked) => delete locked["lastModified"],
+        "no revCount": (locked) => delete locked["revCount"],
+        "no narHash": (locked) => delete locked["narHash"],
+        "an attribute of tomorrow": (locked) => (locked["tomorrow"] = "x"),
+      };
+      const told: Record<string, string> = {};
+      for (const [name, change] of Object.entries(variants)) {
+        const { nodes, ...rest } = structuredClone(lock);
+        change(nodes["hidden"]!.locked!);
+        const text = JSON.stringify({ nodes, ...rest }, null, 2);
+        const job = await stage.job({ ...files, "flake.lock": text }, { listed: ["hidden"] });
+        expect(job.leaks).toBe("");
+        expect(job.seconds).toBeLessThan(30);
+        told[name] = job.end.kind === "error" ? JSON.stringify(error(job)) : nameOf(job);
+      }
+      const fine = ["long ref", "no lastModified", "no revCount", "no narHash"];
+      for (const name of fine) expect([name, told[name]]).toEqual([name, "from-hidden"]);
+      const place = `"place":"flake.lock:12"`;
+      expect(told["final"]).toMatch(/is locked with \\"__final\\", which is Nix's own mark/u);
+      expect(told["final"]).toContain(`"place":"flake.lock:4"`);
+      expect(told["an attribute of tomorrow"]).toMatch(/was written by a newer one/u);
+      expect(told["an attribute of tomorrow"]).toContain(place);
+    },
+  },
 ];
+
+type Locked = Record<string, string | number | boolean>;
+interface Lock {
+  nodes: Record<string, { locked?: Locked }>;
+}

@@ -36,6 +36,8 @@ export interface Job {
 /** The double with an App on the account `octo`, and jobs that evaluate flakes whose inputs lie there. */
 export interface InputsStage {
   readonly on: Fixture;
+  /** Of the Nix in use, as it prints it. */
+  readonly number: string;
   /** A private repository of the account. @returns its address for a flake's input. */
   repository(name: string, files: Files): Promise<string>;
   /** The lock file that Nix itself makes, elsewhere, with the rights to all of the account. */
@@ -87,6 +89,7 @@ export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<In
   };
   return {
     on,
+    number: facts.version.number,
     async repository(name, files) {
       names.push(name);
       const repo = await on.github.createRepository({

@@ -136,6 +136,7 @@ test.each<[Record<string, string>, string, RegExp | null]>([
   [{ type: "file", url: "file:///etc/passwd" }, ".", /is the local address/u],
   [{ type: "hg", url: "file:///x" }, ".", /is the local address/u],
   [{ type: "indirect", id: "nixpkgs" }, ".", /runners have no registry/u],
+  [{ ...github, __final: "1" }, ".", /is Nix's own mark/u],
   [{ type: "torrent", url: "https://x" }, ".", /which no known Nix fetches/u],
   [{ ...github }, ".", null],
 ])("which inputs are fetched: %o in %s", (locked, directory, expected) => {

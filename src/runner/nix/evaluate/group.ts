@@ -107,7 +107,7 @@ export async function evaluateUnits(
 
 /** A fetcher reached for the network where there was none. */
 export function needsNetwork(message: string): boolean {
-  return /unable to download|cannot download|resolve host|could ?n.t connect|network is unreachable|unable to access|Failed to connect|while fetching|program 'git' failed/iu.test(
+  return /unable to download|cannot download|resolve host|could ?n.t connect|network is unreachable|unable to access|Failed to connect|while fetching|program 'git' failed|cannot find git revision|failed to fetch git repository|resolving git reference/iu.test(
     message,
   );
 }

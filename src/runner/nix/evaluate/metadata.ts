@@ -306,7 +306,7 @@ async function failure(
     };
   }
   // git writes past Nix's log.
-  const git = /program 'git' failed/u.test(error.message) ? `${saidBy(plain)} ` : "";
+  const git = fetching && /\bgit\b/iu.test(error.message) ? `${saidBy(plain)} ` : "";
   const message = shorten(`${git}${error.message}`, 16_384);
   if (blamesStore(message)) return { kind: "infrastructure", message };
   return {

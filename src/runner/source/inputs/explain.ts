@@ -18,7 +18,11 @@ export type FetchEnd =
 /** Gives Nix's words about a lock file their place, and says what to do where the words alone do not. */
 export function explainError({ message, position }: Told, files: FlakeFiles): Told {
   const { lock } = files;
-  const unknown = /unsupported (?:\w+ )?input attribute '([^']+)'/u.exec(message)?.[1];
+  const unknown =
+    /(?:unsupported (?:\w+ )?input attribute '([^']+)'|input attribute '([^']+)' not supported)/u
+      .exec(message)
+      ?.slice(1)
+      .find((found) => found !== undefined);
   if (lock !== null && unknown !== undefined) {
     const [name] =
       Object.entries(lock.graph.nodes).find(([, node]) => node.locked?.[unknown] !== undefined) ??

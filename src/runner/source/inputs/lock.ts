@@ -212,6 +212,10 @@ const KNOWN = new Set([
 /** An input that may not be fetched here at all, and why; null when it may. `directory` is the flake's, in the tree. */
 export function forbidden({ locked, inside }: LockedInput, directory: string): string | null {
   const { type, url, path } = locked;
+  // Nix 2.26 and 2.34 die of it.
+  const own = Object.keys(locked).find((name) => name.startsWith("__"));
+  if (own !== undefined)
+    return `is locked with ${JSON.stringify(own)}, which is Nix's own mark and stands in no lock file. Lock again with \`nix flake lock\`.`;
   if (type === "indirect")
     return "is a name of a registry and not locked: runners have no registry. Give it an address in flake.nix and lock again.";
   if (typeof type !== "string" || !KNOWN.has(type))

@@ -40,6 +40,23 @@ pages.get("/runs/:run", async (context) => {
   );
 });
 
+/**
+ * Attributes with their verdicts and who built them (`provenance`, see the protocol: anybody can check the signature),
+ * 500 at a time: `next` is where to go on, null at the end.
+ */
+pages.get("/runs/:run/attributes.json", async (context) => {
+  const found = await access(context.env, context.req.param("run"));
+  if (found === null) return context.json({ error: "There is nothing here." }, 404);
+  const attributes = await found.run.attributes(offset(context.req.query("after")), PAGE);
+  const { host, repository } = found.view.identity;
+  return context.json({
+    host,
+    repository: repository.id,
+    attributes,
+    next: attributes.length === PAGE ? (attributes.at(-1)?.index ?? null) : null,
+  });
+});
+
 pages.get("/runs/:run/logs/:job/:attempt/:stream", async (context) => {
   const found = await readLog(context.env, context.req.param(), offset(context.req.query("from")));
   if (found === null) return nothing(context);

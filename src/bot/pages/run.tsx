@@ -1,5 +1,6 @@
 import { plain } from "../../core/report/index.ts";
 import { conclusion, word } from "../../core/verdict/index.ts";
+import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { AttributeView, RunView } from "../objects/contracts.ts";
 import { Layout } from "./layout.tsx";
@@ -69,6 +70,10 @@ export function RunPage({ view, attributes, live, after, banner }: RunPageProps)
         ))}
       </ul>
       <h2>Attributes</h2>
+      <p>
+        <a href={`/runs/${view.run}/attributes.json`}>as JSON</a>, with the signatures of their
+        builders
+      </p>
       <table>
         <tr>
           <th>attribute</th>
@@ -77,6 +82,7 @@ export function RunPage({ view, attributes, live, after, banner }: RunPageProps)
           <th>verdict</th>
           <th>time</th>
           <th>log</th>
+          <th>built by</th>
         </tr>
         {attributes.map((attribute) => (
           <Attribute run={view.run} attribute={attribute} />
@@ -133,7 +139,7 @@ function Facts({ view }: { view: RunView }) {
 }
 
 function Attribute({ run, attribute }: { run: string; attribute: AttributeView }) {
-  const { name, system, required, verdict, seconds, log } = attribute;
+  const { name, system, required, verdict, seconds, log, provenance } = attribute;
   return (
     <tr>
       <td>
@@ -148,7 +154,26 @@ function Attribute({ run, attribute }: { run: string; attribute: AttributeView }
       <td>
         {log === null ? null : <a href={logPath(run, log.job, log.attempt, log.stream)}>log</a>}
       </td>
+      <td>{provenance == null ? "" : <Built provenance={provenance} />}</td>
     </tr>
+  );
+}
+
+/** Who has signed for it. All of the statement, and what checks it, is in the run's JSON. */
+function Built({ provenance }: { provenance: Provenance }) {
+  const { runner, sha, outputs } = provenance;
+  return (
+    <details>
+      <summary>{runner}</summary>
+      <p>
+        of <code>{sha}</code>
+      </p>
+      {outputs.map(({ name, path, narHash, narSize }) => (
+        <p>
+          {plain(name)}: <code>{plain(path)}</code> <code>{narHash}</code> ({narSize} bytes)
+        </p>
+      ))}
+    </details>
   );
 }
 

@@ -5,8 +5,11 @@ import type { Changes, JobRow, Slice } from "./rows.ts";
 
 /** How often work that failed through no fault of its own is tried again without anybody asking. */
 const RETRIES = 1;
-/** How long it rests before (ms): rate limits and restarted daemons need a while, and somebody waits for the check. */
-export const RETRY_PAUSE = 30_000;
+/**
+ * How long work rests before (ms). `job`: the runner, its agent or its daemon went down, and come up in seconds.
+ * `derivation`: rate limits and servers that are down need longer. Somebody waits for the check all the while.
+ */
+const PAUSE = { job: 10_000, derivation: 30_000 } as const;
 
 /** Whether the work of a job had its second chance: as another job, or because an attempt of this one was lost. */
 function mayRetry(draft: Draft, job: JobRow): boolean {
@@ -119,19 +122,19 @@ function close(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
   else finishBuild(draft, job, verdict, now);
 }
 
-function again(draft: Draft, job: JobRow, now: number): JobRow {
+function again(draft: Draft, job: JobRow, notBefore: number): JobRow {
   const { kind, system, features, retries } = job;
   return draft.newJob({
     kind,
     system,
     features,
     retries: retries + 1,
-    notBefore: now + RETRY_PAUSE,
+    notBefore,
   });
 }
 
 function finishEvaluation(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
-  if (retried(verdict.kind) && mayRetry(draft, job)) again(draft, job, now);
+  if (retried(verdict.kind) && mayRetry(draft, job)) again(draft, job, now + PAUSE.job);
   else if (draft.run.phase === "evaluating") draft.run.evaluation ??= verdict;
 }
 
@@ -143,7 +146,7 @@ function finishBuild(draft: Draft, job: JobRow, verdict: Verdict, now: number): 
   // A job that says it did everything and said nothing about these kept them back, or did not do them.
   const unsaid = verdict.kind === "succeeded";
   if ((unsaid || retried(verdict.kind)) && mayRetry(draft, job)) {
-    const next = again(draft, job, now);
+    const next = again(draft, job, now + (unsaid ? PAUSE.derivation : PAUSE.job));
     for (const derivation of left) draft.move(derivation, "leased", next.number);
     return;
   }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Environment } from "../../../src/bot/environment.ts";
 import { pages } from "../../../src/bot/pages/pages.tsx";
 import { textOf } from "../../../src/bot/pages/text.ts";
+import { knownProvenance } from "../support/builder.ts";
 import type { AttributeView, RunView } from "../../../src/bot/objects/contracts.ts";
 
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`;
@@ -110,6 +111,45 @@ beforeEach(() => {
 const get = (path: string) => pages.request(path, {}, environment);
 
 describe("a run's page", () => {
+  it("says who built what, and has the whole statement as JSON", async () => {
+    const drv = `/nix/store/${"0".repeat(32)}-a.drv`;
+    const provenance = knownProvenance(drv);
+    provenance.outputs[0]!.name = hostile;
+    const built: AttributeView = {
+      index: 500,
+      name: "a",
+      path: ["a"],
+      selection: 0,
+      system: null,
+      drv,
+      required: true,
+      verdict: { kind: "succeeded", reused: true },
+      seconds: 0,
+      log: null,
+      provenance,
+    };
+    attributes.push(built);
+    try {
+      const body = await (await get("/runs/42-1")).text();
+      expect(body).toContain(provenance.outputs[0]!.narHash.replaceAll("+", "&#43;").slice(0, 20));
+      expect(body).toContain(provenance.sha);
+      expect(body).not.toContain("<script>alert");
+      const answer = await get("/runs/42-1/attributes.json");
+      expect(answer.headers.get("content-type")).toContain("application/json");
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(await answer.json()).toEqual({
+        host: "github.com",
+        repository: 42,
+        attributes: [...attributes],
+        next: null,
+      });
+    } finally {
+      attributes.pop();
+    }
+    seen = { ok: true, value: { private: true, owner: "o", name: "r" } };
+    expect((await get("/runs/42-1/attributes.json")).status).toBe(404);
+  });
+
   it("shows names as text under a policy without inline script", async () => {
     const answer = await get("/runs/42-1");
     const body = await answer.text();

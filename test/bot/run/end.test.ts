@@ -153,7 +153,7 @@ describe("what goes wrong", () => {
       await frame(2, { kind: "results", results: [built("a")] });
       const lost = { kind: "infrastructure", message: "the runner vanished", logTail: "" } as const;
       await finish(2, lost);
-      await pass(29_000);
+      await pass(9_000);
       expect(neighbours.queued.length).toBe(2);
       await pass(1_000);
       expect(neighbours.queued[2]).toMatchObject({

@@ -11,8 +11,8 @@ import {
   type Listed,
   type Summary,
 } from "../../../src/core/report/index.ts";
-import type { Verdict } from "../../../src/protocol/verdict.ts";
 import { block, code, line } from "../../../src/core/report/escape.ts";
+import { ROOTED, SURROUNDINGS } from "./verdicts.ts";
 import { bytes, FIELD_BYTES } from "../../../src/core/report/bounded.ts";
 
 const url = "https://snowcat.example/runs/42-1";
@@ -92,39 +92,6 @@ const cause: Cause = {
   total: 2,
   log: `${url}/logs/42-1.2/1/app`,
 };
-
-const logTail = "one\ntwo";
-/** Each verdict that has a check of its own, as a person finds it. */
-const ROOTED: Verdict[] = [
-  {
-    kind: "hash-mismatch",
-    drv: drv("app-1.0"),
-    specified: `sha256-${"A".repeat(43)}=`,
-    got: `sha256-${"B".repeat(43)}=`,
-  },
-  { kind: "timed-out", limitSeconds: 14_400, logTail },
-  { kind: "silent", limitSeconds: 7_200, logTail },
-  { kind: "out-of-memory", limitBytes: null, logTail },
-  { kind: "out-of-disk", logTail },
-];
-const fetched = "what src.tar.gz fetches could not be had: HTTP error 429 ('')";
-const SURROUNDINGS: Listed[] = (
-  [
-    { kind: "infrastructure", message: fetched, logTail: "" },
-    {
-      kind: "infrastructure",
-      message: `not tried, because ${drv("src.tar.gz")} could not be: ${fetched}`,
-      logTail: "",
-    },
-    { kind: "no-runner", missing: ["system aarch64-linux", "feature kvm"] },
-  ] satisfies Verdict[]
-).map((verdict, n) => ({
-  name: `packages.x86_64-linux.s${n}`,
-  system: "x86_64-linux",
-  required: true,
-  verdict,
-  seconds: 0,
-}));
 
 function golden(check: CheckBody): string {
   return `${check.status} ${check.conclusion ?? ""}: ${check.title}\n\n== summary\n${check.summary}\n== text\n${check.text ?? ""}\n== annotations\n${JSON.stringify(check.annotations, null, 1)}\n== actions\n${JSON.stringify(check.actions)}\n`;

@@ -5,7 +5,6 @@ import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
 import { provenanceText } from "../../../src/protocol/provenance.ts";
-import { NO_CREDENTIALS } from "../../../src/runner/source/operator.ts";
 import { describeIsolated, isolationForTest } from "../isolation/support.ts";
 import { flake } from "../nix/support.ts";
 import type { GitServer } from "../source/git-server.ts";

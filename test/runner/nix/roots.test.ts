@@ -66,7 +66,7 @@ test("what a whole evaluation does not name is kept no longer; a closed branch k
   expect(await kept()).toEqual(paths(good("a"), good("c")));
   await table.release(topic);
   expect(await kept()).toEqual(paths(good("a")));
-  expect(await (await open()).list()).toEqual([{ ...main, at: 2, roots: [good("a")] }]);
+  expect((await open()).list()).toEqual([{ ...main, at: 2, roots: [good("a")] }]);
 });
 
 test("the next life of the agent takes up the table, and the folder says what the table says", async () => {

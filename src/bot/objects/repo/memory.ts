@@ -56,7 +56,14 @@ export class Memory {
         JSON.stringify(used),
       );
     }
-    return found.map(({ used_at: _, ...known }) => known);
+    return found.map(({ drv, verdict, run, at, seconds, provenance }) => ({
+      drv,
+      verdict,
+      run,
+      at,
+      seconds,
+      provenance,
+    }));
   }
 
   /** Keeps what the builder itself came to: outputs, or its own failure. Everything else says nothing about the derivation. */

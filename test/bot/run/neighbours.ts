@@ -1,0 +1,166 @@
+import type { Environment } from "../../../src/bot/environment.ts";
+import type {
+  AttributeView,
+  DesiredCheck,
+  QueuedJob,
+  Read,
+  RememberedEvaluation,
+  RememberedTree,
+  RememberedVerdict,
+  RunnerClass,
+  RunView,
+} from "../../../src/bot/objects/contracts.ts";
+
+export const HEAD = "1".repeat(40);
+export const MERGE = "2".repeat(40);
+export const BASE = "3".repeat(40);
+export const TREE = "4".repeat(40);
+
+/** What the Run's neighbours say, and what they were told. */
+export class Neighbours {
+  pull: Read<{
+    state: "open" | "closed";
+    head: string;
+    base: string;
+    merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
+  }> = {
+    ok: true,
+    value: { state: "open", head: HEAD, base: BASE, merge: { kind: "ready", sha: MERGE } },
+  };
+  commit: Read<{ tree: string; parents: string[] }> = {
+    ok: true,
+    value: { tree: TREE, parents: [BASE, HEAD] },
+  };
+  policy: string | null = null;
+  proposed: string | null = null;
+  role: Read<string> = { ok: true, value: "write" };
+  classes: RunnerClass[] = [
+    {
+      class: "default",
+      pool: "trusted",
+      systems: ["x86_64-linux"],
+      features: [],
+      evaluators: ["nix (Nix) 2.8.0"],
+      online: 1,
+      repositories: null,
+    },
+  ];
+  known: RememberedVerdict[] = [];
+  tree: RememberedTree | null = null;
+  earlier: { view: RunView; attributes: AttributeView[] } | null = null;
+  missing: (job: QueuedJob) => string[] | null = () => null;
+  reach: { anybody: string[] | null; partners: string[] | null } = {
+    anybody: null,
+    partners: null,
+  };
+  failing = new Set<string>();
+
+  readonly queued: QueuedJob[] = [];
+  readonly cancelled: string[] = [];
+  readonly remembered: RememberedVerdict[] = [];
+  readonly trees: RememberedTree[] = [];
+  readonly evaluations: RememberedEvaluation[] = [];
+  readonly over: string[] = [];
+  readonly desired: DesiredCheck[] = [];
+  readonly calls: string[] = [];
+  /** The archive. */
+  readonly blobs = new Map<string, string>();
+  /** Jobs that the Fleet knows; one that lost its storage is emptied. */
+  readonly fleet = new Set<string>();
+
+  /** The newest wish for each check. */
+  checks(): Record<string, DesiredCheck> {
+    return Object.fromEntries(this.desired.map((check) => [check.name, check]));
+  }
+
+  #answer<T>(name: string, value: () => T): Promise<T> {
+    this.calls.push(name);
+    return this.failing.has(name)
+      ? Promise.reject(new Error(`${name} is away`))
+      : Promise.resolve(value());
+  }
+
+  environment(real: Environment): Environment {
+    const writer = {
+      pull: () => this.#answer("pull", () => this.pull),
+      commit: () => this.#answer("commit", () => this.commit),
+      role: () => this.#answer("role", () => this.role),
+      file: () =>
+        this.#answer("file", () =>
+          this.proposed === null
+            ? { ok: false, missing: true }
+            : { ok: true, value: { text: this.proposed, commit: MERGE } },
+        ),
+      desire: (checks: DesiredCheck[]) =>
+        this.#answer("desire", () => void this.desired.push(...checks)),
+    };
+    const repo = {
+      policy: () =>
+        this.#answer("policy", () => ({ ok: true, value: { text: this.policy, commit: BASE } })),
+      recall: (_pool: string, drvs: string[]) =>
+        this.#answer("recall", () => this.known.filter(({ drv }) => drvs.includes(drv))),
+      remember: (_pool: string, verdicts: RememberedVerdict[]) =>
+        this.#answer("remember", () => void this.remembered.push(...verdicts)),
+      recallTree: (key: string) =>
+        this.#answer("recallTree", () => this.tree && { ...this.tree, key }),
+      rememberTree: (tree: RememberedTree) =>
+        this.#answer("rememberTree", () => void this.trees.push(tree)),
+      rememberEvaluation: (evaluation: RememberedEvaluation) =>
+        this.#answer("rememberEvaluation", () => void this.evaluations.push(evaluation)),
+      recallEvaluation: (sha: string) =>
+        this.#answer(
+          "recallEvaluation",
+          () => this.evaluations.find((one) => one.sha === sha) ?? null,
+        ),
+      finished: (_run: string, conclusion: string) =>
+        this.#answer("finished", () => void this.over.push(conclusion)),
+    };
+    const fleet = {
+      classes: () => this.#answer("classes", () => this.classes),
+      enqueue: (_account: number, job: QueuedJob) =>
+        this.#answer("enqueue", () => {
+          if (this.fleet.has(job.job)) return { outcome: "known" };
+          const missing = this.missing(job);
+          if (missing !== null) return { outcome: "no-runner", missing };
+          this.queued.push(job);
+          this.fleet.add(job.job);
+          return { outcome: "queued" };
+        }),
+      reach: (_account: number, _of: object, wanted: object[]) =>
+        this.#answer("reach", () => wanted.map(() => this.reach)),
+      cancel: (job: string) => this.#answer("cancel", () => void this.cancelled.push(job)),
+    };
+    const run = {
+      view: () => this.#answer("view", () => this.earlier?.view ?? null),
+      attributes: (after: number, limit: number) =>
+        this.#answer("attributes", () =>
+          (this.earlier?.attributes ?? []).filter(({ index }) => index > after).slice(0, limit),
+        ),
+    };
+    const index = {
+      prepare: () => ({ bind: () => ({ run: () => this.#answer("index", () => ({})) }) }),
+    };
+    const blobs = {
+      put: (key: string, text: string) =>
+        this.#answer(`put ${key}`, () => void this.blobs.set(key, text)),
+      head: (key: string) => this.#answer("head", () => (this.blobs.has(key) ? { key } : null)),
+      get: (key: string) =>
+        this.#answer("get", () => {
+          const text = this.blobs.get(key);
+          return text === undefined ? null : { text: () => Promise.resolve(text) };
+        }),
+    };
+    const space = (object: unknown) => ({ getByName: () => object });
+    // Stand-ins for bindings: only what a Run calls.
+    return {
+      ...real,
+      PUBLIC_URL: "https://snowcat.example",
+      WRITER: space(writer),
+      REPO: space(repo),
+      FLEET: space(fleet),
+      RUN: space(run),
+      INDEX: index,
+      BLOBS: blobs,
+    } as unknown as Environment;
+  }
+}

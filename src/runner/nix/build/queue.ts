@@ -37,12 +37,14 @@ export class Queue {
    * The next process's work: small components packed together, or the first part of a large one. Null when nothing that
    * waits can be taken.
    * @param suspects derivations to be tried alone, before anything that stands on them.
+   * @param least so many builds are worth a process of their own.
    * @param take reserves derivations; false when somebody else builds one of them.
    */
   next(
     need: Need,
     suspects: ReadonlySet<string>,
     idle: boolean,
+    least: number,
     take: (members: readonly string[]) => boolean,
   ): Work | null {
     const at = this.#waiting.findIndex((component) => take(component.members));
@@ -59,7 +61,7 @@ export class Queue {
       (sum, component) => sum + component.members.length,
       members.length,
     );
-    const size = Math.max(1, Math.min(BATCH, Math.ceil(left / this.#slots)));
+    const size = Math.min(BATCH, Math.max(least, Math.ceil(left / this.#slots)));
     this.#waiting = this.#waiting.filter((component) => {
       if (members.length + component.members.length > size) return true;
       if (partOf(component, need, suspects) !== null || !take(component.members)) return true;

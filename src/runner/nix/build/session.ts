@@ -5,6 +5,7 @@ import type { NixFacts } from "../version.ts";
 import type { RunTalk } from "../../agent/run-talk.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Attest } from "../../provenance/attest.ts";
+import type { Graph } from "../store/derivations.ts";
 import { showDerivations } from "../store/derivations.ts";
 import { pathInfos } from "../store/path-info.ts";
 import { toBeBuilt } from "../store/to-be-built.ts";
@@ -55,6 +56,9 @@ export interface BuildOptions {
 /** How often a derivation is given to a batch again that something else interrupted. */
 const TRIES = 3;
 
+/** Seconds of work that are worth a process of their own. */
+const LEAST = 0.5;
+
 /** One build job: what to build next, and what the end of each process means. */
 export class Session {
   readonly #options: BuildOptions;
@@ -69,6 +73,8 @@ export class Session {
   /** The derivations of attributes: their failures are results. */
   readonly #goals: ReadonlySet<string>;
   #running = 0;
+  /** Builds so far, and how long their processes took in all. */
+  readonly #built = { builds: 0, seconds: 0 };
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Null where no other runner builds for the same run. */
@@ -96,7 +102,7 @@ export class Session {
     for (const drv of memory.secondTries.due(now())) memory.failures.delete(drv);
     const own = await showDerivations(workspace, facts.version, ledger.open(), false, signal);
     const outputs = outputsOf(own.values());
-    const there = await pathInfos(workspace, outputs, signal);
+    const there = await pathInfos(workspace, outputs, false, signal);
     ledger.begin(own, without(outputs, there), new Map());
     ledger.found(there);
     const reused = ledger.open().filter((drv) => !ledger.isMissing(drv));
@@ -107,8 +113,7 @@ export class Session {
       `${goals.length} attributes: ${reused.length} derivations are built already, ${missing.length} are to be built`,
     );
     if (missing.length === 0) return;
-    const graph = await showDerivations(workspace, facts.version, missing, true, signal);
-    const invalid = await invalidPaths(workspace, outputsOf(graph.values()), signal);
+    const { graph, invalid } = await this.#closure(own, missing, there);
     const whole = need(missing, graph, (path) => !invalid.has(path));
     // What a cache has is not built; Nix fetches it when it builds what stands on it.
     const { below } = facts.substituters
@@ -116,6 +121,21 @@ export class Session {
       : whole;
     ledger.begin(graph, invalid, below);
     if (!facts.remoteBuilders) await this.#lacked();
+  }
+
+  /** What is missing, with everything that it is built from, and which outputs of that are not there. */
+  async #closure(
+    own: Graph,
+    missing: readonly string[],
+    there: ReadonlyMap<string, unknown>,
+  ): Promise<{ graph: Graph; invalid: ReadonlySet<string> }> {
+    const { workspace, facts, signal } = this.#options;
+    // Where the goals stand on nothing but each other, all of it is known.
+    const inputs = [...own.values()].flatMap((node) => [...node.inputs.keys()]);
+    if (inputs.every((drv) => own.has(drv)))
+      return { graph: own, invalid: without(outputsOf(own.values()), there) };
+    const graph = await showDerivations(workspace, facts.version, missing, true, signal);
+    return { graph, invalid: await invalidPaths(workspace, outputsOf(graph.values()), signal) };
   }
 
   /** What this runner cannot build: another one has put it in the exchange, or is to, or nobody can. */
@@ -156,7 +176,7 @@ export class Session {
     const ledger = this.#ledger;
     if (this.#partners === null) return [];
     const paths = await this.#partners.fetch(drvs, ledger.need(), (drv) => ledger.node(drv));
-    ledger.found(await pathInfos(workspace, paths, this.#signal));
+    ledger.found(await pathInfos(workspace, paths, true, this.#signal));
     return paths;
   }
 
@@ -191,6 +211,7 @@ export class Session {
         this.#ledger.need(),
         this.#suspects,
         this.#running === 0,
+        this.#least(),
         (members) => !this.#partners?.hold(members) && claims.take(members),
       );
       if (work === null) {
@@ -209,6 +230,12 @@ export class Session {
         claims.give(work.members);
       }
     }
+  }
+
+  /** As many of the builds so far as fit into `LEAST`: a process for less would cost more than it spreads. */
+  #least(): number {
+    const { builds, seconds } = this.#built;
+    return builds === 0 ? 1 : Math.max(1, Math.floor((LEAST * builds) / Math.max(seconds, 0.001)));
   }
 
   /** Builds it, unless another runner does. Whoever waits for a claim of ours finds the outputs, or the failure. */
@@ -256,12 +283,14 @@ export class Session {
     if (signal.aborted) return;
     const touched = new Set([...drvs, ...end.watch.builds.keys()]);
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
-    const there = await pathInfos(workspace, paths, signal);
+    const there = await pathInfos(workspace, paths, end.result.exitCode === 0, signal);
     ledger.found(there);
     // Before anybody is told that it is built.
     await this.#partners?.push([...there.keys()]);
     for (const build of end.watch.builds.values())
       ledger.took(build.drv, ((build.endedAt ?? now()) - build.startedAt) / 1_000, build.printed);
+    this.#built.builds += end.watch.builds.size;
+    this.#built.seconds += end.result.durationMs / 1_000;
     await this.#logs.close(end.watch.builds.keys());
     await this.#conclude(drvs, after, end);
   }

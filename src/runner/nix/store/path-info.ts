@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Workspace } from "../launch.ts";
 import { describeLaunch, ended, text } from "../launch.ts";
+import { invalidPaths } from "./validity.ts";
 
 /** What the store has registered about a valid path. */
 export interface PathInfo {
@@ -20,13 +21,19 @@ const Printed = z.union([
   z.record(z.string(), Info.nullable()),
 ]);
 
-/** Hash and size of those of these paths that are valid. It costs one process for many, as asking for validity does. */
+/**
+ * Hash and size of those of these paths that are valid. One process for many, where they are there: what is not costs
+ * Nix 30 ms a path, so unless they are `likely` to be, it is first asked which are.
+ */
 export async function pathInfos(
   workspace: Workspace,
   paths: Iterable<string>,
+  likely: boolean,
   signal: AbortSignal,
 ): Promise<Map<string, PathInfo>> {
-  const all = [...new Set(paths)];
+  const wanted = new Set(paths);
+  const invalid = likely ? new Set<string>() : await invalidPaths(workspace, wanted, signal);
+  const all = [...wanted].filter((path) => !invalid.has(path));
   const found = new Map<string, PathInfo>();
   for (let from = 0; from < all.length; from += PATHS_AT_ONCE) {
     const result = await workspace.launch({

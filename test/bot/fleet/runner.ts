@@ -100,6 +100,7 @@ export class TestRunner {
       systems?: string[];
       features?: string[];
       slots?: number;
+      exchange?: string;
     } = {},
   ): void {
     this.say({
@@ -109,6 +110,7 @@ export class TestRunner {
       systems: options.systems ?? ["x86_64-linux"],
       features: options.features ?? [],
       slots: options.slots ?? 1,
+      ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
       running: options.running ?? [],
     });
   }

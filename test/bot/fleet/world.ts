@@ -20,7 +20,8 @@ export function newFleet() {
 }
 
 export type Told =
-  | { call: "offered" | "started"; job: string; attempt: number; runner: string }
+  | { call: "offered"; job: string; attempt: number; runner: string; exchange: string | null }
+  | { call: "started"; job: string; attempt: number; runner: string }
   | { call: "finished"; job: string; attempt: number; verdict: Verdict; digest: string };
 
 /** Replaces what Runs do when the Fleet calls them; answers the calls. `fail` makes the next ones throw. */
@@ -31,9 +32,9 @@ export function spyRuns(): {
 } {
   const told: Told[] = [];
   const fail = { offered: 0, finished: 0 };
-  vi.spyOn(Run.prototype, "offered").mockImplementation(async (job, attempt, runner) => {
+  vi.spyOn(Run.prototype, "offered").mockImplementation(async (job, attempt, runner, exchange) => {
     if (fail.offered-- > 0) throw new Error("the run is away");
-    told.push({ call: "offered", job, attempt, runner });
+    told.push({ call: "offered", job, attempt, runner, exchange });
   });
   vi.spyOn(Run.prototype, "started").mockImplementation(
     async (job, attempt, runner) => void told.push({ call: "started", job, attempt, runner }),

@@ -1,8 +1,6 @@
 import type * as z from "zod";
-import type { FleetRunner } from "../../../core/fleet/index.ts";
 import { type FromRunner, type Hello, LEASE } from "../../../protocol/control.ts";
 import type { Frame } from "../../../protocol/frame.ts";
-import type { Pool } from "../../../protocol/identifiers.ts";
 import type { Channel } from "../../channel/index.ts";
 import { closeSocket, send } from "../../channel/index.ts";
 import type { Desk } from "./desk.ts";
@@ -66,8 +64,14 @@ export class Hearing {
     // Retired between its upgrade and its hello.
     const enrolled = runners.get(runner);
     if (enrolled === null) return closeSocket(socket, PROTOCOL, "not enrolled");
-    if (hello.exchange !== undefined && sharesDown(enrolled.pool, hello.exchange, runners.all()))
+    const sharing = runners.all().filter(({ exchange }) => exchange === (hello.exchange ?? false));
+    if (enrolled.pool === "untrusted" && sharing.some(({ pool }) => pool !== "untrusted"))
       return closeSocket(socket, PROTOCOL, SHARED);
+    if (enrolled.pool !== "untrusted")
+      for (const { runner: other, pool } of sharing) {
+        const theirs = pool === "untrusted" ? sockets.of(other) : null;
+        if (theirs !== null) closeSocket(theirs, PROTOCOL, SHARED);
+      }
     sockets.replace(runner, socket);
     const before = runners.hello(runner, hello);
     if (before !== null) channel.forget(streamName(runner, before));
@@ -124,19 +128,12 @@ export class Hearing {
   }
 }
 
+/**
+ * An untrusted runner would write to what runners of another pool read. It is the one that is refused, whoever came
+ * first; that two URLs mean the same store only the operator knows.
+ */
 const SHARED =
   "the exchange is that of another pool: strangers' builds never reach what others trust";
-
-/**
- * Whether an untrusted runner would write to what runners of another pool read. The untrusted one is refused, whoever
- * came first; which of two URLs mean the same store only the operator knows.
- */
-function sharesDown(pool: Pool, exchange: string, all: readonly FleetRunner[]): boolean {
-  return (
-    pool === "untrusted" &&
-    all.some((other) => other.pool !== "untrusted" && other.exchange === exchange)
-  );
-}
 
 /** Until when a runner whose socket closed counts as present. */
 export function awayUntil(renewedAt: number): number {

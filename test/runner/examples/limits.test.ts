@@ -12,7 +12,6 @@ const BUILDS = {
   freeBytes: 256 * MEBIBYTE,
   logBytes: 2 * MEBIBYTE,
 };
-/** So that what may be written (a tmpfs counts as memory) is less than the memory of a build. */
 const DISK = BUILDS.freeBytes + 160 * MEBIBYTE;
 /** Sleeping this long (s) marks a process as one of ours. */
 const SECONDS = 86_391;

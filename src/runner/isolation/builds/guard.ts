@@ -7,10 +7,12 @@ import { userOf } from "../launcher/jobs.ts";
 import type { Layout } from "../layout.ts";
 import { shortOf, written } from "./disk.ts";
 import { type BuildEnding, tellEnding } from "./endings.ts";
-import { derivationOf, kill, members } from "./processes.ts";
+import { derivationOf, isFirst, kill, members } from "./processes.ts";
 
 /** How often is looked (ms). What a builder takes before it is seen counts in the limit of all builds together. */
 const LOOK_EVERY = 200;
+/** How often the same is tried in a row against what changes meanwhile. */
+const PASSES = 20;
 /** A build that has written less than this is not what filled the disk. */
 const LEAST = { bytes: 64 * 1_024 ** 2, files: 1_000 } as const;
 /** After a build was ended for the disk, Nix removes what it wrote; the next is ended no sooner (ms). */
@@ -77,7 +79,7 @@ export class Guard {
   }
 
   async #look(): Promise<void> {
-    for (const pid of await members(procs(this.#options.daemon))) await this.#sort(pid);
+    await this.#sortAll();
     for (const build of this.#builds.values()) {
       const pids = await members(procs(build.group));
       for (const pid of pids) build.drv ??= await derivationOf(pid);
@@ -93,17 +95,28 @@ export class Guard {
     if (this.#builds.size > 0) await this.#watchDisk();
   }
 
+  /** Until the daemon's group has none left: one that forks all the time may slip through once or twice, not for ever. */
+  async #sortAll(): Promise<void> {
+    for (let pass = 0; pass < PASSES; pass += 1) {
+      const pids = await members(procs(this.#options.daemon));
+      let sorted = false;
+      for (const pid of pids) sorted = (await this.#sort(pid)) || sorted;
+      if (!sorted) return;
+    }
+    for (const pid of await members(procs(this.#options.daemon))) {
+      const uid = await userOf(pid);
+      const build = uid === null ? undefined : this.#builds.get(uid);
+      if (build === undefined) continue;
+      this.#options.log(`builds: ${build.drv ?? build.uid} forks away from its limits; ending it`);
+      await killAll(build.group);
+    }
+  }
+
   /** A new process that is a builder's goes to that build's group; what it starts from then on is there already. */
-  async #sort(pid: number): Promise<void> {
+  async #sort(pid: number): Promise<boolean> {
     const uid = await userOf(pid);
-    if (uid === null || !this.#buildUsers.has(uid)) return;
-    const build = this.#builds.get(uid) ?? {
-      uid,
-      group: await this.#options.open(uid),
-      drv: null,
-      kills: 0,
-    };
-    this.#builds.set(uid, build);
+    if (uid === null || !this.#buildUsers.has(uid)) return false;
+    const build = await this.#buildOf(uid);
     // Perhaps the user's next build already.
     build.drv = await derivationOf(pid);
     for (const file of build.group.joinFiles)
@@ -111,6 +124,15 @@ export class Guard {
         // It may have ended meanwhile.
         if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
       });
+    return true;
+  }
+
+  async #buildOf(uid: number): Promise<Build> {
+    const known = this.#builds.get(uid);
+    if (known !== undefined) return known;
+    const build = { uid, group: await this.#options.open(uid), drv: null, kills: 0 };
+    this.#builds.set(uid, build);
+    return build;
   }
 
   async #outOfMemory({ group }: Build): Promise<Omit<BuildEnding, "id">> {
@@ -155,11 +177,15 @@ export class Guard {
   }
 }
 
-/** Again and again, for what was started between the look and the kill; what is left then is seen at the next look. */
+/**
+ * First the builder itself, which is the first process of its pid namespace: with it the kernel ends all in there, however
+ * fast they fork. Then what is left, again and again; what is left then is seen at the next look.
+ */
 async function killAll(group: RunCgroup): Promise<void> {
-  for (let pass = 0; pass < 20; pass += 1) {
+  for (let pass = 0; pass < PASSES; pass += 1) {
     const pids = await members(procs(group));
     if (pids.length === 0) return;
+    for (const pid of pids) if (await isFirst(pid)) kill(pid);
     for (const pid of pids) kill(pid);
   }
 }

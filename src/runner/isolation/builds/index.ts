@@ -48,7 +48,8 @@ export async function openBuilds(options: BuildsOptions): Promise<Builds> {
       close: async () => {},
     };
   await cgroups.create("builds", { memoryBytes: limits.allMemoryBytes });
-  const daemon = await cgroups.create("builds/daemon", {});
+  // Apart from the builds: it must not be what the kernel takes when they have used up theirs.
+  const daemon = await cgroups.create("daemon", {});
   const guard = new Guard({
     paths,
     plan,

@@ -22,6 +22,13 @@ export async function members(file: string): Promise<number[]> {
   return text.split("\n").map(Number).filter(Boolean);
 }
 
+/** Whether it is the first process of a pid namespace below ours. */
+export async function isFirst(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const numbers = /^NSpid:\s+(.*)$/mu.exec(text)?.[1]?.trim().split(/\s+/u) ?? [];
+  return numbers.length > 1 && numbers.at(-1) === "1";
+}
+
 export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");

@@ -4,13 +4,26 @@ import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeBatches } from "../nix/evaluate/batch.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
+import { findJobs } from "../nix/evaluate/jobs/index.ts";
 import type { EvaluationPlace } from "./place.ts";
 import { importsOf } from "./place.ts";
 
 type Work = Extract<Specification["work"], { kind: "evaluate" }>;
 
 /** What the control plane's report says about the evaluator. */
-export function evaluatorName(place: EvaluationPlace): { evaluator: string; degraded: string } {
+function evaluatorName(
+  place: EvaluationPlace,
+  jobs: string | null,
+): { evaluator: string; degraded: string | null } {
+  if (jobs !== null)
+    return {
+      evaluator:
+        `nix-eval-jobs ${jobs}, and nix ${place.facts.version.number} for apps and files`.slice(
+          0,
+          128,
+        ),
+      degraded: null,
+    };
   return {
     evaluator: `nix ${place.facts.version.number} (sharded nix eval)`,
     degraded:
@@ -26,6 +39,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
   const missing: string[] = [];
   const findings: Finding[] = [];
   let peakBytes: number | null = null;
+  const jobs = await findJobs(place.workspace);
   let worst: Verdict = { kind: "succeeded", reused: false };
   for (const [index, selection] of work.selections.entries()) {
     const batches = attributeBatches((attributes) => sink.attributes(attributes));
@@ -41,6 +55,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       seconds: Math.max(1, work.limits.evaluationSeconds - spent),
       memoryBytes: work.limits.evaluationBytes,
       imports: importsOf(place, work.limits),
+      jobs,
       signal,
       now,
       onAttribute: (attribute) => batches.push(attribute),
@@ -70,7 +85,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
   for (const { about, message, position } of findings)
     say(`${position === null ? "" : `${position.file}:${position.line}: `}${about}: ${message}`);
   await sink.evaluated({
-    ...evaluatorName(place),
+    ...evaluatorName(place, jobs),
     seconds: (now() - began) / 1_000,
     peakBytes,
     warnings: warnings.slice(0, 50),

@@ -1,3 +1,28 @@
+/** Nix text that the walk and the expression for nix-eval-jobs share: what a derivation is, and why something is none. */
+export const PRELUDE = String.raw`
+  inherit (builtins) attrNames elem elemAt foldl' functionArgs genList getAttr getContext hasAttr head intersectAttrs isAttrs
+    isFunction isList isPath isString length listToAttrs seq stringLength substring tail toJSON trace tryEval typeOf
+    unsafeDiscardStringContext unsafeGetAttrPos;
+
+  suffix = end: s: stringLength s >= stringLength end && substring (stringLength s - stringLength end) (-1) s == end;
+  isDerivation = v: isAttrs v && (v.type or null) == "derivation";
+  recurses = v: isAttrs v && (v.recurseForDerivations or false) == true;
+  describe = v:
+    let names = { lambda = "a function"; set = "a set"; list = "a list"; string = "a string"; int = "a number"; float = "a number"; bool = "a boolean"; path = "a path"; "null" = "null"; };
+    in if hasAttr (typeOf v) names then getAttr (typeOf v) names else typeOf v;
+  reverse = list: genList (i: elemAt list (length list - 1 - i)) (length list);
+  tooDeep = "is nested deeper than " + toString p.depth + " sets";
+  noDerivation = v: if isAttrs v then "is a set, not a derivation; recurseForDerivations = true would have it looked into" else "is " + describe v + ", not a derivation";
+  noSet = v: if isDerivation v then "is a derivation, not a set of them" else "is " + describe v + ", not a set";
+  noConfiguration = name: "is not a configuration: it has no " + name;
+
+  # The context proves that Nix itself made drvPath: a set may claim anything.
+  objection = v:
+    if !(v ? drvPath && v ? outPath && v ? name && v ? system) then "has type \"derivation\" and is none: drvPath, outPath, name or system is missing"
+    else if !(isString v.drvPath && suffix ".drv" v.drvPath && hasAttr (unsafeDiscardStringContext v.drvPath) (getContext v.drvPath)) then "has type \"derivation\" and is none: its drvPath is a plain string"
+    else null;
+`;
+
 /**
  * The Nix side of an evaluation. It walks the outputs in a fixed order and says what it meets, when it meets it, by
  * `builtins.trace`: one line of JSON behind a nonce that the evaluated code does not know. So an attribute that fails,
@@ -7,27 +32,18 @@
 const WALK = String.raw`
 p:
 let
-  inherit (builtins) attrNames elem elemAt foldl' functionArgs genList getAttr getContext hasAttr head intersectAttrs isAttrs
-    isFunction isList isPath isString length listToAttrs seq stringLength substring tail toJSON trace tryEval typeOf
-    unsafeDiscardStringContext unsafeGetAttrPos;
-
+${PRELUDE}
   say = line: next: trace (p.nonce + " " + unsafeDiscardStringContext (toJSON line)) next;
   each = f: foldl' (done: x: seq (f x) done) true;
-  suffix = end: s: stringLength s >= stringLength end && substring (stringLength s - stringLength end) (-1) s == end;
-  isDerivation = v: isAttrs v && (v.type or null) == "derivation";
-  recurses = v: isAttrs v && (v.recurseForDerivations or false) == true;
   known = path: hasAttr (toJSON path) p.skip;
   position = name: set: let at = unsafeGetAttrPos name set; in if at == null then null else { inherit (at) file line column; };
-  describe = v:
-    let names = { lambda = "a function"; set = "a set"; list = "a list"; string = "a string"; int = "a number"; float = "a number"; bool = "a boolean"; path = "a path"; "null" = "null"; };
-    in if hasAttr (typeOf v) names then getAttr (typeOf v) names else typeOf v;
   refuse = path: reason: say [ "refused" path reason ] true;
   finding = path: at: reason: say [ "finding" path at reason ] true;
 
-  # What the protocol wants to know of a derivation. The context proves that Nix itself made drvPath: a set may claim anything.
+  # What the protocol wants to know of a derivation.
   derivation = path: v:
-    if !(v ? drvPath && v ? outPath && v ? name && v ? system) then refuse path "has type \"derivation\" and is none: drvPath, outPath, name or system is missing"
-    else if !(isString v.drvPath && suffix ".drv" v.drvPath && hasAttr (unsafeDiscardStringContext v.drvPath) (getContext v.drvPath)) then refuse path "has type \"derivation\" and is none: its drvPath is a plain string"
+    let no = objection v; in
+    if no != null then refuse path no
     else say [ "derivation" path {
       path = v.drvPath;
       inherit (v) name system;
@@ -49,25 +65,24 @@ let
       (if more == [ ] then true else finding path (position (head more) v) ("has an attribute that is none of an app: " + head more));
 
   configuration = inner: path: v:
-    foldl' (go: name: parent: if isAttrs parent && hasAttr name parent then go (getAttr name parent) else refuse path ("is not a configuration: it has no " + name))
+    foldl' (go: name: parent: if isAttrs parent && hasAttr name parent then go (getAttr name parent) else refuse path (noConfiguration name))
       (derivation path) (reverse inner) v;
-  reverse = list: genList (i: elemAt list (length list - 1 - i)) (length list);
 
   # Everything below a set, in the order of names. look: "set" looks into plain sets too, "recurse" into those that say so,
   # "ignore" does as well, and passes over what is no derivation.
   visit = look: path: v:
     if isDerivation v then derivation path v
     else if isAttrs v && (look == "set" || recurses v) then
-      if length path > p.depth then refuse path ("is nested deeper than " + toString p.depth + " sets") else set (visit look) path v
+      if length path > p.depth then refuse path tooDeep else set (visit look) path v
     else if look == "ignore" then true
-    else refuse path (if isAttrs v then "is a set, not a derivation; recurseForDerivations = true would have it looked into" else "is " + describe v + ", not a derivation");
+    else refuse path (noDerivation v);
 
   member = leaf: path: parent: name:
     let at = path ++ [ name ]; in if known at then true else say [ "start" at (position name parent) ] (leaf at (getAttr name parent));
   set = leaf: path: v: members 0 null leaf path v;
   members = from: only: leaf: path: v:
-    if !(isAttrs v) then refuse path ("is " + describe v + ", not a set")
-    else if isDerivation v then refuse path "is a derivation, not a set of them"
+    if !(isAttrs v) then refuse path (noSet v)
+    else if isDerivation v then refuse path (noSet v)
     else let names = if only == null then attrNames (removeAttrs v [ "recurseForDerivations" ]) else only; in each (i: member leaf path v (elemAt names i)) (genList (i: i + from) (length names - from));
 
   leaves = {

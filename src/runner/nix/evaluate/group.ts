@@ -1,9 +1,10 @@
 import type { Position } from "../../../protocol/verdict.ts";
 import type { LogPosition } from "../log/event.ts";
 import type { Unit, WalkParameters } from "./expression.ts";
+import type { Roots } from "./position.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
 import type { GroupContext } from "./progress.ts";
-import { Progress } from "./progress.ts";
+import { DEPTH, Progress } from "./progress.ts";
 import type { WalkEnd } from "./walk.ts";
 import { walk } from "./walk.ts";
 
@@ -13,8 +14,6 @@ export type GroupEnd =
   | { readonly kind: "left" }
   | Extract<WalkEnd, { kind: "cancelled" | "infrastructure" }>;
 
-/** Sets nested deeper than this are not followed: they may be without end. */
-const DEPTH = 8;
 /** The share of what is left of the time limit that one attribute may take, so that one that loops leaves the rest some. */
 const ATTRIBUTE_SHARE = 0.5;
 /** Processes that die on one attribute after having done others are started again on it, fresh, this often. */
@@ -147,14 +146,24 @@ function explain(
         defined,
       ];
     case "error":
-      return [
-        NEEDS_BUILDS.test(end.message) ? `${end.message}\n\n${HOW_TO_BUILD}` : end.message,
-        bestPosition(
-          [...end.positions, ...spelledPositions(end.message), definition],
-          context.roots,
-        ),
-      ];
+      return explainError(
+        end.message,
+        [...end.positions, ...spelledPositions(end.message), definition],
+        context.roots,
+      );
   }
+}
+
+/** An error's text, with what to do about it where that is known, and its place. */
+export function explainError(
+  message: string,
+  positions: readonly (LogPosition | null)[],
+  roots: Roots,
+): [string, Position | null] {
+  return [
+    NEEDS_BUILDS.test(message) ? `${message}\n\n${HOW_TO_BUILD}` : message,
+    bestPosition(positions, roots),
+  ];
 }
 
 /** Nix's words where evaluation would have to build, and may not. */

@@ -2,7 +2,10 @@ import { availableParallelism } from "node:os";
 import { attributeName } from "../../../protocol/attribute.ts";
 import { shorten } from "../log/clean.ts";
 import type { GroupContext, Program } from "./progress.ts";
+import type { Unit } from "./expression.ts";
+import type { GroupEnd } from "./group.ts";
 import { evaluateUnits } from "./group.ts";
+import { evaluateByJobs } from "./jobs/index.ts";
 import { evaluateGroup } from "./look.ts";
 import type { Evaluation, EvaluationOptions } from "./options.ts";
 import { buildsWhileEvaluating, prepareFile, prepareFlake } from "./prepare.ts";
@@ -70,7 +73,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
   missing.push(...prepared.missing);
   // What is built while it is evaluated cannot be looked at, and what is evaluated again is known not to be in the store.
   const look = options.again !== true && !buildsWhileEvaluating(options);
-  const end = await all(prepared.groups, look, {
+  const context: GroupContext = {
     ...prepared.context,
     selection: options.index,
     remainingMs: notes.remainingMs,
@@ -80,6 +83,10 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     onProgram: (program: Program) => programs.push(program),
     onMissing: (path: readonly string[]) => missing.push(attributeName(path)),
     done: new Set(),
+  };
+  const end = await all(prepared.groups, async (group) => {
+    const evaluate = (units: readonly Unit[]) => inEarnest(units, context, options);
+    return look ? await evaluateGroup(group, context, evaluate) : await evaluate(group.units);
   });
   if (end !== null) return end;
   await settlePrograms(options, programs, (message) => notes.warn(message));
@@ -95,8 +102,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
 /** Groups side by side, as many as there are processors (two at most: more share too little to gain). */
 async function all(
   groups: readonly Group[],
-  look: boolean,
-  context: GroupContext,
+  evaluate: (group: Group) => Promise<GroupEnd>,
 ): Promise<Extract<Evaluation, { kind: "cancelled" | "infrastructure" }> | null> {
   const waiting = [...groups];
   let bad: Extract<Evaluation, { kind: "cancelled" | "infrastructure" }> | null = null;
@@ -106,12 +112,25 @@ async function all(
       group !== undefined && bad === null;
       group = waiting.shift()
     ) {
-      const end = look
-        ? await evaluateGroup(group, context)
-        : await evaluateUnits(group.units, context);
+      const end = await evaluate(group);
       if (end.kind === "cancelled" || end.kind === "infrastructure") bad ??= end;
     }
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));
   return bad;
+}
+
+/** By nix-eval-jobs where it is there and can (apps and files it cannot), else by the walk. */
+async function inEarnest(
+  units: readonly Unit[],
+  context: GroupContext,
+  { jobs, selection, version }: EvaluationOptions,
+): Promise<GroupEnd> {
+  if (jobs == null || selection.kind === "file") return await evaluateUnits(units, context);
+  const able = units.filter(({ leaf }) => leaf !== "app");
+  const apps = units.filter(({ leaf }) => leaf === "app");
+  const end: GroupEnd =
+    able.length === 0 ? { kind: "done" } : await evaluateByJobs(able, context, version);
+  if (end.kind === "cancelled" || end.kind === "infrastructure") return end;
+  return await evaluateUnits(end.kind === "left" ? units : apps, context);
 }

@@ -24,9 +24,13 @@ interface Held {
 
 /**
  * Evaluates a group. Writing derivations to the store is what costs, so a short look comes first that does not: what it
- * finds and the store has already is reported, and only the rest is evaluated in earnest.
+ * finds and the store has already is reported, and only the rest is evaluated in earnest, by `evaluate`.
  */
-export async function evaluateGroup(group: Group, context: GroupContext): Promise<GroupEnd> {
+export async function evaluateGroup(
+  group: Group,
+  context: GroupContext,
+  evaluate: (units: readonly Unit[]) => Promise<GroupEnd>,
+): Promise<GroupEnd> {
   const { signal, workspace } = context.evaluator;
   const held: Held[] = [];
   const enough = new AbortController();
@@ -61,7 +65,7 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
   clearTimeout(late);
   // It throws where the store cannot be asked, or the job is over.
   await Promise.all(sampled);
-  if (enough.signal.aborted) return await evaluateUnits(group.units, context);
+  if (enough.signal.aborted) return await evaluate(group.units);
   if (looked.kind === "cancelled" || looked.kind === "infrastructure") return looked;
   const settled = looked.kind === "done" ? held : held.filter(({ needs }) => needs?.length !== 0);
   const invalid = await invalidPaths(
@@ -77,9 +81,9 @@ export async function evaluateGroup(group: Group, context: GroupContext): Promis
       one.report();
     }
   }
-  if (looked.kind === "left") return await evaluateUnits(group.units, context);
+  if (looked.kind === "left") return await evaluate(group.units);
   for (const units of inParts(unitsOf(group.units, left))) {
-    const end = await evaluateUnits(units, context);
+    const end = await evaluate(units);
     if (end.kind !== "done") return end;
   }
   return { kind: "done" };

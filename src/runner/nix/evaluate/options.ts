@@ -22,6 +22,8 @@ export interface EvaluationOptions {
   readonly imports: { readonly buildSeconds: number; readonly silentSeconds: number } | null;
   /** Only what the selection names, once more: no linter, and nothing besides. */
   readonly again?: boolean;
+  /** Version of the nix-eval-jobs that is to be used where it can do the work; null where there is none. */
+  readonly jobs?: string | null;
   /** What the fetch step may use; only the public unless given. */
   readonly inputs?: InputAccess;
   readonly signal: AbortSignal;

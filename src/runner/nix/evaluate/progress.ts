@@ -43,6 +43,8 @@ export interface GroupContext {
   ) => void;
 }
 
+/** Sets nested deeper than this are not followed: they may be without end. */
+export const DEPTH = 8;
 /** Components that the protocol carries, and characters of one. */
 const PATH_LENGTH = 32;
 const COMPONENT_LENGTH = 1_024;
@@ -87,7 +89,7 @@ export class Progress {
         if (this.current !== null) this.current.position = said.position ?? this.current.position;
         break;
       case "derivation":
-        this.#derivation(said.path, said.derivation);
+        this.settle(said.path, said.derivation);
         break;
       case "program":
         this.#settled(said.path, said.derivations.filter(isDrv), (seconds) =>
@@ -107,7 +109,7 @@ export class Progress {
         );
         break;
       case "missing":
-        this.#settled(said.path, [], () => this.#context.onMissing(said.path));
+        this.missing(said.path);
         break;
       case "finding":
         this.#context.findings.add(
@@ -153,7 +155,12 @@ export class Progress {
     }
   }
 
-  #derivation(path: readonly string[], said: SaidDerivation | null): void {
+  missing(path: readonly string[]): void {
+    this.#settled(path, [], () => this.#context.onMissing(path));
+  }
+
+  /** An attribute that is a derivation, if it is one that the protocol can carry. */
+  settle(path: readonly string[], said: SaidDerivation | null): void {
     const derivation =
       said === null ? null : Derivation.safeParse({ ...said, features: said.features.toSorted() });
     if (derivation?.success)

@@ -13,7 +13,7 @@ export const SaidDerivation = z.object({
   path: z.string(),
   name: z.string(),
   system: z.string(),
-  outputs: z.record(z.string(), z.string()),
+  outputs: z.record(z.string(), z.string().nullable()),
   features: z
     .union([
       z.array(z.string()),

@@ -146,8 +146,14 @@ export class Project {
     return new Checks(this.checkRuns(sha));
   }
 
-  /** Waits until the overall check of a commit is completed; `moreThan` asks for check runs beyond that many. */
-  async judged(sha: string, options: { moreThan?: number } = {}): Promise<Checks> {
+  /**
+   * Waits until the overall check of a commit is completed; `moreThan` asks for check runs beyond that many, `patience`
+   * (ms) is for what takes long by itself.
+   */
+  async judged(
+    sha: string,
+    options: { moreThan?: number; patience?: number } = {},
+  ): Promise<Checks> {
     const done = () => {
       const runs = this.checkRuns(sha);
       return runs.length > (options.moreThan ?? 0) && new Checks(runs).complete();
@@ -156,6 +162,7 @@ export class Project {
       done,
       `the checks of ${this.repository.name} ${sha.slice(0, 7)} are completed`,
       async () => ({ checks: this.checks(sha).seen(), ...(await this.stage.state()) }),
+      options.patience,
     );
     return this.checks(sha);
   }
@@ -253,10 +260,11 @@ export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
   found?: () => unknown,
+  patience = PATIENCE,
 ): Promise<void> {
-  const until = Date.now() + PATIENCE;
+  const until = Date.now() + patience;
   while (!(await holds())) {
-    if (Date.now() > until) expect(false, `within ${PATIENCE / 1_000} s: ${what}`, await found?.());
+    if (Date.now() > until) expect(false, `within ${patience / 1_000} s: ${what}`, await found?.());
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
   }
 }

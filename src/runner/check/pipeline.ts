@@ -10,6 +10,7 @@ import { build } from "../nix/build/index.ts";
 import { runMemory } from "../nix/build/failure.ts";
 import { Tail } from "../nix/build/tail.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
+import { findJobs } from "../nix/evaluate/jobs/index.ts";
 import { clean } from "../nix/log/clean.ts";
 import { lineSplitter } from "../nix/log/lines.ts";
 import type { Workspace } from "../nix/launch.ts";
@@ -54,6 +55,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
     "trusted",
   );
   const tree = await copyCheckout(workspace, checkout, signal);
+  const jobs = await findJobs(workspace);
   const rows: Row[] = [];
   const warnings: string[] = [];
   const findings: Finding[] = [];
@@ -69,6 +71,7 @@ export async function check(options: CheckOptions): Promise<Checked> {
       seconds: resolved.limits.evaluationSeconds,
       memoryBytes: resolved.limits.evaluationBytes,
       imports: resolved.limits,
+      jobs,
       signal,
       now,
       onAttribute: (attribute) => found.push(attribute),

@@ -71,6 +71,12 @@ export const ToRunner = z.discriminatedUnion("kind", [
   /** The attempt is not the runner's (any more): stop it, say nothing more about it. */
   z.strictObject({ kind: z.literal("forget"), reason: z.string().max(1_024) }),
   z.strictObject({ kind: z.literal("ack") }),
+  /** A branch was deleted: nothing of it need be kept any more. Told once, to those who are here. */
+  z.strictObject({
+    kind: z.literal("branch-gone"),
+    repository: z.int().positive(),
+    ref: z.string().max(1_024),
+  }),
 ]);
 export type ToRunner = z.infer<typeof ToRunner>;
 

@@ -32,6 +32,7 @@ export const bodies = {
     cancel: { kind: "cancel", reason: "a person" },
     forget: { kind: "forget", reason: "attempt 2 was offered" },
     ack: { kind: "ack" },
+    "branch-gone": { kind: "branch-gone", repository: 11, ref: "refs/heads/topic" },
   } satisfies { [Kind in ToRunner["kind"]]: Extract<ToRunner, { kind: Kind }> },
   run: {
     attributes: {

@@ -194,6 +194,8 @@ export interface FleetContract extends Wakeable {
     of: { pool: Pool; repository: number; exchange: string | null },
     wanted: { system: string | null; features: string[] }[],
   ): Promise<{ anybody: string[] | null; partners: string[] | null }[]>;
+  /** A branch was deleted: runners that are here are told that they need keep nothing of it. */
+  branchGone(account: number, repository: number, ref: string): Promise<void>;
   /** Declared classes of a pool that may serve the repository. */
   classes(pool: Pool, repository: number): Promise<RunnerClass[]>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */

@@ -23,10 +23,12 @@ export function pushed(
 ): void {
   const branch = branchOf(push.ref);
   if (branch === null || branch.startsWith(QUEUE)) return;
-  const { changes } = plan.decision;
+  const { changes, effects } = plan.decision;
   if (push.sha === null) {
-    if (slice.head !== null && push.before === slice.head.sha)
+    if (slice.head !== null && push.before === slice.head.sha) {
       changes.push({ kind: "head-gone", ref: push.ref });
+      effects.push({ kind: "branch-gone", ref: push.ref });
+    }
     if (slice.head === null || push.before === slice.head.sha)
       plan.endAll(`push:${push.ref}`, "the branch is gone");
     return;

@@ -84,7 +84,9 @@ export type Effect =
   | { kind: "ask-role"; approval: Omit<Approval, "role"> }
   /** Tell the account and the index of the repository's name and visibility. */
   | { kind: "publish" }
-  | { kind: "withdraw" };
+  | { kind: "withdraw" }
+  /** Runners need keep nothing of the branch. */
+  | { kind: "branch-gone"; ref: string };
 
 /** Somebody says that a commit may run. `role` is the answer to `ask-role`; null when GitHub knows no such user. */
 export type Approval = { sha: string; pull: number; by: Sender; role: string | null };

@@ -25,6 +25,8 @@ export type AgentOptions = {
   slots: number;
   systems: string[];
   features: string[];
+  /** A branch was deleted; nothing of it need be kept. */
+  branchGone?: (branch: { repository: number; ref: string }) => void;
   /** What evaluates here, see `probeEvaluator`. */
   evaluator?: string | null;
   /** The exchange that it passes closures through. */
@@ -94,6 +96,7 @@ export class Agent {
         cancel: (named, reason) =>
           about((running) => running.#held.get(name(named))?.cancel(reason))(),
         forget: (named) => about((running) => running.#held.get(name(named))?.forget())(),
+        branchGone: (branch) => options.branchGone?.(branch),
       },
     });
     agent = new Agent(options, control);

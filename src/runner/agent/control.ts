@@ -40,6 +40,7 @@ export type ControlOptions = {
     offer(offer: Extract<ToRunner, { kind: "offer" }>): void;
     cancel(about: About, reason: string): void;
     forget(about: About): void;
+    branchGone(branch: { repository: number; ref: string }): void;
   };
 };
 
@@ -152,6 +153,8 @@ export class Control {
         return about === null ? undefined : events.cancel(about, body.reason);
       case "forget":
         return about === null ? undefined : events.forget(about);
+      case "branch-gone":
+        return events.branchGone({ repository: body.repository, ref: body.ref });
     }
   }
 

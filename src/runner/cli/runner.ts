@@ -116,6 +116,11 @@ async function agentHere(
     credentials,
     isolation,
     runJob: jobRunner(exchange, roots),
+    branchGone: (branch) => {
+      void roots
+        ?.release(branch)
+        .catch((error: unknown) => say(`roots of ${branch.ref}: ${String(error)}`));
+    },
     clock: systemClock,
     say,
   });

@@ -209,3 +209,29 @@ describe("a runner that drains", () => {
     expect(await fleet.runners(account)).toMatchObject([{ online: true, draining: false }]);
   });
 });
+
+describe("a branch that is gone", () => {
+  it("is told to the runners that serve its repository, and to no others", async () => {
+    spyRuns();
+    const { account, fleet } = newFleet();
+    const all = await TestRunner.connect(fleet, await enrolled(fleet, account));
+    const other = await TestRunner.connect(
+      fleet,
+      await enrolled(fleet, account, { repositories: [99] }),
+    );
+    for (const socket of [all, other]) socket.hello();
+    await Promise.all(
+      [all, other].map((socket) => socket.next((frame) => frame.body.kind === "welcome")),
+    );
+    await fleet.branchGone(account, 42, "refs/heads/topic");
+    await fleet.branchGone(account, 99, "refs/heads/theirs");
+    const gone = (frame: { body: { kind: string } }) => frame.body.kind === "branch-gone";
+    expect((await all.next(gone)).body).toEqual({
+      kind: "branch-gone",
+      repository: 42,
+      ref: "refs/heads/topic",
+    });
+    // Told in order: nothing of the first came here.
+    expect((await other.next(gone)).body).toMatchObject({ repository: 99 });
+  });
+});

@@ -54,7 +54,11 @@ describe("pushes", () => {
       push("gh-readonly-queue/main/pr-1", A),
     );
     expect(model.log).toEqual([]);
-    model.deliver(push("topic", A), push("topic", null, A));
+    model.deliver(push("topic", A));
+    const gone = { kind: "branch-gone", ref: "refs/heads/topic" };
+    // Of an earlier head: the branch was pushed again since.
+    expect(model.deliver(push("topic", null, B))?.effects).not.toContainEqual(gone);
+    expect(model.deliver(push("topic", null, A))?.effects).toContainEqual(gone);
     expect(model.live()).toEqual([]);
     expect(model.heads.size).toBe(0);
   });

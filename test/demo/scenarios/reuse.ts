@@ -62,9 +62,11 @@ export const docsOnly: Scenario = {
       "flake.nix": flake({ a: works("docs-a") }),
       "README.md": "one\n",
     });
+    await project.judged(await project.push("main", { "README.md": "the base\n" }));
     const first = await project.push("feature", { "README.md": "two\n" });
     await project.openPull("feature", "Words");
-    await project.judged(first);
+    const told = (await project.judged(first)).text("snowcat / evaluation");
+    expect(told.includes("No attribute differs from the base"), "it is compared", told);
     const builds = await stage.jobs(project, "build");
     const evaluations = await stage.jobs(project, "evaluate");
     const second = await project.push("feature", { "README.md": "three\n" });

@@ -143,6 +143,17 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     }));
   }
 
+  async branchGone(account: number, repository: number, ref: string): Promise<void> {
+    this.#identity.require(account);
+    for (const { runner, repositories } of this.#desk.runners())
+      if (repositories === null || repositories.includes(repository))
+        this.#sockets.mention(runner, {
+          kind: "branch-gone",
+          repository,
+          ref: ref.slice(0, 1_024),
+        });
+  }
+
   async classes(pool: Pool, repository: number): Promise<RunnerClass[]> {
     return classesOf(this.#desk.runners(), pool, repository);
   }

@@ -81,6 +81,12 @@ export class Sockets {
     const socket = this.of(runner);
     return socket !== null && send(socket, fleetFrame(body, { job, attempt }));
   }
+
+  /** About no attempt. A runner that is away does not hear of it. */
+  mention(runner: string, body: ToRunner): void {
+    const socket = this.of(runner);
+    if (socket !== null) send(socket, fleetFrame(body));
+  }
 }
 
 function isOpen(socket: WebSocket): boolean {

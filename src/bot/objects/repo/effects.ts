@@ -7,6 +7,7 @@ import type { Environment } from "../../environment.ts";
 import { indexRepository } from "../../index/index.ts";
 import {
   type AccountContract,
+  type FleetContract,
   objectName,
   type PolicySource,
   type Read,
@@ -39,6 +40,8 @@ export function targetOf(effect: Effect): string {
     case "publish":
     case "withdraw":
       return "account";
+    case "branch-gone":
+      return `branch:${effect.ref}`;
   }
 }
 
@@ -83,6 +86,9 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
         await account(identity.account.id).know(identity.installation, repository);
         await indexRepository(env, repository);
         return NOTHING;
+      case "branch-gone":
+        await fleet(identity.account.id).branchGone(identity.account.id, repository.id, effect.ref);
+        return NOTHING;
       case "withdraw":
         await account(identity.account.id).forget(repository.id);
         return NOTHING;
@@ -91,6 +97,10 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
 
   function account(id: number): AccountContract {
     return env.ACCOUNT.getByName(objectName.account(host, id));
+  }
+
+  function fleet(id: number): FleetContract {
+    return env.FLEET.getByName(objectName.fleet(host, id));
   }
 
   async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {

@@ -140,6 +140,7 @@ export class Hooks {
       id: this.#world.nextId(),
       appId: app.id,
       deliveredAt: this.#world.stamp(),
+      sentAt: this.#world.now(),
       duration: 0,
       statusCode: 0,
       status: "pending",

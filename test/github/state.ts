@@ -257,6 +257,8 @@ export interface Delivery {
   repositoryId: number | null;
   redelivery: boolean;
   deliveredAt: string;
+  /** The same in milliseconds, which GitHub does not tell. */
+  sentAt: number;
   /** Seconds; GitHub gives a float. */
   duration: number;
   /** 0 while under way or when nothing answered. */

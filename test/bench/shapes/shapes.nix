@@ -15,7 +15,7 @@ let
   many = prefix: needs: builtins.genList (i: good "${prefix}${number i}" needs) n;
   named = list: builtins.listToAttrs (map (drv: { inherit (drv) name; value = drv; }) list);
   shapes = {
-    shared = many "p" [ (make "common" [ ] "exit 3") ];
+    shared = many "p" [ (make "common" [ ] "sleep ${builtins.toString seconds}; exit 3") ];
     diamond =
       let
         top = good "top" [ ];

@@ -66,5 +66,5 @@ function deliveredAt(
       one.event === "push" && one.repositoryId === repository && one.payload.includes(`"${head}"`),
   );
   if (push === undefined) throw new Error(`no push of ${head} was delivered`);
-  return Date.parse(push.deliveredAt);
+  return push.sentAt;
 }

@@ -256,6 +256,34 @@ export const SCENARIOS: readonly InputsScenario[] = [
       expect(told["an attribute of tomorrow"]).toContain(place);
     },
   },
+  {
+    name: "a host of the operator's netrc: its password opens it for the fetch step, and nobody else sees it",
+    heavy: true,
+    play: async (stage) => {
+      const { elsewhere: server, password } = stage;
+      const { sha } = await server.commit("elsewhere", {
+        "flake.nix": '{ outputs = _: { word = "from-elsewhere"; }; }\n',
+      });
+      const address = `git+${server.url("elsewhere")}?ref=main&rev=${sha}`;
+      const wants = uses(`elsewhere.url = "${address}";`, "inputs.elsewhere.word");
+      const operator = {
+        netrc: `machine 127.0.0.1 login x-access-token password ${password}\n`,
+        ssh: [],
+      };
+      const opened = await stage.job(wants, { operator });
+      expect(nameOf(opened)).toBe("from-elsewhere");
+      for (const { argv, env, input } of opened.launches)
+        expect(JSON.stringify([argv, env, input])).not.toContain(password);
+      // Another tree, so that nothing of it is in the store: without the netrc it stays closed.
+      const { sha: next } = await server.next("elsewhere", { more: "1\n" });
+      const later = uses(
+        `elsewhere.url = "${address.replace(sha, next)}";`,
+        "inputs.elsewhere.word",
+      );
+      const closed = error(await stage.job(later));
+      expect(closed.message).toMatch(/netrc file or a deploy key for its host/u);
+    },
+  },
 ];
 
 type Locked = Record<string, string | number | boolean>;

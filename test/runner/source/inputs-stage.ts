@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,6 +19,7 @@ import type { Fixture } from "../../github/fixture.ts";
 import { startFixture } from "../../github/fixture.ts";
 import { environmentWith, type NixInstall } from "../../support/nix-versions.ts";
 import { isolationForTest } from "../isolation/support.ts";
+import { type GitServer, gitServer } from "./git-server.ts";
 
 type Files = Readonly<Record<string, string>>;
 
@@ -38,6 +40,9 @@ export interface InputsStage {
   readonly on: Fixture;
   /** Of the Nix in use, as it prints it. */
   readonly number: string;
+  /** A git host of its own behind a password, as `x-access-token`. */
+  readonly elsewhere: GitServer;
+  readonly password: string;
   /** A private repository of the account. @returns its address for a flake's input. */
   repository(name: string, files: Files): Promise<string>;
   /** The lock file that Nix itself makes, elsewhere, with the rights to all of the account. */
@@ -58,7 +63,9 @@ const FLAKE: Selection = { kind: "flake", directory: ".", attributes: ["packages
 
 export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<InputsStage> {
   const on = await startFixture();
-  const egress = [new URL(on.github.url).host];
+  const password = `pass${randomBytes(12).toString("hex")}`;
+  const elsewhere = await gitServer(password);
+  const egress = [new URL(on.github.url).host, `127.0.0.1:${elsewhere.port}`];
   const own = await isolationForTest({ uidBase, egress, jobUsers: 12, buildUsers: 4 }, nix);
   const { isolation } = own;
   const facts = await inJob(isolation, async (workspace) => await readFacts(workspace));
@@ -89,6 +96,8 @@ export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<In
   };
   return {
     on,
+    elsewhere,
+    password,
     number: facts.version.number,
     async repository(name, files) {
       names.push(name);
@@ -107,12 +116,21 @@ export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<In
         const step = await fetchStep({ secrets: root }, access, true);
         const conf =
           "experimental-features = nix-command flakes\nflake-registry = /dev/null\nsubstituters =\nbuild-users-group =\n";
-        const written = [...step.files, { name: "conf/nix.conf", content: conf }];
+        const written = [
+          ...step.files,
+          {
+            name: "conf/nix.conf",
+            content: conf,
+          },
+        ];
         for (const [name, content] of Object.entries(files))
-          written.push({ name: `tree/${name}`, content });
+          written.push({
+            name: `tree/${name}`,
+            content,
+          });
         for (const { name, content } of written) {
           await mkdir(dirname(join(root, name)), { recursive: true });
-          await writeFile(join(root, name), content, { mode: 0o600 });
+          await writeFile(join(root, name), content, { mode: 384 });
         }
         const result = await run(
           ["nix", "--store", join(root, "store"), "flake", "lock", `path:${join(root, "tree")}`],
@@ -129,7 +147,10 @@ export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<In
         if (result.exitCode !== 0) throw new Error(new TextDecoder().decode(result.stderr));
         return await readFile(join(root, "tree/flake.lock"), "utf8");
       } finally {
-        await run(["chmod", "-R", "u+w", root], { cwd: "/", env: environmentWith() });
+        await run(["chmod", "-R", "u+w", root], {
+          cwd: "/",
+          env: environmentWith(),
+        });
         await rm(root, { recursive: true });
       }
     },
@@ -159,17 +180,25 @@ export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<In
           now: () => performance.now(),
           onAttribute: ({ path, result }) => void attributes.set(path.join("."), result),
         });
-        const seconds = (performance.now() - began) / 1_000;
+        const seconds = (performance.now() - began) / 1e3;
         const secret = tokens.find((token) => token !== null) ?? "no token was asked for";
         const { stdout } = await plain.launch({
           argv: ["grep", "-rlF", "--", secret, plain.directory, "/run", "/home", "/tmp"],
           network: "none",
         });
         const leaks = new TextDecoder().decode(stdout);
-        return { end, attributes, launches, asked: tokens.length, seconds, leaks };
+        return {
+          end,
+          attributes,
+          launches,
+          asked: tokens.length,
+          seconds,
+          leaks,
+        };
       }),
     async close() {
       await own.close();
+      await elsewhere.close();
       await on.close();
     },
   };

@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { secretsOf } from "../../../src/runner/agent/credentials.ts";
 import type { Graph } from "../../../src/runner/source/inputs/lock.ts";
 import { forbidden, lockedInputs, readLock } from "../../../src/runner/source/inputs/lock.ts";
-import { netrcMachines } from "../../../src/runner/source/inputs/netrc.ts";
 import { lineOf } from "../../../src/runner/source/inputs/place.ts";
 import { sourceStorePath } from "../../../src/runner/source/inputs/store-path.ts";
 import { reasonOf } from "../../../src/runner/source/refusal.ts";
@@ -166,17 +165,6 @@ test("where a tree lies in the store", () => {
     "/nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source",
   );
   expect(sourceStorePath("sha512-x")).toBeNull();
-});
-
-test("a netrc's machines", () => {
-  expect(
-    netrcMachines(
-      "# all of them\nmachine a.example login me password p1\nmachine b.example\n\tlogin you\n\tpassword p2\ndefault login x password y\nmachine c.example login z\n",
-    ),
-  ).toEqual([
-    { host: "a.example", login: "me", password: "p1" },
-    { host: "b.example", login: "you", password: "p2" },
-  ]);
 });
 
 test("what redaction is told of the operator's credentials", () => {

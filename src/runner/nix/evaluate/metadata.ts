@@ -123,27 +123,19 @@ async function attempt(
       };
     else if (event.message.startsWith("warning:")) warnings.push(event.message);
   });
+  const argv = [
+    "nix",
+    ...["flake", "metadata", "--json", "--show-trace", "--log-format", "internal-json"],
+    ...(wrapper === null ? ["--no-write-lock-file"] : []),
+    ...["--option", "accept-flake-config", "false"],
+    ...["--option", "allow-import-from-derivation", "false"],
+    ...FETCH_OPTIONS,
+    wrapper === null ? reference(options) : `path:${wrapper}`,
+  ] as const;
   const result = await options.workspace.launch({
-    argv: [
-      "nix",
-      "flake",
-      "metadata",
-      "--json",
-      "--show-trace",
-      ...(wrapper === null ? ["--no-write-lock-file"] : []),
-      "--log-format",
-      "internal-json",
-      "--option",
-      "accept-flake-config",
-      "false",
-      "--option",
-      "allow-import-from-derivation",
-      "false",
-      ...FETCH_OPTIONS,
-      wrapper === null ? reference(options) : `path:${wrapper}`,
-    ],
-    ...step,
-    network: step === null ? "none" : "proxy",
+    ...(step === null
+      ? { argv, network: "none" }
+      : { argv: step.around(argv), env: step.env, files: step.files, network: "proxy" }),
     memoryBytes: options.memoryBytes,
     timeoutMs: options.timeoutMs,
     graceMs: 1_000,

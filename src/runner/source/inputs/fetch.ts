@@ -86,12 +86,13 @@ async function fetchOne(
 ): Promise<Unfetched | Exclude<InputsFetched, { kind: "fetched" }> | null> {
   const { name, locked } = input;
   const result = await workspace.launch({
-    argv: [
+    argv: step.around([
       "nix",
       ...["eval", "--raw", "--impure", ...FETCH_OPTIONS, "--expr"],
       `(builtins.fetchTree (builtins.fromJSON ${literal(fetcherArguments(locked))})).outPath`,
-    ],
-    ...step,
+    ]),
+    env: step.env,
+    files: step.files,
     network: "proxy",
     timeoutMs,
     graceMs: 1_000,

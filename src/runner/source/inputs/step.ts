@@ -2,13 +2,19 @@ import type { LaunchFile, Workspace } from "../../nix/launch.ts";
 import type { OperatorCredentials } from "../operator.ts";
 import type { InputAccess } from "./access.ts";
 import { CONNECT_PROGRAM } from "./connect.ts";
-import { netrcMachines } from "./netrc.ts";
 
 /** What one program of the fetch step gets beside its arguments: names of files in its environment, secrets in the files. */
 export interface FetchStep {
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly LaunchFile[];
+  /** The arguments with which the program is started. */
+  readonly around: (argv: Argv) => Argv;
 }
+
+type Argv = readonly [string, ...string[]];
+
+/** git's curl reads `~/.netrc` and no other; the home of each program is its own. */
+const WITH_NETRC = 'ln -sfn -- "$1" "$HOME/.netrc" && shift && exec "$@"';
 
 /**
  * Credentials as Nix, git and ssh read them: each in a file on the private tmpfs of the one program that fetches. Nothing
@@ -45,14 +51,14 @@ export async function fetchStep(
   if (operator.netrc !== null) {
     files.push({ name: "netrc", content: operator.netrc });
     nix.push(`netrc-file = ${file("netrc")}`);
-    files.push({ name: "git-credentials", content: gitCredentials(operator.netrc) });
-    git.push(`[credential]\n\thelper = "store --file=${file("git-credentials")}"\n`);
   }
   files.push(...sshFiles(operator, file));
   files.push({ name: "nix.conf", content: `${nix.join("\n")}\n` });
   files.push({ name: "gitconfig", content: git.join("") });
   return {
     files,
+    around: (argv) =>
+      operator.netrc === null ? argv : ["sh", "-c", WITH_NETRC, "sh", file("netrc"), ...argv],
     env: {
       NIX_USER_CONF_FILES: file("nix.conf"),
       GIT_CONFIG_GLOBAL: file("gitconfig"),
@@ -65,16 +71,6 @@ export async function fetchStep(
       GIT_SSH_COMMAND: `ssh -F ${file("ssh_config")}`,
     },
   };
-}
-
-/** git reads no netrc of another name; its own store holds the same. */
-function gitCredentials(netrc: string): string {
-  return netrcMachines(netrc)
-    .map(
-      ({ host, login, password }) =>
-        `https://${encodeURIComponent(login)}:${encodeURIComponent(password)}@${host}\n`,
-    )
-    .join("");
 }
 
 /** One host's key for that host only, and its host key pinned. A host that is not named is refused. */

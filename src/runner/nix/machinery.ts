@@ -3,7 +3,7 @@
  * Whoever writes the code can print the same: it costs them a second try, and gains no success.
  */
 export function blamesStore(message: string): boolean {
-  return /cannot (?:connect|open connection) to (?:daemon|socket|remote store)|Nix daemon disconnected|daemon disconnected|SQLite database|unexpected end-of-file|opening lock file/u.test(
+  return /cannot (?:connect|open connection) to (?:daemon|socket|remote store)|Nix daemon disconnected|daemon disconnected|SQLite database|\/db\/schema['"]? is corrupt|open Nix store|unexpected end-of-file|opening lock file/u.test(
     message,
   );
 }

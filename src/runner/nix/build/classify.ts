@@ -165,15 +165,20 @@ function missing([
   };
 }
 
-/** `Required system: 'aarch64-linux' with features {kvm}` and `Current system: …` on lines of their own. */
+/**
+ * `Required system: 'aarch64-linux' with features {kvm}` and `Current system: …` on lines of their own; or, of 2.34,
+ * `Required features: {kvm}` and `Available features: {…}`.
+ */
 function lacking(rest: string): string[] {
   const line = (name: string): RegExpExecArray | null =>
     new RegExp(
       `${name} system: '?([a-z0-9_]+-[a-z0-9_]+)'?(?: with features \\{([^}]*)\\})?`,
       "u",
     ).exec(rest);
-  const [, system = "", features = ""] = line("Required") ?? [];
-  const [, ownSystem = "", ownFeatures = ""] = line("Current") ?? [];
+  const set = (name: string): string =>
+    new RegExp(`${name} features: \\{([^}]*)\\}`, "u").exec(rest)?.[1] ?? "";
+  const [, system = "", features = set("Required")] = line("Required") ?? [];
+  const [, ownSystem = "", ownFeatures = set("Available")] = line("Current") ?? [];
   const own = new Set(words(ownFeatures));
   const lacks = [
     ...(system !== ownSystem ? [`system ${system}`] : []),

@@ -205,7 +205,7 @@ onStack("hostile trees of a writer", { slots: 2 }, (at) => {
       expect(run.name).not.toMatch(/[\u0000-\u001f\u202e]/u);
     expect(
       (await listing(at.stack.runner.stateDirectory)).filter(
-        (path) => !before.includes(path) && !path.startsWith("agent/attempts/"),
+        (path) => !before.includes(path) && !OF_A_JOB.test(path),
       ),
     ).toEqual([]);
     expect((await readdir(tmpdir())).filter((file) => /passwd|owned/u.test(file))).toEqual([]);
@@ -246,6 +246,10 @@ onStack("hostile trees of a writer", { slots: 2 }, (at) => {
     expect(by["evaluation-prints-100-megabytes"]?.conclusion).toMatch(/success|failure|timed_out/u);
   });
 });
+
+/** What the spools keep, and what is kept of a repository's source for its next job. */
+const OF_A_JOB =
+  /^(?:agent\/control\/\d+\.frames$|agent\/attempts\/[0-9.-]+|jobs\/[0-9a-f]+(?:$|\/(?:git-\d+|tree-\d+\/source\/(?:README\.md|flake\.nix)$|tree-\d+(?:\/source)?$)))/u;
 
 function named(name: string): Attack {
   const attack = all.get(name);

@@ -1,6 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BATCH, blocked, components, need, peel } from "../../../src/runner/nix/build/plan.ts";
+import type { Worth } from "../../../src/runner/nix/build/queue.ts";
+import { Queue } from "../../../src/runner/nix/build/queue.ts";
 import type { Graph, GraphNode } from "../../../src/runner/nix/store/derivations.ts";
 
 /** A DAG: node i may use nodes below i. */
@@ -107,4 +109,39 @@ test("blocked names a failed derivation below, and only where there is one", () 
       }
     }),
   );
+});
+
+describe("what one process is given", () => {
+  const alone = (count: number) =>
+    new Map(Array.from({ length: count }, (_, n) => [`d${n}`, [] as string[]]));
+  const next = (
+    queue: Queue,
+    below: ReadonlyMap<string, readonly string[]>,
+    worth: Worth = { least: 1, most: 1_000 },
+  ) => queue.next({ below }, new Set(), false, worth, () => true)?.drvs ?? [];
+
+  test("is as much as is worth one, and no more than may wait behind one that takes long", () => {
+    const below = alone(1_000);
+    const queue = new Queue(2);
+    queue.add([...below.keys()], { below });
+    expect(next(queue, below)).toHaveLength(BATCH);
+    expect(next(queue, below, { least: 1, most: 8 })).toHaveLength(8);
+    expect(next(queue, below, { least: 1, most: 1 })).toHaveLength(1);
+    const few = new Queue(4);
+    few.add(["d0", "d1", "d2", "d3"], { below });
+    expect(next(few, below, { least: 3, most: 12 })).toHaveLength(3);
+  });
+
+  test("is the largest component first, and leaves the other slot something", () => {
+    const below = new Map([
+      ...alone(6),
+      ["top", ["middle"]],
+      ["middle", ["bottom"]],
+      ["bottom", []],
+    ]);
+    const queue = new Queue(2);
+    queue.add([0, 1, 2, 3, 4, 5].map((n) => `d${n}`).concat("top"), { below });
+    const first = next(queue, below);
+    expect([first[0], first.length]).toEqual(["top", 3]);
+  });
 });

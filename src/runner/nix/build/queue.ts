@@ -15,6 +15,15 @@ export interface Work {
 /** A component of few goals is given to one process whole, however deep: Nix itself builds nothing twice. */
 const FEW_GOALS = 8;
 
+/**
+ * How many builds a process is given: as few as are worth one, and no more than shall wait behind one of them that takes
+ * long, which nobody can foresee.
+ */
+export interface Worth {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** What waits to be built, as components that share nothing. */
 export class Queue {
   readonly #slots: number;
@@ -31,20 +40,21 @@ export class Queue {
   /** Puts goals in, by what they share. */
   add(goals: readonly string[], need: Need): void {
     this.#waiting.push(...components(goals, need));
+    // The largest first: what hangs together takes longest, and nobody is to wait for it at the end.
+    this.#waiting.sort((a, b) => b.members.length - a.members.length);
   }
 
   /**
    * The next process's work: small components packed together, or the first part of a large one. Null when nothing that
    * waits can be taken.
    * @param suspects derivations to be tried alone, before anything that stands on them.
-   * @param least so many builds are worth a process of their own.
    * @param take reserves derivations; false when somebody else builds one of them.
    */
   next(
     need: Need,
     suspects: ReadonlySet<string>,
     idle: boolean,
-    least: number,
+    { least, most }: Worth,
     take: (members: readonly string[]) => boolean,
   ): Work | null {
     const at = this.#waiting.findIndex((component) => take(component.members));
@@ -61,7 +71,7 @@ export class Queue {
       (sum, component) => sum + component.members.length,
       members.length,
     );
-    const size = Math.min(BATCH, Math.max(least, Math.ceil(left / this.#slots)));
+    const size = Math.min(BATCH, Math.max(least, Math.min(most, Math.ceil(left / this.#slots))));
     this.#waiting = this.#waiting.filter((component) => {
       if (members.length + component.members.length > size) return true;
       if (partOf(component, need, suspects) !== null || !take(component.members)) return true;

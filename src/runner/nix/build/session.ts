@@ -24,7 +24,7 @@ import { outcome, unexplainedCause } from "./outcome.ts";
 import { returned } from "./needs.ts";
 import { Partners } from "./partners.ts";
 import { need, within } from "./plan.ts";
-import type { Work } from "./queue.ts";
+import type { Work, Worth } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TAIL } from "./tail.ts";
 
@@ -56,8 +56,10 @@ export interface BuildOptions {
 /** How often a derivation is given to a batch again that something else interrupted. */
 const TRIES = 3;
 
-/** Seconds of work that are worth a process of their own. */
-const LEAST = 0.5;
+/** Seconds of work that are worth a process of their own, and that may wait behind one that takes long. */
+const WORTH = { least: 0.5, most: 2 } as const;
+/** Builds of a process while nobody knows how long one takes. */
+const UNKNOWN: Worth = { least: 1, most: 16 };
 
 /** One build job: what to build next, and what the end of each process means. */
 export class Session {
@@ -120,7 +122,18 @@ export class Session {
       ? within(whole, new Set([...missing, ...(await toBeBuilt(workspace, missing, signal))]))
       : whole;
     ledger.begin(graph, invalid, below);
+    await this.#meanwhile(missing.filter((drv) => !ledger.isMissing(drv)));
     if (!facts.remoteBuilders) await this.#lacked();
+  }
+
+  /** Another run has built these since they were looked at first. */
+  async #meanwhile(drvs: readonly string[]): Promise<void> {
+    if (drvs.length === 0) return;
+    const ledger = this.#ledger;
+    const paths = outputsOf(drvs.flatMap((drv) => ledger.node(drv) ?? []));
+    ledger.found(await pathInfos(this.#options.workspace, paths, true, this.#signal));
+    await this.#partners?.push(paths);
+    await ledger.succeed(drvs, true);
   }
 
   /** What is missing, with everything that it is built from, and which outputs of that are not there. */
@@ -211,7 +224,7 @@ export class Session {
         this.#ledger.need(),
         this.#suspects,
         this.#running === 0,
-        this.#least(),
+        this.#worth(),
         (members) => !this.#partners?.hold(members) && claims.take(members),
       );
       if (work === null) {
@@ -232,10 +245,13 @@ export class Session {
     }
   }
 
-  /** As many of the builds so far as fit into `LEAST`: a process for less would cost more than it spreads. */
-  #least(): number {
+  /** By what builds took so far: a process for less would cost more than it spreads. */
+  #worth(): Worth {
     const { builds, seconds } = this.#built;
-    return builds === 0 ? 1 : Math.max(1, Math.floor((LEAST * builds) / Math.max(seconds, 0.001)));
+    if (builds === 0) return UNKNOWN;
+    const fit = (work: number): number =>
+      Math.max(1, Math.floor((work * builds) / Math.max(seconds, 0.001)));
+    return { least: fit(WORTH.least), most: fit(WORTH.most) };
   }
 
   /** Builds it, unless another runner does. Whoever waits for a claim of ours finds the outputs, or the failure. */

@@ -9,8 +9,16 @@ import { explainFetch } from "../../../../src/runner/source/inputs/explain.ts";
 import { NO_ACCESS } from "../../../../src/runner/source/inputs/access.ts";
 import type { RecordedFailure, Recording } from "./recording.ts";
 
+const known = new WeakMap<Recording, Promise<string>>();
+
 /** What the runner makes of a recording: its own readers, with Nix's words in place of Nix. */
 export async function classified(failure: RecordedFailure, recording: Recording): Promise<string> {
+  const before = known.get(recording) ?? classify(failure, recording);
+  known.set(recording, before);
+  return await before;
+}
+
+async function classify(failure: RecordedFailure, recording: Recording): Promise<string> {
   switch (failure.reading) {
     case "build":
       return (await causeOf(failure, recording)).kind;

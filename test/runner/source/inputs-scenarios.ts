@@ -43,6 +43,11 @@ const nameOf = ({ attributes, end }: Job): string => {
   return result?.kind === "derivation" ? result.derivation.name : JSON.stringify(result ?? end);
 };
 
+/** The derivation's name, or what is told in its place. */
+export function describeJob(job: Job): string {
+  return job.end.kind === "error" ? job.end.message : nameOf(job);
+}
+
 /** Why nothing could be evaluated, or why the one attribute could not. */
 const error = ({ end, attributes }: Job): { message: string; place: string | null } => {
   const result = end.kind === "error" ? end : attributes.get("packages.x86_64-linux.a");

@@ -61,11 +61,16 @@ export interface InputsStage {
 
 const FLAKE: Selection = { kind: "flake", directory: ".", attributes: ["packages"], systems: null };
 
-export async function inputsStage(uidBase: number, nix?: NixInstall): Promise<InputsStage> {
+/** @param further what jobs may reach beside the stage's own hosts, as the egress list has it. */
+export async function inputsStage(
+  uidBase: number,
+  nix?: NixInstall,
+  further: readonly string[] = [],
+): Promise<InputsStage> {
   const on = await startFixture();
   const password = `pass${randomBytes(12).toString("hex")}`;
   const elsewhere = await gitServer(password);
-  const egress = [new URL(on.github.url).host, `127.0.0.1:${elsewhere.port}`];
+  const egress = [new URL(on.github.url).host, `127.0.0.1:${elsewhere.port}`, ...further];
   const own = await isolationForTest({ uidBase, egress, jobUsers: 12, buildUsers: 4 }, nix);
   const { isolation } = own;
   const facts = await inJob(isolation, async (workspace) => await readFacts(workspace));

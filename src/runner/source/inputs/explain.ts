@@ -73,7 +73,10 @@ export async function explainFetch(
       kind: "infrastructure",
       message: `fetching the flake's inputs: ${address?.host ?? "a host"} ${reason === "limited" ? "asks to wait" : "cannot be reached"}: ${message}`,
     };
-  if (reason !== "denied" || address === null) return { kind: "error", message, position };
+  if (reason !== "denied") return { kind: "error", message, position };
+  // ssh names no address.
+  if (address === null)
+    return { kind: "error", message: `${message} ${permissionAdvice(null, null)}`, position };
   const others = await access.others();
   // GitHub's own addresses of tarballs and of what a branch points to; git tells the host only.
   const [, named] = /^\/(?:api\/v3\/)?repos\/([^/]+\/[^/]+)\//u.exec(address.pathname) ?? [];

@@ -8,7 +8,8 @@ export interface NixVersion {
   readonly number: string;
   /** Arguments after `nix` that print derivations with everything below them as JSON. */
   readonly showDerivations: readonly [string, ...string[]];
-  readonly showConfiguration: readonly [string, ...string[]];
+  /** The first that this one knows. */
+  readonly showConfiguration: readonly (readonly [string, ...string[]])[];
 }
 
 /** What this runner's Nix can build by itself. */
@@ -23,21 +24,29 @@ export interface NixFacts {
   readonly substituters: boolean;
 }
 
-export function adapt(number: string): NixVersion {
-  const [major = 0, minor = 0] = number.split(".").map((part) => Number.parseInt(part, 10));
+/** @param printed what `nix --version` prints; null when it names no version */
+export function adapt(printed: string): NixVersion | null {
+  const number = parseVersion(printed);
+  if (number === null) return null;
+  // Lix left at 2.18 and counts from 2.90 on; its commands are those of then.
+  const [major = 0, minor = 0] = (/\bLix\b/u.test(printed) ? "2.18" : number)
+    .split(".")
+    .map((part) => Number.parseInt(part, 10));
   const atLeast = (wanted: number): boolean => major > 2 || (major === 2 && minor >= wanted);
+  const newer = ["config", "show", "--json"] as const;
+  const older = ["show-config", "--json"] as const;
   return {
     number,
-    // `derivation show` and `config show` came with 2.14 and 2.18; the old names went later.
+    // `derivation show` and `config show` came with 2.14 and 2.20; the old names went later.
     showDerivations: atLeast(15)
       ? ["derivation", "show", "--recursive"]
       : ["show-derivation", "--recursive"],
-    showConfiguration: atLeast(20) ? ["config", "show", "--json"] : ["show-config", "--json"],
+    showConfiguration: atLeast(20) ? [newer, older] : [older, newer],
   };
 }
 
-/** `nix (Nix) 2.8.0`, `nix (Lix, like Nix) 2.91.1`: the number in it, or null. */
-export function parseVersion(printed: string): string | null {
+/** `nix (Nix) 2.8.0`, `nix (Lix, like Nix) 2.91.1` (and further lines, of newer Lix): the number in it, or null. */
+function parseVersion(printed: string): string | null {
   return /(\d+\.\d+(?:[.\w]*)?)/.exec(printed)?.[1] ?? null;
 }
 
@@ -52,15 +61,9 @@ const Configuration = z.object({
 
 /** Asks this runner's Nix what it is. Throws when there is none: a runner without Nix takes no job. */
 export async function readFacts(workspace: Workspace): Promise<NixFacts> {
-  const version = adapt(
-    must(
-      parseVersion(await say(workspace, ["nix", "--version"])),
-      "nix --version names no version",
-    ),
-  );
-  const config = Configuration.parse(
-    JSON.parse(await say(workspace, ["nix", ...version.showConfiguration])),
-  );
+  const version = adapt(await say(workspace, ["nix", "--version"]));
+  if (version === null) throw new Error("nix --version names no version");
+  const config = Configuration.parse(JSON.parse(await configuration(workspace, version)));
   const builders = config.builders?.value.trim() ?? "";
   return {
     version,
@@ -72,6 +75,18 @@ export async function readFacts(workspace: Workspace): Promise<NixFacts> {
   };
 }
 
+async function configuration(workspace: Workspace, version: NixVersion): Promise<string> {
+  const [first, second] = version.showConfiguration;
+  if (first === undefined) throw new Error("a version knows some command for its configuration");
+  try {
+    return await say(workspace, ["nix", ...first]);
+  } catch (error) {
+    const unknown = error instanceof Error && /not a recognised command/u.test(error.message);
+    if (!unknown || second === undefined) throw error;
+    return await say(workspace, ["nix", ...second]);
+  }
+}
+
 async function say(workspace: Workspace, argv: readonly [string, ...string[]]): Promise<string> {
   const result = await workspace.launch({ argv, network: "none", timeoutMs: 60_000 });
   if (!ended(result))
@@ -79,9 +94,4 @@ async function say(workspace: Workspace, argv: readonly [string, ...string[]]): 
       `${argv.join(" ")} ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`,
     );
   return text(result.stdout);
-}
-
-function must<T>(value: T | null, otherwise: string): T {
-  if (value === null) throw new Error(otherwise);
-  return value;
 }

@@ -133,4 +133,29 @@ describeIsolated("what has failed is not built again", () => {
     });
     expect(nix.started.some(([, what]) => what === "--realise")).toBe(false);
   });
+
+  test("what another run has built between two looks is a success, not a job without an end", async () => {
+    const drvs = await instantiate(
+      `{ there = mk "meanwhile" "echo > $out" [ (mk "meanwhile-below" "echo > $out" []) ]; more = mk "meanwhile-more" "echo > $out" []; }`,
+    );
+    await buildAll(new Map([["there", drvs.get("there")!]]));
+    let looks = 0;
+    const { verdicts } = await buildAll(drvs, {
+      through: (workspace) => ({
+        ...workspace,
+        launch: async (request) => {
+          const asks = request.argv.includes("--check-validity");
+          looks += asks ? 1 : 0;
+          // The first look was just before it was built.
+          const early = asks && looks === 1;
+          const result = await workspace.launch(request);
+          const paths = request.argv.filter((argument) => argument.startsWith("/nix/store/"));
+          return early ? { ...result, stdout: new TextEncoder().encode(paths.join("\n")) } : result;
+        },
+      }),
+    });
+    expect(looks).toBeGreaterThan(1);
+    expect(verdicts.get("there")?.verdict).toEqual({ kind: "succeeded", reused: true });
+    expect(verdicts.get("more")?.verdict).toEqual({ kind: "succeeded", reused: false });
+  });
 });

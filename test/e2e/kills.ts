@@ -37,7 +37,8 @@ export async function killAt(stage: Stage, { seed, instant, delay }: Kill): Prom
   const { runner } = stage.stack;
   const project = await stage.project(`killed-${seed}`, {});
   const said = runner.lines.length;
-  const marker = `killed-builder-${seed}-begun`;
+  // Builders are looked for on the whole machine, where somebody else may play the same seed.
+  const marker = `killed-${process.pid}-${seed}-begun`;
   const head = await project.push("main", {
     "flake.nix": flake({
       slow: derivation(`killed-${seed}`, `echo ${marker}; sleep 1; echo done > $out`),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeIsolated } from "../isolation/support.ts";
 import type { NixForTest } from "./support.ts";
+import { evaluateTree } from "./evaluating.ts";
 import { flake, nixForTest } from "./support.ts";
 
 describeIsolated("evaluation by real Nix", () => {
@@ -128,6 +129,37 @@ describeIsolated("evaluation by real Nix", () => {
     expect(byName.get("gone.x")?.verdict.kind).toBe("not-covered");
     expect(byName.get("needs")?.verdict.kind).toBe("evaluation-error");
     expect(byName.size).toBe(3);
+  });
+
+  test("evaluation builds only where both the specification and the pool let it", async () => {
+    const files = {
+      "flake.nix": flake(
+        `packages.x86_64-linux.ifd = mk (import (mk "name" "echo '\\"made\\"' > $out" [])) "" [];`,
+      ),
+    };
+    const limits = { buildSeconds: 60, silentSeconds: 60 };
+    const kinds: (string | undefined)[] = [];
+    for (const [imports, importFromDerivation] of [
+      [null, true],
+      [limits, undefined],
+      [limits, true],
+    ] as const) {
+      const { byName } = await evaluateTree(nix, files, {
+        imports,
+        selection: { importFromDerivation },
+      });
+      const result = byName.get("packages.x86_64-linux.ifd")?.result;
+      kinds.push(
+        result?.kind === "error"
+          ? /import_from_derivation: true/u.exec(result.message)?.[0]
+          : result?.kind,
+      );
+    }
+    expect(kinds).toEqual([
+      "import_from_derivation: true",
+      "import_from_derivation: true",
+      "derivation",
+    ]);
   });
 
   test("warnings are told", async () => {

@@ -7,10 +7,18 @@ import type { Group } from "./units.ts";
 
 /**
  * How long a look may take (ms, and of the time that is left): as much as is lost where an evaluation turns out to be a
- * large one; each attribute that it found gives it `each` more, because where they come fast it is soon over. The first `sample`
- * derivations tell whether it is worth going on: where more than `new` of them are new, most will have to be written.
+ * large one. Each attribute that it found gives it `each` more, because where they come fast it is soon over; it holds `most`
+ * of them. The first `sample` derivations tell whether it is worth going on: where more than `new` of them are new, most
+ * will have to be written.
  */
-const LOOK = { milliseconds: 1_500, share: 0.25, each: 1, sample: 100, new: 0.5 } as const;
+const LOOK = {
+  milliseconds: 1_500,
+  share: 0.25,
+  each: 1,
+  most: 50_000,
+  sample: 100,
+  new: 0.5,
+} as const;
 
 /** Characters of JSON of one process's names: the kernel takes 128 KiB as one argument. */
 const NAMES = 64 * 1_024;
@@ -56,6 +64,7 @@ export async function evaluateGroup(
     hold(path, needs, report) {
       clearTimeout(late);
       held.push({ path, needs, report });
+      if (held.length > LOOK.most) enough.abort();
       if (held.length < LOOK.sample || sampled.length > 0) return;
       sampled.push(sample());
       // Its failure is raised where it is waited for.

@@ -125,10 +125,19 @@ async function attempt(
   });
   const argv = [
     "nix",
-    ...["flake", "metadata", "--json", "--show-trace", "--log-format", "internal-json"],
+    "flake",
+    "metadata",
+    "--json",
+    "--show-trace",
+    "--log-format",
+    "internal-json",
     ...(wrapper === null ? ["--no-write-lock-file"] : []),
-    ...["--option", "accept-flake-config", "false"],
-    ...["--option", "allow-import-from-derivation", "false"],
+    "--option",
+    "accept-flake-config",
+    "false",
+    "--option",
+    "allow-import-from-derivation",
+    "false",
     ...FETCH_OPTIONS,
     wrapper === null ? reference(options) : `path:${wrapper}`,
   ] as const;

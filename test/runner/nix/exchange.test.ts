@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ToRun } from "../../../src/protocol/data.ts";
+import type { DataReply, ToRun } from "../../../src/protocol/data.ts";
 import { AttemptTalk } from "../../../src/runner/agent/run-talk.ts";
 import { returned } from "../../../src/runner/nix/build/needs.ts";
 import { Partners } from "../../../src/runner/nix/build/partners.ts";
@@ -20,6 +20,7 @@ const node = (drv: string): GraphNode => ({
   name: drv,
   system: "x86_64-linux",
   features: [],
+  fixedOutput: false,
   outputs: new Map([["out", `out-${drv}`]]),
   inputs: new Map(),
 });
@@ -58,8 +59,12 @@ describe("claims of an attempt", () => {
     const attempt = new AttemptTalk(async (body) => void told.push(body), over.signal);
     return { told, over, attempt };
   }
-  const answer = (claim: number, held: string[] = []) =>
-    ({ kind: "claimed", claim, held, failed: [] }) as const;
+  const answer = (claim: number, held: string[] = []): DataReply => ({
+    kind: "claimed",
+    claim,
+    held,
+    failed: [],
+  });
 
   it("are granted or refused by the Run's answer, and released", async () => {
     const { told, attempt } = talk();

@@ -224,4 +224,33 @@ withTwo("two runners without an exchange", { exchange: false }, (at) => {
     expect(text).toContain("needs `apart-a.drv`, which only another runner can build");
     expect(text).toContain("no-runner");
   });
+
+  test("building starts with the first attributes, while the evaluation goes on", async () => {
+    const stage = new Stage(at().stack);
+    const project = await stage.project("early", { "README.md": "x" });
+    // Some seconds of evaluation for the second kind of outputs.
+    const slow = `builtins.seq (builtins.foldl' (a: b: a + b) 0 (builtins.genList (n: n) 12000000))`;
+    const sha = await project.push("main", {
+      "flake.nix": `{ outputs = _: let first = ${needing("early-first", [], RANDOM)}; last = ${needing("early-last", [], RANDOM)}; in {
+        checks.x86_64-linux = { inherit first; };
+        packages.x86_64-linux = { last = ${slow} last; };
+      }; }`,
+    });
+    const checks = await project.judged(sha);
+    expect(checks.get("snowcat"), checks.text("snowcat")).toBe("success");
+    const [job = ""] = (await at().stack.jobs(project.repository.id)).flatMap((one) =>
+      one.kind === "evaluate" ? [one.job] : [],
+    );
+    const said =
+      [at().one, at().two]
+        .map(({ lines }) => lines.join("\n"))
+        .find((text) => text.includes(job)) ?? "";
+    const ends = said.indexOf(`${job} attempt 1: succeeded`);
+    const builds = said.indexOf(`${job.replace(/\.1$/u, ".2")} attempt 1: build`);
+    expect(
+      [ends, builds].every((at) => at > 0),
+      said,
+    ).toBe(true);
+    expect(builds, said).toBeLessThan(ends);
+  });
 });

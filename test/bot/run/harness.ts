@@ -48,7 +48,7 @@ export type Bench = {
   frame: (
     job: number,
     body: ToRun,
-    options?: { attempt?: number; seq?: number },
+    options?: { attempt?: number; seq?: number; key?: string },
   ) => Promise<string[]>;
   finish: (job: number, verdict?: Verdict, attempt?: number) => Promise<string>;
 };
@@ -90,7 +90,7 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
         }
         throw new Error("a task is due for ever");
       },
-      async frame(job, body, { attempt = 1, seq } = {}) {
+      async frame(job, body, { attempt = 1, seq, key = BUILDER_KEY } = {}) {
         const stream = `${job}/${attempt}`;
         const next = seq ?? (seqs.get(stream) ?? 0) + 1;
         seqs.set(stream, Math.max(next, seqs.get(stream) ?? 0));
@@ -104,7 +104,7 @@ export async function bench(test: (bench: Bench) => Promise<void>): Promise<void
           job: `${request().run}.${job}`,
           attempt,
           runner: "r1",
-          key: BUILDER_KEY,
+          key,
           expiresAt: self.now + 1_000,
         };
         const socket = {

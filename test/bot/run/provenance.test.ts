@@ -109,4 +109,15 @@ describe("who built it", () => {
       expect((await run.view())?.counts).toEqual({});
     }),
   );
+
+  it.each(["", "AAAA", btoa("x".repeat(32))])("refuses a runner whose enrolled key is %j", (key) =>
+    evaluating({}, async ({ run, pass, frame, finish }) => {
+      await frame(1, { kind: "attributes", attributes: [attribute("a")] });
+      await finish(1);
+      await pass();
+      const sent = await frame(2, { kind: "results", results: [built("a")] }, { key });
+      expect(sent.join("\n")).toMatch(/r1 has no enrolled key|not signed with the key/u);
+      expect((await run.view())?.counts).toEqual({});
+    }),
+  );
 });

@@ -20,6 +20,7 @@ export function unproven(
 ): string | null {
   const { key, sha } = builderOf(run, claims);
   const publicKey = imported(key);
+  if (publicKey === null) return `runner ${claims.runner} has no enrolled key (any more)`;
   for (const { path, drv, verdict, attestation } of results) {
     if (verdict.kind !== "succeeded") continue;
     if (attestation === undefined) return `${drv} is said to be built, and nobody has signed it`;
@@ -35,9 +36,11 @@ export function unproven(
   return null;
 }
 
-function imported(key: string): ReturnType<typeof createPublicKey> {
+function imported(key: string): ReturnType<typeof createPublicKey> | null {
+  const raw = fromBase64(key);
+  if (raw.length !== 32) return null;
   return createPublicKey({
-    key: { kty: "OKP", crv: "Ed25519", x: toBase64Url(fromBase64(key)) },
+    key: { kty: "OKP", crv: "Ed25519", x: toBase64Url(raw) },
     format: "jwk",
   });
 }

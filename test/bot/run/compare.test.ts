@@ -22,7 +22,7 @@ describe("what differs from the base", () => {
       await frame(1, { kind: "attributes", attributes: [attribute("a"), broken("b")] });
       await frame(1, { ...whole, missing: ["gone"] });
       await finish(1);
-      await pass();
+      await pass(2_000);
       expect(neighbours.evaluations).toEqual([
         { sha: HEAD, pool: "trusted", blob: "evaluations/42-1.ndjson" },
       ]);

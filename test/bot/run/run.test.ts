@@ -73,6 +73,8 @@ describe("from a pull request to its checks", () => {
       expect(neighbours.over).toEqual(["success"]);
       expect(neighbours.remembered.map((one) => one.drv).toSorted()).toEqual([drv("a"), drv("b")]);
       expect(neighbours.trees).toMatchObject([{ run: "42-1" }]);
+      expect(neighbours.calls).not.toContain("put runs/42-1/run.json");
+      await pass(2_000);
       expect(neighbours.calls).toContain("put runs/42-1/run.json");
     }));
 

@@ -48,6 +48,9 @@ export function fleet({ env }: Context, { identity }: Header): FleetContract {
   return env.FLEET.getByName(objectName.fleet(identity.host, identity.account.id));
 }
 
+/** What is large and nobody waits for begins when the checks of the run have left (ms). */
+const ASIDE = 2_000;
+
 /**
  * Writes what core decided, ends the run if that was the last, and makes due what follows from the rows. Synchronous
  * and in one transaction: called between two awaits.
@@ -76,9 +79,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     )
       tasks.at("lease", now);
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
-    // Just before a report that is due, which shall hold it.
+    // Just before a report that is due, which shall hold it; a push has nothing to hold, and only keeps its own.
     if (before.evaluation === null && settled.run.evaluation?.kind === "succeeded")
-      tasks.at("compare", now - 1);
+      tasks.at("compare", header(context).reason.kind === "push" ? now + ASIDE : now - 1);
     if (
       changes.derivations.some(({ state }) => state === "done") &&
       store.exists("SELECT 1 FROM wait")
@@ -96,9 +99,10 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     if (moved && (phase === "finished" || phase === "waiting-approval")) {
       tasks.at("report", now);
       for (const task of phase === "finished"
-        ? (["tell", "tree", "index", "archive"] as const)
+        ? (["tell", "tree", "index"] as const)
         : (["index"] as const))
         tasks.at(task, now);
+      if (phase === "finished") tasks.at("archive", now + ASIDE);
     } else if (moved || changes.counts.length > 0 || changes.attributes.length > 0) {
       const { reportedAt, createdAt } = header(context);
       const pause = Math.min(PROGRESS.most, Math.max(PROGRESS.least, (now - createdAt) / 10));

@@ -3,11 +3,11 @@ import type { InputToken } from "../../protocol/enrolment.ts";
 /** What a job may read beside the public: asked for when it is needed, never before. */
 export interface SourceAccess {
   /** For the job's own repository; null where it needs none. */
-  source(): Promise<string | null>;
+  readonly source: () => Promise<string | null>;
   /** For the listed ones; null where there is nobody to ask. */
-  others(): Promise<InputToken | null>;
+  readonly others: () => Promise<InputToken | null>;
   /** `owner/name` behind an address of the host that the tokens are for; null for any other. */
-  repositoryOf(url: string): string | null;
+  readonly repositoryOf: (url: string) => string | null;
 }
 
 /** Nothing but the public. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeIsolated } from "../isolation/support.ts";
 import type { Hidden } from "./inputs-scenarios.ts";
 import { hiddenInput, SCENARIOS } from "./inputs-scenarios.ts";
@@ -15,5 +15,8 @@ describeIsolated("inputs of a flake, from the double of GitHub", () => {
   afterAll(async () => await stage?.close());
 
   for (const { name, play } of SCENARIOS.filter(({ heavy }) => !heavy))
-    test(name, async () => await play(stage, hidden));
+    test(`${name}`, async () => {
+      expect.hasAssertions();
+      await play(stage, hidden);
+    });
 });

@@ -86,7 +86,6 @@ test("what newer versions of Nix write is read: unknown keys, relative paths wit
           newer: { x: [1] },
           locked: {
             ...github,
-            __final: true,
             lastModified: 1,
           },
         },

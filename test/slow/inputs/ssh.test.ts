@@ -47,11 +47,9 @@ describeIsolated("inputs over ssh, with the operator's deploy keys", () => {
       AuthorizedKeysFile: join(root, "authorized"),
       StrictModes: "no",
       UsePAM: "no",
-      ...{
-        PasswordAuthentication: "no",
-        PidFile: "none",
-        PermitRootLogin: "prohibit-password",
-      },
+      PasswordAuthentication: "no",
+      PidFile: "none",
+      PermitRootLogin: "prohibit-password",
     };
     const lines = Object.entries(options).map(([name, value]) => `${name} ${value}\n`);
     await writeFile(join(root, "sshd_config"), lines.join(""));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeIsolated } from "../../runner/isolation/support.ts";
 import type { Hidden } from "../../runner/source/inputs-scenarios.ts";
 import { hiddenInput, SCENARIOS } from "../../runner/source/inputs-scenarios.ts";
@@ -21,7 +21,10 @@ describeIsolated("inputs of a flake, on every Nix that is here", () => {
       afterAll(async () => await stage?.close());
 
       for (const { name, play } of SCENARIOS)
-        test(name, { timeout: 120_000 }, async () => await play(stage, hidden));
+        test(`${name}`, { timeout: 120_000 }, async () => {
+          expect.hasAssertions();
+          await play(stage, hidden);
+        });
     },
   );
 });

@@ -88,7 +88,11 @@ async function fetchOne(
   const result = await workspace.launch({
     argv: step.around([
       "nix",
-      ...["eval", "--raw", "--impure", ...FETCH_OPTIONS, "--expr"],
+      "eval",
+      "--raw",
+      "--impure",
+      ...FETCH_OPTIONS,
+      "--expr",
       `(builtins.fetchTree (builtins.fromJSON ${literal(fetcherArguments(locked))})).outPath`,
     ]),
     env: step.env,

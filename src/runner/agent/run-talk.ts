@@ -5,8 +5,7 @@ export type ClaimAnswer =
   | { readonly granted: true; release(): Promise<void> }
   | {
       readonly granted: false;
-      /** Others build these; `onFreed` tells when not any more. */
-      readonly held: readonly string[];
+      /** What failed in this run; the rest of it is `RunTalk.held`. */
       readonly failed: readonly KnownFailure[];
     };
 
@@ -20,8 +19,10 @@ export interface RunTalk {
   failed(failures: readonly KnownFailure[]): Promise<void>;
   /** Gives goals back that need what this runner cannot build. */
   needs(needs: Needs): Promise<void>;
-  /** Told what others hold no longer; null when it may be anything. The answer ends it. */
-  onFreed(listener: (drvs: readonly string[] | null) => void): () => void;
+  /** What others build, as far as refusals and their end have told. It changes with each message, not a moment later. */
+  readonly held: ReadonlySet<string>;
+  /** Told when others hold less. The answer ends it. */
+  onFreed(listener: () => void): () => void;
 }
 
 /** One attempt's end of it, over its run channel. Answers may get lost with a connection: what is open is asked again. */
@@ -32,7 +33,8 @@ export class AttemptTalk implements RunTalk {
     number,
     { drvs: readonly string[]; resolve: (answer: ClaimAnswer) => void }
   >();
-  readonly #listeners = new Set<(drvs: readonly string[] | null) => void>();
+  readonly #listeners = new Set<() => void>();
+  readonly #held = new Set<string>();
   #last = 0;
 
   /** @param tell puts a frame on its way. */
@@ -70,7 +72,11 @@ export class AttemptTalk implements RunTalk {
     await this.#tell({ kind: "needs", ...needs });
   }
 
-  onFreed(listener: (drvs: readonly string[] | null) => void): () => void {
+  get held(): ReadonlySet<string> {
+    return this.#held;
+  }
+
+  onFreed(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -82,11 +88,13 @@ export class AttemptTalk implements RunTalk {
         const { claim, held, failed } = reply;
         const asked = this.#asked.get(claim);
         const granted = held.length === 0 && failed.length === 0;
+        // At once: the news that they are free may come with the same bytes of the network.
+        for (const drv of held) this.#held.add(drv);
         if (asked !== undefined)
           asked.resolve(
             granted
               ? { granted, release: async () => await this.#release(claim) }
-              : { granted, held, failed },
+              : { granted, failed },
           );
         // Asked twice, refused first: nobody here builds it.
         else if (granted && !this.#granted.has(claim)) void this.#release(claim);
@@ -94,7 +102,8 @@ export class AttemptTalk implements RunTalk {
         return;
       }
       case "freed":
-        for (const listener of this.#listeners) listener(reply.drvs);
+        for (const drv of reply.drvs) this.#held.delete(drv);
+        for (const listener of this.#listeners) listener();
         return;
       case "ack":
       case "stale":
@@ -106,7 +115,8 @@ export class AttemptTalk implements RunTalk {
   reconnected(): void {
     for (const [claim, { drvs }] of this.#asked)
       void this.#tell({ kind: "claim", claim, drvs: [...drvs] });
-    for (const listener of this.#listeners) listener(null);
+    this.#held.clear();
+    for (const listener of this.#listeners) listener();
   }
 
   readonly #granted = new Set<number>();

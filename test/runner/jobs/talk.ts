@@ -6,6 +6,7 @@ export function aloneWith(given: Parameters<RunTalk["needs"]>[0][] = []): RunTal
     claim: async () => ({ granted: true, release: async () => {} }),
     failed: async () => {},
     needs: async (needs) => void given.push(needs),
+    held: new Set(),
     onFreed: () => () => {},
   };
 }

@@ -19,19 +19,13 @@ export type Taken =
 export class Partners {
   readonly #sharing: Sharing;
   readonly #signal: AbortSignal;
-  /** Somebody else builds these. */
-  readonly #elsewhere = new Set<string>();
   readonly #stopListening: () => void;
 
   /** @param onFreed something may be taken that was not to be had before. */
   constructor(sharing: Sharing, signal: AbortSignal, onFreed: () => void) {
     this.#sharing = sharing;
     this.#signal = signal;
-    this.#stopListening = sharing.talk.onFreed((drvs) => {
-      if (drvs === null) this.#elsewhere.clear();
-      else for (const drv of drvs) this.#elsewhere.delete(drv);
-      onFreed();
-    });
+    this.#stopListening = sharing.talk.onFreed(onFreed);
   }
 
   close(): void {
@@ -40,14 +34,14 @@ export class Partners {
 
   /** Whether somebody else builds one of them, as far as is known. */
   hold(drvs: readonly string[]): boolean {
-    return this.#elsewhere.size > 0 && drvs.some((drv) => this.#elsewhere.has(drv));
+    const { held } = this.#sharing.talk;
+    return held.size > 0 && drvs.some((drv) => held.has(drv));
   }
 
   /** Takes the right to build all of them. */
   async take(drvs: readonly string[]): Promise<Taken> {
     const answer = await this.#sharing.talk.claim(drvs);
     if (answer.granted) return answer;
-    for (const drv of answer.held) this.#elsewhere.add(drv);
     return { granted: false, failures: answer.failed.flatMap(failureOf) };
   }
 

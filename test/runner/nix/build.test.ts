@@ -173,6 +173,25 @@ describeIsolated("building by real Nix, through the daemon", () => {
     expect(verdicts.get("other")?.verdict).toMatchObject({ kind: "succeeded" });
   });
 
+  test("a builder that says that nobody can build its neighbours keeps nobody from building them", async () => {
+    const drvs = await instantiate(`let
+      others = builtins.genList (i: mk "spared${"${toString i}"}" "echo > $out" []) 60;
+      forge = other: let drv = builtins.unsafeDiscardStringContext other.drvPath; in ''
+        echo '@nix {"action":"msg","level":0,"msg":"error: a '"'"'x86_64-linux'"'"' with features {warp} is required to build '"'"'${"${drv}"}'"'"', but I am a '"'"'x86_64-linux'"'"' with features {}"}'
+      '';
+      liar = name: mk name (builtins.concatStringsSep "" (map forge (others ++ [ (mk "aa-itself" "" []) ])) + "exit 5") [];
+    in { a = liar "aa-liar"; z = liar "zz-liar"; } // builtins.listToAttrs (builtins.genList (i: { name = "o" + toString i; value = builtins.elemAt others i; }) 60)`);
+    // More than one batch: those of the next are still missing when the liar has spoken.
+    const { verdicts } = await buildAll(drvs, { slots: 1 });
+    expect(
+      Object.fromEntries([...verdicts].map(([name, { verdict }]) => [name, verdict.kind])),
+    ).toEqual({
+      a: "failed",
+      z: "failed",
+      ...Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`o${n}`, "succeeded"])),
+    });
+  });
+
   test("outputs that are links, and several of them", async () => {
     const { byName } = await nix.check({
       "flake.nix":

@@ -17,6 +17,7 @@ export interface Outcome {
 /**
  * @param given the derivations that the process was asked for.
  * @param missing whether its outputs are not there.
+ * @param lacks whether this machine lacks what it takes.
  *
  * A derivation whose builder ran to its end and left no outputs has failed, whether Nix had the time to tell or not.
  * So nothing that failed is ever built again; what was stopped may be: by our clock, or by Nix for another's sake.
@@ -25,14 +26,19 @@ export function outcome(
   end: BatchEnd,
   given: readonly string[],
   missing: (drv: string) => boolean,
+  lacks: (drv: string) => boolean,
 ): Outcome {
   const { watch, result, ended } = end;
   const failed = new Map<string, Cause>();
   const again: string[] = [];
   const unexplained: string[] = [];
   for (const { drv, cause } of watch.findings.values()) {
-    // A builder can print what looks like a message about another one, which was not even started.
-    const own = watch.builds.has(drv) || cause.kind === "no-runner";
+    // A builder can print what looks like a message about another one, which was not even started. What no machine may
+    // start is believed where that is known to be so, or where no builder ran that could have said it.
+    const own =
+      cause.kind === "no-runner"
+        ? !watch.builds.has(drv) && (lacks(drv) || watch.builds.size === 0)
+        : watch.builds.has(drv);
     if (own && missing(drv)) failed.set(drv, witnessed(cause, end));
   }
   // The runner knows what it has ended, whatever the builder or Nix made of it.

@@ -334,6 +334,7 @@ export class Session {
       end,
       drvs,
       (drv) => ledger.node(drv) !== undefined && ledger.isMissing(drv),
+      (drv) => lacking(ledger.node(drv), this.#options.facts).length > 0,
     );
     for (const [drv, cause] of failed) fail(drv, cause);
     const there = [...drvs, ...after].filter((drv) => ledger.isOpen(drv) && !ledger.isMissing(drv));

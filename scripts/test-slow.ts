@@ -38,8 +38,11 @@ const ends: PartEnd[] = [];
 for (const part of parts) {
   const title = part.kind === "gating" ? part.title : `Nix ${part.title}, reported only`;
   console.log(`\n=== ${title}`);
-  ends.push(await runPart(part));
+  const end = await runPart(part);
+  ends.push(end);
+  if (end.stopped) break;
 }
 const seconds = (performance.now() - began) / 1000;
 console.log(`\n${slowSummary(ends, args.length > 0 ? [] : notRun, seconds)}`);
-process.exitCode = ends.some(({ part, failed }) => part.kind === "gating" && failed > 0) ? 1 : 0;
+const failed = ends.some((end) => end.part.kind === "gating" && end.failed > 0);
+process.exitCode = failed || ends.some(({ stopped }) => stopped) ? 1 : 0;

@@ -18,6 +18,8 @@ export interface PartEnd {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** Somebody wanted it to end: what would follow is not run. */
+  readonly stopped: boolean;
 }
 
 /** Runs one part as a process of its own, its output passed through; one that says nothing at its end has failed. */
@@ -26,7 +28,11 @@ export async function runPart(part: Part): Promise<PartEnd> {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...(part.suite === undefined ? {} : { SNOWCAT_NIX: part.suite }) },
   });
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  let stopped = false;
+  const forward = (signal: NodeJS.Signals): void => {
+    stopped = true;
+    child.kill(signal);
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, forward);
   let last = "";
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -38,11 +44,11 @@ export async function runPart(part: Part): Promise<PartEnd> {
     child.once("close", resolve);
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, forward);
-  return { part, ...countsOf(last, code) };
+  return { part, stopped, ...countsOf(last, code) };
 }
 
 /** @param last the last line of `npm test`, `N passed, N failed, N skipped` */
-export function countsOf(last: string, code: number | null): Omit<PartEnd, "part"> {
+export function countsOf(last: string, code: number | null): Omit<PartEnd, "part" | "stopped"> {
   const said = /^(\d+) passed, (\d+) failed, (\d+) skipped$/u.exec(last);
   const [, passed = 0, failed = 0, skipped = 0] = said?.map(Number) ?? [];
   // It failed for a reason that it did not count, such as a crash.

@@ -7,9 +7,15 @@ const part = (title: string, kind: Part["kind"]): Part => ({ title, kind, args: 
 
 test("what gates is summed up, what is reported is told, what did not run is named", () => {
   const ends = [
-    { part: part("slow tests", "gating"), passed: 10, failed: 0, skipped: 1 },
-    { part: part("Nix 2.26.3, of Debian trixie", "gating"), passed: 80, failed: 2, skipped: 0 },
-    { part: part("2.34.8", "reported"), passed: 79, failed: 3, skipped: 0 },
+    { part: part("slow tests", "gating"), passed: 10, failed: 0, skipped: 1, stopped: false },
+    {
+      part: part("Nix 2.26.3, of Debian trixie", "gating"),
+      passed: 80,
+      failed: 2,
+      skipped: 0,
+      stopped: false,
+    },
+    { part: part("2.34.8", "reported"), passed: 79, failed: 3, skipped: 0, stopped: false },
   ];
   expect(slowSummary(ends, ["Nix of Debian sid"], 12.34).split("\n")).toEqual([
     "not run: Nix of Debian sid",

@@ -38,8 +38,13 @@ export async function evaluate(given: EvaluationOptions): Promise<Evaluation> {
     },
   };
   const warnings = new Set<string>();
-  const ended = await attempt(options, warnings);
-  if (!tooMany.signal.aborted) return ended;
+  try {
+    const ended = await attempt(options, warnings);
+    if (!tooMany.signal.aborted) return ended;
+  } catch (error) {
+    // What was under way then was ended by us.
+    if (!tooMany.signal.aborted) throw error;
+  }
   return {
     kind: "error",
     message: `the evaluation gives more than ${MAX_ATTRIBUTES} attributes: it was ended`,

@@ -42,11 +42,24 @@ export async function evaluateGroup(
   const { signal, workspace } = context.evaluator;
   const held: Held[] = [];
   const enough = new AbortController();
-  const sampled: Promise<void>[] = [];
-  const sample = async (): Promise<void> => {
-    const needs = held.flatMap((one) => one.needs ?? []);
-    const invalid = await invalidPaths(workspace, needs, signal);
-    if (invalid.size > needs.length * LOOK.new) enough.abort();
+  // The store is asked while the look goes on: a sample first, then by the thousand.
+  const invalid = new Set<string>();
+  const asked: Promise<void>[] = [];
+  let from = 0;
+  const ask = async (): Promise<void> => {
+    const needs = held.slice(from).flatMap((one) => one.needs ?? []);
+    const isSample = from === 0;
+    from = held.length;
+    const found = await invalidPaths(workspace, needs, signal);
+    for (const path of found) invalid.add(path);
+    if (isSample && found.size > needs.length * LOOK.new && needs.length >= LOOK.sample / 2)
+      enough.abort();
+  };
+  const askNow = (): void => {
+    const asking = ask();
+    // Its failure is raised where it is waited for.
+    asking.catch(() => {});
+    asked.push(asking);
   };
   const began = context.now();
   const most = Math.max(1, Math.min(LOOK.milliseconds, context.remainingMs() * LOOK.share));
@@ -65,23 +78,19 @@ export async function evaluateGroup(
       clearTimeout(late);
       held.push({ path, needs, report });
       if (held.length > LOOK.most) enough.abort();
-      if (held.length < LOOK.sample || sampled.length > 0) return;
-      sampled.push(sample());
-      // Its failure is raised where it is waited for.
-      sampled[0]?.catch(() => {});
+      if (held.length - from >= (from === 0 ? LOOK.sample : LOOK.asked)) askNow();
     },
   });
   clearTimeout(late);
-  // It throws where the store cannot be asked, or the job is over.
-  await Promise.all(sampled);
-  if (enough.signal.aborted) return await evaluate(group.units);
+  if (enough.signal.aborted) {
+    await Promise.all(asked);
+    return await evaluate(group.units);
+  }
   if (looked.kind === "cancelled" || looked.kind === "infrastructure") return looked;
+  if (held.length > from) askNow();
+  // It throws where the store cannot be asked, or the job is over.
+  await Promise.all(asked);
   const settled = looked.kind === "done" ? held : held.filter(({ needs }) => needs?.length !== 0);
-  const invalid = await invalidPaths(
-    workspace,
-    settled.flatMap(({ needs }) => needs ?? []),
-    signal,
-  );
   const left: Held[] = [];
   for (const one of settled) {
     if (one.needs === null || one.needs.some((path) => invalid.has(path))) left.push(one);

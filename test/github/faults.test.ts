@@ -140,3 +140,11 @@ test("secondary limits bite when enforced: the 81st content in a minute", async 
   expect(g.github.stats().requests).toBe(0);
   await g.close();
 });
+
+test("a double that is far away keeps every caller of its API waiting", async () => {
+  f.github.setLatency(60);
+  const began = performance.now();
+  await head();
+  // A timer may go off up to a millisecond early.
+  expect(performance.now() - began).toBeGreaterThanOrEqual(59);
+});

@@ -33,7 +33,7 @@ describeIsolated("nix-eval-jobs, by a stand-in", () => {
   let tree: string;
   let path: string;
   beforeAll(async () => {
-    nix = await nixForTest(58_000);
+    nix = await nixForTest(57_700);
     const { workspace } = nix;
     const bin = `${workspace.directory}/bin`;
     tree = `${workspace.directory}/tree`;

@@ -51,7 +51,13 @@ export async function causeOf(
     onLine: () => {},
     onNotice: () => {},
   });
-  const { failed, unexplained } = outcome(end, drvs, () => true);
+  const { failed, unexplained } = outcome(
+    end,
+    drvs,
+    () => true,
+    // Where one was recorded, the machine did lack it.
+    () => true,
+  );
   const cause = failed.get(subject);
   if (cause === undefined)
     return unexplained.includes(subject) ? unexplainedCause(end) : { kind: "dependency-failed" };

@@ -13,7 +13,7 @@ import { folder } from "./support.ts";
 export async function evaluateTree(
   nix: NixForTest,
   files: Readonly<Record<string, string>>,
-  options: Partial<EvaluationOptions> & {
+  options: Partial<Omit<EvaluationOptions, "selection">> & {
     selection?: Partial<Extract<Selection, { kind: "flake" }>>;
   } = {},
 ): Promise<{ end: Evaluation; byName: Map<string, Attribute> }> {

@@ -9,7 +9,7 @@ import type { Group } from "./units.ts";
  * How long a look may take (ms, and of the time that is left): as much as is lost where an evaluation turns out to be a
  * large one. Each attribute that it found gives it `each` more, because where they come fast it is soon over; it holds `most`
  * of them. The first `sample` derivations tell whether it is worth going on: where more than `new` of them are new, most
- * will have to be written.
+ * will have to be written. Later ones are `asked` for by so many.
  */
 const LOOK = {
   milliseconds: 1_500,
@@ -17,6 +17,7 @@ const LOOK = {
   each: 1,
   most: 50_000,
   sample: 100,
+  asked: 2_500,
   new: 0.5,
 } as const;
 

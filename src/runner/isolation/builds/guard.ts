@@ -11,8 +11,12 @@ import { derivationOf, isFirst, kill, members } from "./processes.ts";
 
 /** How often is looked (ms). What a builder takes before it is seen counts in the limit of all builds together. */
 const LOOK_EVERY = 200;
-/** How often the same is tried in a row against what changes meanwhile. */
+/** How often the same is killed in a row against what forks meanwhile. */
 const PASSES = 20;
+/** How often one look sorts new processes. */
+const SORTS = 3;
+/** Looks in a row after which a build that always has a process outside its group is forking away from it. */
+const ASTRAY = 5;
 /** A build that has written less than this is not what filled the disk. */
 const LEAST = { bytes: 64 * 1_024 ** 2, files: 1_000 } as const;
 /** After a build was ended for the disk, Nix removes what it wrote; the next is ended no sooner (ms). */
@@ -49,6 +53,8 @@ export class Guard {
   readonly #builds = new Map<number, Build>();
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
+  /** Builds that had processes outside their groups, by user and derivation, and in how many looks in a row. */
+  readonly #astray = new Map<string, number>();
   #quietUntil = 0;
 
   constructor(options: GuardOptions) {
@@ -95,17 +101,26 @@ export class Guard {
     if (this.#builds.size > 0) await this.#watchDisk();
   }
 
-  /** Until the daemon's group has none left: one that forks all the time may slip through once or twice, not for ever. */
+  /**
+   * New builders come all the time and are sorted at the next look at the latest. What is left outside by the same build
+   * in every pass of several looks is something that forks faster than it is sorted: that build is ended.
+   */
   async #sortAll(): Promise<void> {
-    for (let pass = 0; pass < PASSES; pass += 1) {
-      const pids = await members(procs(this.#options.daemon));
-      let sorted = false;
-      for (const pid of pids) sorted = (await this.#sort(pid)) || sorted;
-      if (!sorted) return;
+    let always: ReadonlySet<string> | null = null;
+    for (let pass = 0; pass < SORTS && (always === null || always.size > 0); pass += 1) {
+      const seen = new Set<string>();
+      for (const pid of await members(procs(this.#options.daemon))) {
+        const build = await this.#sort(pid);
+        if (build?.drv != null) seen.add(`${build.uid} ${build.drv}`);
+      }
+      always = always === null ? seen : seen.intersection(always);
     }
-    for (const pid of await members(procs(this.#options.daemon))) {
-      const uid = await userOf(pid);
-      const build = uid === null ? undefined : this.#builds.get(uid);
+    for (const key of this.#astray.keys()) if (!always?.has(key)) this.#astray.delete(key);
+    for (const key of always ?? []) {
+      const looks = (this.#astray.get(key) ?? 0) + 1;
+      this.#astray.set(key, looks);
+      if (looks < ASTRAY) continue;
+      const build = this.#builds.get(Number.parseInt(key, 10));
       if (build === undefined) continue;
       this.#options.log(`builds: ${build.drv ?? build.uid} forks away from its limits; ending it`);
       await killAll(build.group);
@@ -113,9 +128,9 @@ export class Guard {
   }
 
   /** A new process that is a builder's goes to that build's group; what it starts from then on is there already. */
-  async #sort(pid: number): Promise<boolean> {
+  async #sort(pid: number): Promise<Build | null> {
     const uid = await userOf(pid);
-    if (uid === null || !this.#buildUsers.has(uid)) return false;
+    if (uid === null || !this.#buildUsers.has(uid)) return null;
     const build = await this.#buildOf(uid);
     // Perhaps the user's next build already.
     build.drv = await derivationOf(pid);
@@ -124,7 +139,7 @@ export class Guard {
         // It may have ended meanwhile.
         if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
       });
-    return true;
+    return build;
   }
 
   async #buildOf(uid: number): Promise<Build> {

@@ -77,7 +77,12 @@ describeIsolated("odd builders", () => {
       onNotice: () => {},
     });
     expect([...end.watch.builds.keys()].toSorted()).toEqual([pipe, neighbour].toSorted());
-    const { failed, again, unexplained } = outcome(end, [pipe, neighbour], () => true);
+    const { failed, again, unexplained } = outcome(
+      end,
+      [pipe, neighbour],
+      () => true,
+      () => false,
+    );
     expect([...failed.keys()]).toEqual([pipe]);
     expect(failed.get(pipe)).toMatchObject({ kind: "failed" });
     expect({ again, unexplained }).toEqual({ again: [neighbour], unexplained: [] });

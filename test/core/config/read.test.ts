@@ -102,6 +102,7 @@ describe("reading .github/snowcat.yml", () => {
       "evaluate",
       "sets",
       "limits",
+      "inputs",
       "tests",
       "push",
       "machines",

@@ -51,7 +51,7 @@ export async function startTwo(options: { exchange: boolean; slots?: number }): 
   const stack = await startStack({ configuration: configuration(0), slots: options.slots ?? 2 });
   const stop = async () => {
     await stack.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
   try {
     const two = await stack.addRunner({

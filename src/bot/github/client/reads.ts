@@ -85,13 +85,11 @@ async function textAt(
   path: string,
   commitSha: string,
 ): Promise<string> {
-  const { data } = await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
-    owner,
-    repo: name,
-    path,
-    ref: commitSha,
-  });
-  const { content } = File.parse(data);
+  const answer: { data: unknown } = await octokit.request(
+    "GET /repos/{owner}/{repo}/contents/{+path}",
+    { owner, repo: name, path, ref: commitSha },
+  );
+  const { content } = File.parse(answer.data);
   const bytes = Uint8Array.from(atob(content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
   return new TextDecoder().decode(bytes);
 }

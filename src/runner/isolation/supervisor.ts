@@ -53,7 +53,10 @@ export class StateDirectoryTaken extends Error {
 /** flock's exit code when another supervisor holds the state directory (EX_TEMPFAIL). */
 const TAKEN = 75;
 
-/** One that was killed a moment ago lets go only when its last process has ended (s). */
+/**
+ * A runner that was killed a moment ago lets go only when its last process has ended (s). Without an agent nobody waits:
+ * a check beside another one takes the next folder.
+ */
 const LET_GO_WITHIN = 3;
 
 /** Becomes pid 1 of the new namespace: a shell that waits, and so reaps what is orphaned there. */
@@ -86,7 +89,7 @@ export async function supervise(
       "flock",
       "--no-fork",
       "--timeout",
-      String(LET_GO_WITHIN),
+      String(agent === null ? 0 : LET_GO_WITHIN),
       "--conflict-exit-code",
       String(TAKEN),
       join(config.stateDirectory, "lock"),

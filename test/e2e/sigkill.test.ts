@@ -1,11 +1,8 @@
 import { expect, test } from "vitest";
 import { derivation, flake } from "../demo/scenarios/flakes.ts";
 import type { Stack } from "../support/stack.ts";
-import { killAt, killOf } from "./kills.ts";
+import { killAt } from "./kills.ts";
 import { onStack } from "./suite.ts";
-
-/** A new one for each run of the tests; `SNOWCAT_SEED` plays one again. */
-const seed = Number(process.env["SNOWCAT_SEED"] ?? Math.floor(Math.random() * 1_000_000));
 
 /** ms */
 const ACCEPTED_WITHIN = 60_000;
@@ -31,11 +28,6 @@ onStack("whatever is killed", {}, (at) => {
 
   test("SIGKILL of the runner while it builds: the job goes on after its restart, and nothing is told twice", async () => {
     await killAt(at.stage, { seed: -1, instant: "the builder runs", delay: 0 });
-    expect(at.stack.github.ledger()).toEqual([]);
-  });
-
-  test(`SIGKILL of the runner at any other instant (SNOWCAT_SEED=${seed})`, async () => {
-    await killAt(at.stage, killOf(seed));
     expect(at.stack.github.ledger()).toEqual([]);
   });
 });

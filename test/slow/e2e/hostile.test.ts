@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { derivation, flake } from "../demo/scenarios/flakes.ts";
-import type { Files } from "../github/index.ts";
-import { attacks, type Attack } from "../hostile/index.ts";
-import { awkwardAttributes } from "../hostile/names.ts";
-import { plant, type Planted } from "../runner/examples/planted.ts";
-import { RunPage, shown } from "./run-page.ts";
-import { onStack } from "./suite.ts";
+import { derivation, flake } from "../../demo/scenarios/flakes.ts";
+import type { Files } from "../../github/index.ts";
+import { attacks, type Attack } from "../../hostile/index.ts";
+import { awkwardAttributes } from "../../hostile/names.ts";
+import { plant, type Planted } from "../../runner/examples/planted.ts";
+import { RunPage, shown } from "../../e2e/run-page.ts";
+import { onStack } from "../../e2e/suite.ts";
 
 /**
  * Trees of somebody with write, from the push to the check: one or two for each way in. All of them, on the isolation

@@ -2,13 +2,13 @@
 // deployed. All objects of one Worker share an isolate here, so one table serves them all. Only types may be imported.
 // @ts-expect-error -- the bundle, which stands beside this module in workerd alone
 import * as bundle from "./worker.js";
-import type { DurableObjectNamespace } from "@cloudflare/workers-types";
 
 type Cursor = { rowsWritten: number };
 type Sql = { exec(this: Sql, query: string, ...values: unknown[]): Cursor };
 type Base = new (context: { storage: { sql: Sql } }, environment: unknown) => object;
 type Handler = { fetch(request: Request, env: Env, context: unknown): Promise<Response> };
-type Env = { GITHUB_HOST: string; LOG: DurableObjectNamespace };
+/** The namespace's stubs have the methods of the class Log. */
+type Env = { GITHUB_HOST: string; LOG: { getByName(name: string): Log } };
 type Log = {
   streams(): Promise<{ stream: string; size: number }[]>;
   read(stream: string, offset: number): Promise<{ data: Uint8Array; next: number }>;
@@ -72,10 +72,7 @@ function report(): object {
 
 /** Every stream of an attempt's log, whole, as text. */
 async function logs(env: Env, job: string, attempt: number): Promise<Record<string, string>> {
-  // Another realm's stub: its methods are those of the class Log.
-  const log = env.LOG.get(
-    env.LOG.idFromName(`${env.GITHUB_HOST}/job/${job}/${attempt}`),
-  ) as unknown as Log;
+  const log = env.LOG.getByName(`${env.GITHUB_HOST}/job/${job}/${attempt}`);
   const found: Record<string, string> = {};
   for (const { stream, size } of await log.streams()) {
     let text = "";

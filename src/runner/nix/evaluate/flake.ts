@@ -9,8 +9,7 @@ import { inputPosition, readFlakeFiles } from "../../source/inputs/files.ts";
 import type { LockedInput } from "../../source/inputs/lock.ts";
 import { forbidden, lockedInputs } from "../../source/inputs/lock.ts";
 import { fetchStep } from "../../source/inputs/step.ts";
-import type { Workspace } from "../launch.ts";
-import type { Metadated } from "./metadata.ts";
+import type { Metadated, MetadataOptions } from "./metadata.ts";
 import { metadata } from "./metadata.ts";
 
 /** A flake whose inputs are locked by content, and in the store as far as they could be had. */
@@ -29,19 +28,10 @@ export type Locked =
   | { readonly kind: "cancelled" }
   | { readonly kind: "infrastructure"; readonly message: string };
 
-export interface LockOptions {
-  readonly workspace: Workspace;
-  /** The tree as the job's programs see it. */
-  readonly tree: string;
-  /** Where `flake.nix` lies, relative to the tree; "" or "." for its root. */
-  readonly directory: string;
-  /** A git checkout whose revision the flake is to see. */
-  readonly revision: string | null;
-  readonly timeoutMs: number;
-  readonly memoryBytes: number;
+/** `directory` may be "" for the tree's root as well. */
+export interface LockOptions extends Omit<MetadataOptions, "step"> {
   /** For the fetch step; nothing unless given. */
   readonly inputs?: InputAccess;
-  readonly signal: AbortSignal;
 }
 
 /**

@@ -68,11 +68,11 @@ export async function openExchange(
   ): Promise<void> => {
     const all = [...new Set(paths)];
     for (let from = 0; from < all.length; from += PATHS_AT_ONCE) {
-      const command = [...argv, ...all.slice(from, from + PATHS_AT_ONCE)] as const;
-      let result = await nix(command as unknown as typeof argv, signal);
+      const command: typeof argv = [...argv, ...all.slice(from, from + PATHS_AT_ONCE)];
+      let result = await nix(command, signal);
       if (!succeeded(result) && !signal.aborted) {
         await setTimeout(PAUSE, undefined, { signal });
-        result = await nix(command as unknown as typeof argv, signal);
+        result = await nix(command, signal);
       }
       signal.throwIfAborted();
       if (!succeeded(result)) throw new ExchangeFailure(`${what}: ${said(result, url)}`);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { decodePath } from "../../../../src/runner/nix/evaluate/jobs/expression.ts";
 import { parseJobLine } from "../../../../src/runner/nix/evaluate/jobs/line.ts";
 
-/** Lines as the tool's own documentation and source give them, by version. */
+/** Lines after the tool's documentation and source, by version; the tool itself could not be run to record them. */
 const LINES = {
   "2.9.0, without attrPath":
     '{"attr":"build-sanitized-clang.x86_64-linux","drvPath":"/nix/store/igmkq61cwys8nj34yqvnpdg921h0i0mp-patchelf-0.14.3.drv","name":"patchelf-0.14.3","outputs":{"out":"/nix/store/nwwgff1fwkws4wxv7k7cfvvin8ab9gbh-patchelf-0.14.3"},"system":"x86_64-linux"}',
@@ -14,8 +14,8 @@ const LINES = {
     '{"attr":"vm","attrPath":["vm"],"cacheStatus":"notBuilt","drvPath":"/nix/store/fmbqzaq8mim1423879lhn9whs6imx5w4-vm.drv","isCached":false,"name":"vm","neededBuilds":["/nix/store/fmbqzaq8mim1423879lhn9whs6imx5w4-vm.drv"],"neededSubstitutes":[],"outputs":{"out":"/nix/store/gfni9sbhhwhxxfqziq1fs3n82bvw962l-vm"},"requiredSystemFeatures":["kvm","nixos-test"],"system":"x86_64-linux"}',
   "an error of one attribute":
     '{"attr":"_0.a","attrPath":["_0","a"],"error":"error:\\n       … while calling the \'throw\' builtin\\n\\n       error: no"}',
-  "an error of what the tool calls fatal":
-    '{"attr":"","attrPath":[],"error":"error: evaluation failed","fatal":true}',
+  "an error of the whole, and a field that nobody knows":
+    '{"attr":"","attrPath":[],"error":"error: evaluation failed","novel":true}',
 } as const;
 
 test.each(Object.entries(LINES))("%s", (_version, line) => {

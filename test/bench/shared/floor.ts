@@ -23,6 +23,8 @@ export interface Laid {
 }
 
 const BATCH = 50;
+/** bubblewrap takes 9,000 of one program. */
+const ARGUMENTS = 5_000;
 
 /** Evaluate, then batches of 50, so many processes side by side with so many builds each. */
 export function batches(beside: number, jobs: number): Way {
@@ -73,12 +75,16 @@ export const readOnly: Way = {
       true,
     );
     const outputs = Object.entries(JSON.parse(found) as Record<string, string>);
-    const said = await run(
-      at,
-      ["nix-store", "--check-validity", "--print-invalid", ...outputs.map(([, path]) => path)],
-      true,
-    );
-    const invalid = new Set(said.split("\n"));
+    const invalid = new Set<string>();
+    for (let from = 0; from < outputs.length; from += ARGUMENTS) {
+      const paths = outputs.slice(from, from + ARGUMENTS).map(([, path]) => path);
+      const said = await run(
+        at,
+        ["nix-store", "--check-validity", "--print-invalid", ...paths],
+        true,
+      );
+      for (const path of said.split("\n")) invalid.add(path);
+    }
     const missing = outputs.filter(([, path]) => invalid.has(path)).map(([name]) => name);
     if (missing.length === 0) return;
     const all = missing.length === outputs.length;

@@ -7,6 +7,7 @@ import { accountStub, repoStub } from "../support/objects.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import account1 from "../account/schema-1.sql?raw";
 import repo1 from "./schema-1.sql?raw";
+import repo3 from "./schema-3.sql?raw";
 
 const statements = (sql: string) => sql.split(/;\n/u).filter((one) => one.trim() !== "");
 
@@ -19,6 +20,18 @@ test("a Repo of version 1 becomes what a new one is, and keeps its rows", async 
     expect(dump(storage)).toEqual(fresh);
     expect(storage.sql.exec("SELECT n, succeeds FROM run").toArray()).toEqual([
       { n: 1, succeeds: "[]" },
+    ]);
+  });
+});
+
+test("a Repo of version 3 becomes what a new one is, and keeps what it remembers", async () => {
+  await runInDurableObject(repoStub(403), (_repo, { storage }) => {
+    const fresh = dump(storage);
+    const row = "INSERT INTO verdict VALUES ('trusted', 'd', '{}', '1-1', 1, 2.5, 0, 1, NULL)";
+    expect(upgrade(storage, statements(repo3), 3, [row], repoSteps)).toBe(repoSteps.length);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT drv, seconds, log FROM verdict").toArray()).toEqual([
+      { drv: "d", seconds: 2.5, log: null },
     ]);
   });
 });

@@ -4,6 +4,7 @@ import { STEPS } from "../../../src/bot/objects/run/schema.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_1 } from "./schema-1.ts";
 import { SCHEMA_2 } from "./schema-2.ts";
+import { SCHEMA_5 } from "./schema-5.ts";
 
 it("brings a Run of version 1 to what a new one is, and keeps its row", async () => {
   const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);
@@ -25,6 +26,15 @@ it("brings a Run of version 2 to what a new one is", async () => {
   await runInDurableObject(stub, (_object, { storage }) => {
     const fresh = dump(storage);
     expect(upgrade(storage, SCHEMA_2, 2, [], STEPS)).toBe(STEPS.length);
+    expect(dump(storage)).toEqual(fresh);
+  });
+});
+
+it("brings a Run of version 5 to what a new one is", async () => {
+  const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-5`);
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    expect(upgrade(storage, SCHEMA_5, 5, [], STEPS)).toBe(STEPS.length);
     expect(dump(storage)).toEqual(fresh);
   });
 });

@@ -42,4 +42,39 @@ ALTER TABLE verdict ADD COLUMN provenance TEXT;
 CREATE TABLE evaluation (sha TEXT PRIMARY KEY, pool TEXT NOT NULL, blob TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX evaluation_used ON evaluation (used_at);
 `,
+  `
+-- When the head was recorded; null is not known, and never old enough.
+ALTER TABLE pull ADD COLUMN head_seen_at INTEGER;
+-- What people asked for. key: comment and line, or check run, SHA and action; used once. who, command, outcome: JSON.
+CREATE TABLE command (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, pull INTEGER NOT NULL, comment INTEGER, line INTEGER NOT NULL, via TEXT NOT NULL,
+  who TEXT NOT NULL, text TEXT NOT NULL, command TEXT, at INTEGER NOT NULL, sha TEXT, state TEXT NOT NULL, acts_on TEXT, outcome TEXT
+) STRICT;
+CREATE INDEX command_pull ON command (pull, id);
+CREATE INDEX command_comment ON command (comment) WHERE comment IS NOT NULL;
+CREATE INDEX command_at ON command (at);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, key TEXT NOT NULL, pull INTEGER NOT NULL, login TEXT NOT NULL, account INTEGER NOT NULL,
+  via TEXT NOT NULL, command TEXT NOT NULL, sha TEXT, decision TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_at ON audit (at);
+-- Who said that a commit may be deployed.
+CREATE TABLE approval (
+  pull INTEGER NOT NULL, sha TEXT NOT NULL, account INTEGER NOT NULL, login TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (pull, sha, account)
+) STRICT, WITHOUT ROWID;
+-- Parts of a pull request's sticky comment that runs wrote, and the number of what it should say.
+CREATE TABLE section (pull INTEGER NOT NULL, name TEXT NOT NULL, run INTEGER NOT NULL, markdown TEXT, PRIMARY KEY (pull, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE sticky (pull INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+`,
+  `
+-- Where a verdict's build is told of: JSON of job, attempt and stream.
+ALTER TABLE verdict ADD COLUMN log TEXT;
+-- Derivations that failed, and whether they passed as well. failed and passed: JSON of run, time and log.
+CREATE TABLE history (
+  pool TEXT NOT NULL, drv TEXT NOT NULL, attribute TEXT NOT NULL, failed TEXT, passed TEXT, failures INTEGER NOT NULL, passes INTEGER NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (pool, drv)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX history_at ON history (pool, at);
+CREATE INDEX history_flaky ON history (pool, attribute) WHERE failed IS NOT NULL AND passed IS NOT NULL;
+`,
 ];

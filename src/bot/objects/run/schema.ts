@@ -97,4 +97,10 @@ export const STEPS: readonly Step[] = [
     exchange INTEGER NOT NULL, PRIMARY KEY (goal, drv)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Where an earlier build of it is told of, for a build that turns out not to be needed: JSON of job, attempt, stream.
+  ALTER TABLE derivation ADD COLUMN earlier TEXT;
+  -- What the Repo knows of derivations that failed and passed: JSON.
+  CREATE TABLE flake (drv TEXT PRIMARY KEY, flake TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

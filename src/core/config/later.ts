@@ -8,50 +8,87 @@ import * as z from "zod";
 /** An argument vector; no shell reads it. */
 const Command = z.array(z.string().min(1).max(4_096)).min(1).max(128);
 const Names = z.array(z.string().min(1).max(1_024)).max(64);
+const Run = Command.describe("The command, as a list of its arguments; no shell reads it.");
 
 export const Test = z.union([
   z.strictObject({
-    vm: z.string().min(1).max(1_024),
+    vm: z.string().min(1).max(1_024).describe("Attribute of the test that runs virtual machines."),
     keep: z
       .array(z.enum(["serial", "screenshots"]))
       .max(2)
-      .optional(),
+      .optional()
+      .describe("What is kept of it."),
   }),
   z.strictObject({
-    kind: z.strictObject({
-      images: z.array(z.string().min(1).max(512)).min(1).max(16),
-      nodes: z.int().min(1).max(16).optional(),
-    }),
-    steps: z.array(Command).min(1).max(64),
+    kind: z
+      .strictObject({
+        images: z
+          .array(z.string().min(1).max(512))
+          .min(1)
+          .max(16)
+          .describe("Node images; the test runs once for each."),
+        nodes: z.int().min(1).max(16).optional().describe("Nodes of a cluster. Without it: 1."),
+      })
+      .describe("Fresh Kind clusters to run on."),
+    steps: z
+      .array(Command)
+      .min(1)
+      .max(64)
+      .describe("Commands in their order, each as a list of its arguments."),
   }),
-  z.strictObject({ run: Command, after: Names.optional() }),
+  z.strictObject({
+    run: Run,
+    after: Names.optional().describe("Attributes that must be built before."),
+  }),
 ]);
 
-export const Push = z.strictObject({ run: Command, needs: Names.optional() });
+export const Push = z.strictObject({
+  run: Run,
+  needs: Names.optional().describe("Names of other pushes that must have succeeded before."),
+});
 
 const Health = z.union([
-  z.strictObject({ http: z.url({ protocol: /^https?$/u }) }),
-  z.strictObject({ unit: z.string().min(1).max(256) }),
+  z.strictObject({
+    http: z.url({ protocol: /^https?$/u }).describe("An address that must answer with success."),
+  }),
+  z.strictObject({
+    unit: z.string().min(1).max(256).describe("A systemd unit that must be active."),
+  }),
 ]);
 export const Machine = z.strictObject({
-  method: z.enum(["krops", "nixos-rebuild", "clan"]).optional(),
-  tags: Names.optional(),
-  health: z.array(Health).max(32).optional(),
+  method: z
+    .enum(["krops", "nixos-rebuild", "clan"])
+    .optional()
+    .describe("How it is deployed. Without it: as the place says where it was found."),
+  tags: Names.optional().describe("Words that rollouts and commands choose machines by."),
+  health: z.array(Health).max(32).optional().describe("What must hold after a deploy."),
 });
 
 export const Rollout = z.strictObject({
-  on: z.enum(["manual", "push", "schedule"]).optional(),
-  schedule: z.string().max(64).optional(),
-  stages: Names.optional(),
-  max_failures: z.int().min(0).optional(),
+  on: z
+    .enum(["manual", "push", "schedule"])
+    .optional()
+    .describe("When it begins. Without it: by hand."),
+  schedule: z.string().max(64).optional().describe("When, for `on: schedule`."),
+  stages: Names.optional().describe(
+    "Targets in their order, each a machine's name, `tag:a,b` or `role:x`; the next begins when the last is healthy.",
+  ),
+  max_failures: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Machines that may fail before the rollout stops. Without it: 0."),
 });
 
 /** Recipes bring options of their own: those are checked by the recipe. */
 export const Bump = z.looseObject({
-  recipe: z.string().min(1).max(64),
-  source: z.record(z.string().max(64), z.string().max(1_024)).optional(),
-  schedule: z.string().max(64).optional(),
-  group: z.string().max(64).optional(),
+  recipe: z.string().min(1).max(64).describe("How it is brought up to date."),
+  source: z
+    .record(z.string().max(64), z.string().max(1_024))
+    .optional()
+    .describe("Where its newest version is found."),
+  schedule: z.string().max(64).optional().describe("How often it is looked for."),
+  group: z.string().max(64).optional().describe("What goes into one pull request."),
 });
 
 export const Policy = z.strictObject({
@@ -68,9 +105,21 @@ export const Policy = z.strictObject({
     .describe("Custom repository roles that carry write."),
   deploy: z
     .strictObject({
-      permission: z.enum(["write", "maintain", "admin"]).optional(),
-      approvals: z.int().min(0).max(16).optional(),
-      checks: z.enum(["required", "all"]).optional(),
+      permission: z
+        .enum(["write", "maintain", "admin"])
+        .optional()
+        .describe("The least role of whoever deploys."),
+      approvals: z
+        .int()
+        .min(0)
+        .max(16)
+        .optional()
+        .describe("How many others must have approved the commit."),
+      checks: z
+        .enum(["required", "all"])
+        .optional()
+        .describe("Which checks must have succeeded on the commit."),
     })
-    .optional(),
+    .optional()
+    .describe("What a deploy needs."),
 });

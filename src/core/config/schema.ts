@@ -35,19 +35,23 @@ const ImportFromDerivation = z
   .describe("Evaluation may build what it then reads. Never for forks, whatever stands here.");
 
 const EvaluateFlake = z.strictObject({
-  flake: Inside.describe("Directory of flake.nix."),
+  flake: Inside.describe("Directory of a flake.nix, from the repository's root; `.` is the root."),
   attributes: z
     .array(AttributePath)
     .min(1)
     .max(256)
     .optional()
-    .describe("Outputs, or attribute paths below them."),
+    .describe(
+      "Outputs, looked at where the flake has them, or attribute paths below them, which must be there. Without it: the usual outputs.",
+    ),
   systems: z
     .array(System)
     .min(1)
     .max(32)
     .optional()
-    .describe("Systems that must be built; the others are evaluated only."),
+    .describe(
+      "Systems whose attributes are required; those of others are evaluated only. Without it: the systems of the account's runner classes in the run's pool, and all where none has named one.",
+    ),
   revision: z
     .boolean()
     .optional()
@@ -60,7 +64,11 @@ const EvaluateFlake = z.strictObject({
 });
 const EvaluateFile = z.strictObject({
   file: Inside.describe("A Nix file; it is never enumerated."),
-  attributes: z.array(AttributePath).min(1).max(1_024),
+  attributes: z
+    .array(AttributePath)
+    .min(1)
+    .max(1_024)
+    .describe("Attribute paths; each must be there, and each is required."),
   args: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_'-]*$/u), z.string().max(4_096))
     .optional()
@@ -70,51 +78,90 @@ const EvaluateFile = z.strictObject({
 export const Evaluate = z.union([EvaluateFlake, EvaluateFile]);
 export type Evaluate = z.infer<typeof Evaluate>;
 
-const Patterns = z.array(AttributePath).min(1).max(256);
+const Patterns = z.array(AttributePath).min(1).max(256).optional();
 export const Sets = z.strictObject({
-  push: Patterns.optional(),
-  pull_request: Patterns.optional(),
-  merge_queue: Patterns.optional(),
+  push: Patterns.describe("What a push to a branch must build. Without it: everything."),
+  pull_request: Patterns.describe("What a pull request must build. Without it: everything."),
+  merge_queue: Patterns.describe("What the merge queue must build. Without it: everything."),
 });
 
 /** All are optional; the defaults stand in `resolve.ts`. */
 export const LimitsSource = z.strictObject({
-  evaluation_seconds: z.int().min(1).max(86_400).optional(),
+  evaluation_seconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .describe("Time of one evaluation (seconds). Without it: 1800."),
   evaluation_bytes: z
     .int()
     .min(64 * 1_024 ** 2)
-    .optional(),
+    .optional()
+    .describe("Memory of one evaluation (bytes). Without it: 8 GiB."),
   build_seconds: z
     .int()
     .min(1)
     .max(7 * 86_400)
-    .optional(),
-  silent_seconds: z.int().min(1).max(86_400).optional(),
+    .optional()
+    .describe("Time of one derivation's build (seconds). Without it: 14400."),
+  silent_seconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .describe("Time that a build may print nothing (seconds). Without it: 7200."),
 });
 
-export const Name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u);
+export const Name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u, {
+  error: "a name is letters, digits, `.`, `_` and `-`, 63 at most, and begins with neither sign",
+});
 
 /** `.github/snowcat.yml`: every key is optional, none is needed to build a flake. Unknown keys are errors. */
 export const Configuration = z.strictObject({
-  version: z.literal(1).optional(),
-  evaluate: z.array(Evaluate).min(1).max(64).optional(),
-  sets: Sets.optional(),
-  limits: LimitsSource.optional(),
-  inputs: Inputs.optional(),
-  tests: z.record(Name, Test).optional(),
-  push: z.record(Name, Push).optional(),
+  version: z.literal(1).optional().describe("Of this format."),
+  evaluate: z
+    .array(Evaluate)
+    .min(1)
+    .max(64)
+    .optional()
+    .describe("What is looked at. Without it: the flake in the repository's root."),
+  sets: Sets.optional().describe(
+    "Patterns of attribute names: what must be built on which occasion. What the occasion's set does not name is evaluated and listed, and not built.",
+  ),
+  limits: LimitsSource.optional().describe("Limits of evaluations and builds."),
+  inputs: Inputs.optional().describe("What the fetch step of a run may read."),
+  tests: z
+    .record(Name, Test)
+    .optional()
+    .describe("Tests by name: in a virtual machine, on a Kind cluster, or a command."),
+  push: z
+    .record(Name, Push)
+    .optional()
+    .describe("Commands by name that publish something; trusted runs only."),
   machines: z
     .strictObject({
       discover: z
         .array(z.enum(["nixosConfigurations", "clan"]))
         .max(2)
-        .optional(),
+        .optional()
+        .describe("Where machines are found: by evaluation, never by a directory's listing."),
     })
     .catchall(Machine)
-    .optional(),
-  rollouts: z.record(Name, Rollout).optional(),
-  bumps: z.record(Name, Bump).optional(),
-  policy: Policy.optional(),
+    .superRefine((machines, context) => {
+      for (const name of Object.keys(machines))
+        for (const { message } of Name.safeParse(name).error?.issues ?? [])
+          context.addIssue({ code: "custom", path: [name], message });
+    })
+    .optional()
+    .describe("Machines by name, and where others are found."),
+  rollouts: z
+    .record(Name, Rollout)
+    .optional()
+    .describe("Deploys by name: to which machines, in which order."),
+  bumps: z.record(Name, Bump).optional().describe("Dependencies by name that are kept current."),
+  policy: Policy.optional().describe(
+    "Who may do what. Only the default branch's counts, whatever a pull request says.",
+  ),
 });
 export type Configuration = z.infer<typeof Configuration>;
 

@@ -61,7 +61,8 @@ describe("reading .github/snowcat.yml", () => {
   });
 
   test("text that is not YAML is an error where it stops being YAML", () => {
-    expect(errors("evaluate:\n  - flake: [\n")[0]).toMatchObject({ line: 3 });
+    // The text has no third line, and GitHub nowhere to show a message on it.
+    expect(errors("evaluate:\n  - flake: [\n\n\n")[0]).toMatchObject({ line: 2 });
     expect(errors("a: 1\na: 2\n")[0]).toMatchObject({ line: 2 });
   });
 
@@ -82,18 +83,90 @@ describe("reading .github/snowcat.yml", () => {
     expect(errors(text).length).toBeGreaterThan(0);
   });
 
-  test("aliases that multiply are refused, not expanded", () => {
+  test("aliases that multiply are refused, not expanded, where they become too many", () => {
     const bomb = [
       "a: &a [x,x,x,x,x,x,x,x,x]",
       ..."bcdefgh".split("").map((c, i) => `${c}: &${c} [${`*${"abcdefgh"[i]},`.repeat(9)}]`),
     ].join("\n");
-    expect(errors(bomb)).toMatchObject([{ message: expect.stringContaining("alias") }]);
+    expect(errors(bomb)[0]).toMatchObject({
+      line: 3,
+      message: expect.stringContaining("too many aliases"),
+    });
+    expect(errors(`a: &a x\nb:\n${"  - *a\n".repeat(60)}`)).toMatchObject([
+      { line: 53, message: expect.stringContaining("too many aliases") },
+    ]);
+  });
+
+  test("sharing by hand is fine", () => {
+    expect(
+      readConfiguration(
+        "tests:\n  a: &a\n    run: [x]\n  b: *a\nsets:\n  push: &all ['*']\n  merge_queue: *all\n",
+      ),
+    ).toEqual({
+      ok: true,
+      configuration: {
+        tests: { a: { run: ["x"] }, b: { run: ["x"] } },
+        sets: { push: ["*"], merge_queue: ["*"] },
+      },
+    });
+  });
+
+  test.each([
+    ["a circle", "version: 1\nbumps: { x: &a { recipe: p, extra: *a } }", 2, "its own anchor"],
+    ["no such anchor", "version: 1\nevaluate:\n  - *nowhere", 3, "no anchor"],
+    ["a key that is there twice", "limits:\n  build_seconds: 1\n  build_seconds: 2", 3, "twice"],
+    ["twice, spelt otherwise", "tests:\n  1: { vm: a }\n  '1': { vm: b }", 3, "twice"],
+    ["a key that is a list", "version: 1\n? [a, b]\n: c", 2, "plain text"],
+    ["a key for JavaScript", "version: 1\nbumps: { x: { __proto__: 1 } }", 2, "plain text"],
+    ["a type of its own", "version: 1\npush: !!binary aGk=", 2, "binary"],
+    ["a type nobody knows", "version: 1\npush: !!js/function x", 2, "js/function"],
+    ["another YAML", "%YAML 1.1\n---\nversion: 1", 1, "YAML 1.2"],
+    ["two documents", "version: 1\n---\nversion: 1", 2, "documents"],
+    ["nested by brackets", `version: 1\nevaluate: ${"[".repeat(40)}${"]".repeat(40)}`, 2, "deep"],
+    ["nested without end", `version: 1\nevaluate: ${"[".repeat(50_000)}`, 2, "deep"],
+    ["nested by dashes", `version: 1\nevaluate:\n  ${"- ".repeat(30_000)}`, 3, "deep"],
+    ["a tab", "version: 1\nevaluate:\n\t- flake: .", 3, "Tabs"],
+    [
+      "deep inside",
+      "tests:\n  a:\n    kind:\n      images:\n        - a\n        - 7\n    steps: [[x]]",
+      6,
+      "string",
+    ],
+    ["a machine's name", "machines:\n  good: {}\n  -bad: {}", 3, "a name is"],
+    ["a test's name", "tests:\n  a b: { vm: x }", 2, "a name is"],
+    ["after a CRLF", "version: 1\r\nevalute: x\r\n", 2, "unknown key"],
+  ])("%s is refused on its line", (_name, text, line, message) => {
+    expect(errors(text)[0]).toMatchObject({ line, message: expect.stringContaining(message) });
   });
 
   test("a file that nobody wrote by hand is refused unread", () => {
-    expect(errors(`# ${"x".repeat(300_000)}\n`)).toMatchObject([
+    expect(errors(`# ${"x".repeat(70_000)}\n`)).toMatchObject([
       { message: expect.stringContaining("longer") },
     ]);
+  });
+
+  test("of many errors the first fifty are told, each short", () => {
+    const many = Array.from({ length: 200 }, (_, n) => `k${n}${"x".repeat(200)}: 1`).join("\n");
+    const found = errors(many);
+    expect(found).toHaveLength(50);
+    expect(Math.max(...found.map(({ message }) => message.length))).toBeLessThanOrEqual(500);
+    expect(errors(`${"k".repeat(900)}: 1`)[0]?.message).toHaveLength(500);
+  });
+
+  test("of a faulty one the keys that are right are known, and nobody is trusted by a faulty policy", () => {
+    const rest = (text: string) => {
+      const read = readConfiguration(text);
+      return read.ok ? null : read.rest;
+    };
+    const strict = { policy: { trusted: "default-branch-and-merge-queue" } };
+    expect(rest("limits: { build_seconds: x }\nsets: { push: [a] }\nodd: 1\n")).toEqual({
+      sets: { push: ["a"] },
+    });
+    expect(rest("policy: { trusted: x, writers: [w] }\nsets: { push: [a] }\n")).toEqual({
+      sets: { push: ["a"] },
+      ...strict,
+    });
+    for (const text of ["a: [", "7", "[]", "x".repeat(70_000)]) expect(rest(text)).toEqual(strict);
   });
 
   test("the JSON Schema names every key", () => {

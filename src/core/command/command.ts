@@ -34,7 +34,7 @@ export type Command = {
 /** A line of a comment that begins like a command. `line` counts from 1. */
 export type CommandLine =
   | { kind: "command"; line: number; command: Command }
-  /** `problem` says what is wrong with it, for the person who typed it; `meant` is a near miss. */
+  /** `problem` says what is wrong with it, as Markdown whose quotations are neutralised; `meant` is a near miss. */
   | { kind: "problem"; line: number; problem: string; meant: CommandName | null };
 
 /**
@@ -60,19 +60,48 @@ export type Facts = {
   now: number;
   /** The collaborator's `role_name`. */
   role: string | null;
-  /** Slugs of those teams, of the ones that the policy names, in which the person is active. */
+  /** Slugs of those teams, of the ones that `teamsNamed(policy)` lists, in which the person is active. */
   teams: string[];
   policy: CommandPolicy;
   pull: (PullRow & { headSeenAt: number | null }) | null;
   /** The head's runs, newest first. */
-  runs: { n: number; state: "active" | "superseded" | "finished"; conclusion: string | null; reason: RunReason["kind"] }[];
+  runs: {
+    n: number;
+    state: "active" | "superseded" | "finished";
+    conclusion: string | null;
+    reason: RunReason["kind"];
+  }[];
+  /** Given by `/approve` on this pull request, for whichever commit. */
+  approvals: Approval[];
+  /** Locks and holds of the account's machines; empty while nothing keeps any. */
+  locks: MachineLock[];
+};
+
+export type Approval = { by: Sender; sha: string };
+
+/** A machine that is not to be changed. `pull` may change it all the same; null for a hold, which stops everybody. */
+export type MachineLock = {
+  machine: string;
+  by: string;
+  pull: number | null;
+  reason: string | null;
 };
 
 /** From the default branch's configuration, key `policy`. */
 export type CommandPolicy = {
   writers: readonly string[];
-  /** Stricter than the registry, or laxer where it allows that: for each command the least role, or these teams. */
-  commands: Partial<Record<CommandName, { permission?: Role; teams?: readonly string[] }>>;
+  /** Stricter than the registry, or laxer where it allows that. */
+  commands: Partial<Record<CommandName, CommandRule>>;
+};
+
+/**
+ * What replaces the registry's word on who may: the least role, or being in one of these teams; with both, either is
+ * enough. `approvals` is how many others must have approved the very head.
+ */
+export type CommandRule = {
+  permission?: Role;
+  teams?: readonly string[];
+  approvals?: number;
 };
 
 export const ROLES = ["read", "triage", "write", "maintain", "admin"] as const;

@@ -1,0 +1,115 @@
+import type { Asked, Facts, Judgement, RefusalCode } from "./command.ts";
+import { bind } from "./bind.ts";
+import type { Declaration } from "./declaration.ts";
+import { isNeedless } from "./needless.ts";
+import { may, requiredFor } from "./permission.ts";
+import { printCommand } from "./read.ts";
+import { declarationOf } from "./registry.ts";
+import { lockInTheWay } from "./locks.ts";
+import * as why from "./why.ts";
+
+type Refusal = Extract<Judgement, { kind: "refuse" }>;
+type Pull = NonNullable<Facts["pull"]>;
+
+/**
+ * What becomes of a command, by what holds now. Asked again just before the effect, with facts read anew, it must say the
+ * same.
+ *
+ * The order is that of the questions "who", "where", "which commit", "is it allowed there", "can it be done": nobody
+ * learns of a repository's state from a command that they may not give.
+ */
+export function judge(asked: Asked, facts: Facts): Judgement {
+  const declaration = declarationOf(asked.command.name);
+  const person = refuseOfPerson(asked, declaration, facts);
+  if (person !== null) return person;
+  const { pull } = facts;
+  const place = refuseOfPlace(declaration, pull);
+  if (place !== null) return place;
+  let sha: string | null = null;
+  if (pull !== null) {
+    const bound = bind(asked, declaration, facts, pull);
+    if (bound.kind === "moved")
+      return refuse("head-moved", why.headMoved(asked.command, bound.named, pull.head));
+    if (bound.kind === "unnamed") {
+      const command = printCommand(withSha(asked, pull.head));
+      return { kind: "ask-for-sha", command, why: why.unnamed(bound.because) };
+    }
+    sha = bound.sha;
+    const head = refuseOfHead(asked, declaration, facts, pull);
+    if (head !== null) return head;
+  }
+  const lock = lockInTheWay(declaration, asked, facts);
+  if (lock !== null) return refuse("locked", why.locked(lock, declaration.locks));
+  if (declaration.missing !== null)
+    return refuse("not-available", why.notAvailable(declaration, declaration.missing));
+  const needless = isNeedless(asked, facts);
+  if (needless !== null) return refuse("nothing-to-do", needless);
+  return { kind: "act", command: asked.command, sha };
+}
+
+function refuseOfPerson(asked: Asked, declaration: Declaration, facts: Facts): Refusal | null {
+  // GitHub marks what an App or another program says. `User` is the only kind that is a person.
+  if (asked.by.type !== "User") return refuse("origin", why.notAPerson());
+  const required = requiredFor(declaration, facts.policy);
+  return may(facts, required, facts.policy.writers)
+    ? null
+    : refuse("permission", why.permission(declaration, required, facts));
+}
+
+function refuseOfPlace(declaration: Declaration, pull: Facts["pull"]): Refusal | null {
+  const { where, name } = declaration;
+  if (where === "anywhere") return null;
+  if (pull === null)
+    return where === "not-closed" ? null : refuse("not-a-pull-request", why.notAPull(name));
+  if (pull.state === "closed" && where !== "pull-request")
+    return refuse("closed", why.closed(name));
+  return pull.fork && declaration.forks === "refused" ? refuse("origin", why.fork(name)) : null;
+}
+
+/** What must hold of the commit that the command is about. */
+function refuseOfHead(
+  asked: Asked,
+  declaration: Declaration,
+  facts: Facts,
+  pull: Pull,
+): Refusal | null {
+  if (pull.fork && declaration.forks === "approved-head" && pull.approved !== pull.head)
+    return refuse("approval", why.forkNotApproved(pull.head));
+  if (declaration.byOthers) {
+    const own = ownOf(pull, asked.by);
+    if (own !== null) return refuse("approval", why.own(own));
+  }
+  if (declaration.checks === "success") {
+    const newest = facts.runs.find(({ state }) => state !== "superseded");
+    if (newest?.conclusion !== "success" || newest.state !== "finished")
+      return refuse("checks", why.checks(newest ?? null));
+  }
+  const wanted = declaration.approvals
+    ? (facts.policy.commands[declaration.name]?.approvals ?? 0)
+    : 0;
+  const given = approversOf(facts, pull);
+  return given.length < wanted ? refuse("approval", why.approvals(given, wanted, pull.head)) : null;
+}
+
+/** Logins of those who approved the head as it stands and neither wrote nor pushed it. */
+function approversOf({ approvals }: Facts, pull: Pull): string[] {
+  const valid = approvals.filter(
+    ({ by, sha }) => sha === pull.head && by.type === "User" && ownOf(pull, by) === null,
+  );
+  return [...new Map(valid.map(({ by }) => [by.id, by.login])).values()];
+}
+
+/** What makes the commit somebody's own. An author is known by login only, and logins ignore case. */
+function ownOf(pull: Pull, by: Asked["by"]): "author" | "pusher" | null {
+  const same = (login: string) => login.toLowerCase() === by.login.toLowerCase();
+  if (same(pull.author)) return "author";
+  return pull.sender.id === by.id || same(pull.sender.login) ? "pusher" : null;
+}
+
+function withSha({ command }: Asked, sha: string) {
+  return { ...command, arguments: [...command.arguments, sha] };
+}
+
+function refuse(code: RefusalCode, text: string): Refusal {
+  return { kind: "refuse", code, why: text };
+}

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CommandRules } from "./commands.ts";
 
 /**
  * Keys whose work is not done yet. They are read and checked, so that a configuration can name them and a misspelt key
@@ -122,4 +123,7 @@ export const Policy = z.strictObject({
     })
     .optional()
     .describe("What a deploy needs."),
+  commands: CommandRules.optional().describe(
+    "Who may give a command, for each where it is not as usual.",
+  ),
 });

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { ADMINS_ONLY } from "./commands.ts";
 import { Configuration, CONFIGURATION_FILE } from "./schema.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -17,7 +18,9 @@ const MOST_ERRORS = 50;
 const LONGEST_MESSAGE = 500;
 
 /** Nobody is trusted but the default branch and the merge queue while nobody can say what the policy is. */
-const UNREADABLE: Configuration = { policy: { trusted: "default-branch-and-merge-queue" } };
+const UNREADABLE: Configuration = {
+  policy: { trusted: "default-branch-and-merge-queue", commands: ADMINS_ONLY },
+};
 
 /**
  * Reads the text of `.github/snowcat.yml`. Null (no file) and an empty file are the configuration without keys. Never

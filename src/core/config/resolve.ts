@@ -1,6 +1,8 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { Limits, Selection } from "../../protocol/specification.ts";
+import type { CommandPolicy } from "../command/command.ts";
 import type { TrustRule } from "../trust/table.ts";
+import { commandsOf } from "./commands.ts";
 import type { Configuration, Evaluate } from "./schema.ts";
 
 /** What an account's runners can be asked for: of each class, what it builds for. */
@@ -19,7 +21,7 @@ export type Resolved = {
   /** Patterns of attribute names, for each kind of run. */
   sets: { push: string[]; pull_request: string[]; merge_group: string[] };
   limits: Limits;
-  policy: { trusted: TrustRule; writers: string[] };
+  policy: { trusted: TrustRule; writers: string[]; commands: CommandPolicy["commands"] };
 };
 
 /** What a flake's evaluation looks at when nobody says otherwise. */
@@ -76,7 +78,11 @@ export function resolve(
       buildSeconds: limits.build_seconds ?? DEFAULT_LIMITS.buildSeconds,
       silentSeconds: limits.silent_seconds ?? DEFAULT_LIMITS.silentSeconds,
     },
-    policy: { trusted: policy.trusted ?? "repository", writers: policy.writers ?? [] },
+    policy: {
+      trusted: policy.trusted ?? "repository",
+      writers: policy.writers ?? [],
+      commands: commandsOf(policy.commands, policy.deploy),
+    },
   };
 }
 

@@ -183,7 +183,7 @@ describe("resolving", () => {
       ],
       required: [["aarch64-linux", "x86_64-linux"]],
       sets: { push: ["*"], pull_request: ["*"], merge_group: ["*"] },
-      policy: { trusted: "repository", writers: [] },
+      policy: { trusted: "repository", writers: [], commands: {} },
     });
   });
 

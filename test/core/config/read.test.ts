@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ADMINS_ONLY } from "../../../src/core/config/commands.ts";
 import { readConfiguration } from "../../../src/core/config/read.ts";
 import { jsonSchema } from "../../../src/core/config/schema.ts";
 
@@ -158,7 +159,9 @@ describe("reading .github/snowcat.yml", () => {
       const read = readConfiguration(text);
       return read.ok ? null : read.rest;
     };
-    const strict = { policy: { trusted: "default-branch-and-merge-queue" } };
+    const strict = {
+      policy: { trusted: "default-branch-and-merge-queue", commands: ADMINS_ONLY },
+    };
     expect(rest("limits: { build_seconds: x }\nsets: { push: [a] }\nodd: 1\n")).toEqual({
       sets: { push: ["a"] },
     });

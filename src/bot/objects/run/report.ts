@@ -43,20 +43,27 @@ export async function report(context: Context): Promise<number | null> {
     });
   }
   if (wanted.length === 0) return null;
+  // The Writer may take the wish and its answer be lost: a version that was sent once is never used for another body.
+  const keep = (said: boolean) =>
+    context.storage.transactionSync(() => {
+      for (const { desired, digest, cause } of wanted) {
+        store.sql.exec(
+          "INSERT OR REPLACE INTO shown (name, cause, version, digest) VALUES (?, ?, ?, ?)",
+          desired.name,
+          cause,
+          desired.version,
+          said ? digest : UNSAID,
+        );
+      }
+    });
+  keep(false);
   await writer(context, run).desire(wanted.map(({ desired }) => desired));
-  context.storage.transactionSync(() => {
-    for (const { desired, digest, cause } of wanted) {
-      store.sql.exec(
-        "INSERT OR REPLACE INTO shown (name, cause, version, digest) VALUES (?, ?, ?, ?)",
-        desired.name,
-        cause,
-        desired.version,
-        digest,
-      );
-    }
-  });
+  keep(true);
   return null;
 }
+
+/** Stands for the digest of a body of which it is not known whether the Writer has it. */
+const UNSAID = "";
 
 type Named = { name: string; cause: string | null; body: CheckBody };
 

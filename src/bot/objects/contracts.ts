@@ -26,8 +26,11 @@ export type Delivery = {
 };
 export type Accepted = { outcome: "stored" | "known" };
 
-/** Default branch's configuration text as last read, and the commit it was read at. Null text: no file. */
-export type PolicySource = { text: string | null; commit: string };
+/**
+ * Default branch's configuration text as last read, and the commit it was read at. Null text: no file. `problem`: what is
+ * there is no file that can be read.
+ */
+export type PolicySource = { text: string | null; commit: string; problem?: string };
 
 export type RememberedVerdict = {
   drv: string;
@@ -283,7 +286,7 @@ export interface WriterContract extends Wakeable {
     path: string,
     ref: string,
     expected?: string | null,
-  ): Promise<Read<{ text: string; commit: string }>>;
+  ): Promise<Read<PolicySource>>;
   /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
   role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;
   /** Whether the repository can be seen by everybody, now. */

@@ -1,6 +1,6 @@
 import { type Attribute, attributeName } from "../../protocol/attribute.ts";
 import type { ToRun } from "../../protocol/data.ts";
-import { inSet } from "../config/match.ts";
+import { inSet, matches, reaches } from "../config/match.ts";
 import { attributeKey, Draft } from "./draft.ts";
 import { isOfSystems } from "./required.ts";
 import type { AttributeRow, Changes, RunRow, Slice } from "./rows.ts";
@@ -38,6 +38,7 @@ export function attributes(slice: Slice, batch: readonly Attribute[]): Changes {
 
 function take(draft: Draft, attribute: Attribute): void {
   const { selection, path, system, result } = attribute;
+  strike(draft, path);
   const known = draft.attribute(attributeKey(selection, path));
   const required = isRequired(draft.run, attribute);
   if (result.kind === "error") {
@@ -102,43 +103,57 @@ function overflow(draft: Draft): boolean {
   return true;
 }
 
+/** Of the set's patterns, those that name this attribute have something. */
+function strike({ run }: Draft, path: readonly string[]): void {
+  const { unmatched = [] } = run.rules;
+  if (unmatched.some((pattern) => matches(pattern, path)))
+    run.rules = {
+      ...run.rules,
+      unmatched: unmatched.filter((pattern) => !matches(pattern, path)),
+    };
+}
+
 function isRequired({ rules }: RunRow, attribute: Attribute): boolean {
-  if (!inSet(rules.set, attribute.path)) return false;
+  const { path, result } = attribute;
+  // An error stands for all that is below it.
+  const within = inSet(rules.set, path) || (result.kind === "error" && reaches(rules.set, path));
+  if (!within) return false;
   const systems = rules.systems[attribute.selection];
   // A selection nobody asked for is a runner's mistake: it blocks rather than passes.
   if (systems === undefined || systems === null) return true;
   return isOfSystems(attribute, systems);
 }
 
-/** The rows that a list of missing attributes may have made already. */
-export function missingNeed(names: readonly string[]): string[] {
-  return names.map((name) => attributeKey(MISSING, [name]));
+/** The rows that may have been made already of what is missing. */
+export function missingNeed({ rules }: RunRow, names: readonly string[]): string[] {
+  return [...names, ...(rules.unmatched ?? [])].map((name) => attributeKey(MISSING, [name]));
 }
 
-/** Declared or requested attributes that are not there: required, and not covered. */
+/** Declared or requested attributes that are not there, and patterns that name nothing: required, and not covered. */
 export function missing(slice: Slice, evaluated: Extract<ToRun, { kind: "evaluated" }>): Changes {
   const draft = new Draft(slice);
   if (draft.run.phase !== "evaluating" || draft.run.stopped !== null) return draft.changes();
-  for (const name of evaluated.missing) {
-    const path = [name];
-    if (draft.attribute(attributeKey(MISSING, path)) || overflow(draft)) continue;
-    const row = draft.addAttribute({
-      selection: MISSING,
-      path,
-      name,
-      system: null,
-      drv: null,
-      required: true,
-    });
-    draft.judge(
-      row,
-      {
-        kind: "not-covered",
-        reason: "The configuration asks for it, and the evaluation does not have it.",
-      },
-      0,
-      null,
+  for (const name of evaluated.missing)
+    uncover(draft, name, "The configuration asks for it, and the evaluation does not have it.");
+  for (const pattern of draft.run.rules.unmatched ?? [])
+    uncover(
+      draft,
+      pattern,
+      "The configuration's set names it, and nothing that was evaluated is called so.",
     );
-  }
   return draft.changes();
+}
+
+function uncover(draft: Draft, name: string, reason: string): void {
+  const path = [name];
+  if (draft.attribute(attributeKey(MISSING, path)) || overflow(draft)) return;
+  const row = draft.addAttribute({
+    selection: MISSING,
+    path,
+    name,
+    system: null,
+    drv: null,
+    required: true,
+  });
+  draft.judge(row, { kind: "not-covered", reason }, 0, null);
 }

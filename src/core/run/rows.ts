@@ -12,6 +12,10 @@ export type Rules = {
   /** Patterns of attribute names (the set of this kind of run); what none names is not required. */
   set: string[];
 };
+  /** In a run that was asked for again: what is done again whatever is known of it. Without it: everything. */
+  retry?: Retry;
+  /** Those of them that must name something and have not yet. Missing in runs of an earlier release. */
+  unmatched?: string[];
 
 /** One row for each run; counters are kept with every change, so that nothing counts over the attributes. */
 export type RunRow = {

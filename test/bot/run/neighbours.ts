@@ -34,7 +34,9 @@ export class Neighbours {
   policy: string | null = null;
   proposed: string | null = null;
   role: Read<string> = { ok: true, value: "write" };
+  /** The configuration at any commit; `files` says it for some. */
   classes: RunnerClass[] = [
+  files: Record<string, { text: string | null; problem?: string }> = {};
     {
       class: "default",
       pool: "trusted",
@@ -85,9 +87,10 @@ export class Neighbours {
       pull: () => this.#answer("pull", () => this.pull),
       commit: () => this.#answer("commit", () => this.commit),
       role: () => this.#answer("role", () => this.role),
-      file: () =>
-        this.#answer("file", () =>
-          this.proposed === null
+      file: (_repository: object, _path: string, ref: string) =>
+        this.#answer("file", () => {
+          const at = this.files[ref] ?? { text: this.proposed };
+          return at.text === null && at.problem === undefined
             ? { ok: false, missing: true }
             : { ok: true, value: { text: this.proposed, commit: MERGE } },
         ),

@@ -254,25 +254,6 @@ describe("what stands before the first job", () => {
     );
   });
 
-  it("marks a broken configuration on its own line, and runs nothing", () =>
-    evaluating(
-      {},
-      async ({ neighbours }) => {
-        expect(neighbours.checks()["snowcat"]).toMatchObject({
-          conclusion: "failure",
-          annotations: [
-            { path: ".github/snowcat.yml", start_line: 2, annotation_level: "failure" },
-          ],
-        });
-        expect(JSON.stringify(neighbours.checks())).not.toMatch(/\\u001b|\u202e/u);
-        expect(JSON.stringify(neighbours.checks())).toContain("evaluete");
-        expect(neighbours.queued).toEqual([]);
-      },
-      (neighbours) => {
-        neighbours.policy = 'version: 1\n"evaluete\\e[31m\\u202e": []\n';
-      },
-    ));
-
   it("does not let a pull request loosen what is required", () =>
     evaluating(
       {},

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { inSet, matches } from "../../../src/core/config/match.ts";
+import { expected, inSet, matches, reaches } from "../../../src/core/config/match.ts";
 import { merge } from "../../../src/core/config/merge.ts";
 import {
   type Class,
@@ -225,6 +225,45 @@ describe("resolving", () => {
     ["push", ["push"], true],
   ])("%s and %j: %s", (pattern, path, expected) => {
     expect(matches(pattern, path)).toBe(expected);
+  });
+
+  test.each([
+    ["checks.*", ["checks"], true],
+    ["checks.*", ["packages"], false],
+    ["packages.*.a", ["packages", "x86_64-linux"], true],
+    ["packages.x86_64-linux.a", ["packages", "aarch64-linux"], false],
+    ["packages.*.a", ["packages", "x86_64-linux", "a", "b"], false],
+    ["*", [], true],
+    ["*", ["a", "b"], true],
+  ])("an error of what %s may name at %j: %s", (pattern, path, within) => {
+    expect(reaches([pattern], path)).toBe(within);
+  });
+
+  test("whatever a pattern names, it reaches", () => {
+    const part = fc.constantFrom("a", "b", "*");
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1 }),
+        fc.array(fc.constantFrom("a", "b")),
+        (p, path) => {
+          const pattern = p.join(".");
+          if (!matches(pattern, path)) return;
+          for (let length = 0; length <= path.length; length += 1)
+            expect(reaches([pattern], path.slice(0, length))).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test("a pattern must name something, but for all, and all of what is looked at anyway", () => {
+    const set = ["*", "*.*", "checks.*", "checks.*.*", "check.*", "packages.*.a", "checks", "push"];
+    const looked = [{ attributes: ["checks", "packages"] }, { attributes: ["push"] }];
+    expect(expected([...set, "check.*"], looked)).toEqual([
+      "check.*",
+      "packages.*.a",
+      "checks",
+      "push",
+    ]);
   });
 
   test("the digest tells selections apart, and not the order of keys or limits", async () => {

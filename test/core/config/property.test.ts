@@ -6,13 +6,13 @@ import { Configuration } from "../../../src/core/config/schema.ts";
 
 /** Words of the format and of YAML, from which likely and unlikely files are put together. */
 const WORDS = [
-  ...Object.keys(Configuration.shape),
-  ...["flake", "file", "attributes", "systems", "args", "run", "vm", "kind", "steps", "trusted"],
-  ...["- ", "? ", ": ", "[", "]", "{", "}", ",", "&a ", "*a", "!!set ", "!x ", "| ", "> ", "<<: "],
-  ...["\n", "\n  ", "\n    ", "\r\n", "\t", " ", "'", '"', "#", "%YAML 1.1\n", "---\n", "...\n"],
-  ...["1", ".nan", "0x7fffffff", "~", "null", "true", "x86_64-linux", ".", "*", "\u0000", "\u202e"],
-  ...["__proto__", "constructor", "\ud800", "💣", "\u2028", "1e999", "2020-01-01"],
-];
+  Object.keys(Configuration.shape),
+  ["flake", "file", "attributes", "systems", "args", "run", "vm", "kind", "steps", "trusted"],
+  ["- ", "? ", ": ", "[", "]", "{", "}", ",", "&a ", "*a", "!!set ", "!x ", "| ", "> ", "<<: "],
+  ["\n", "\n  ", "\n    ", "\r\n", "\t", " ", "'", '"', "#", "%YAML 1.1\n", "---\n", "...\n"],
+  ["1", ".nan", "0x7fffffff", "~", "null", "true", "x86_64-linux", ".", "*", "\u0000", "\u202e"],
+  ["__proto__", "constructor", "\ud800", "💣", "\u2028", "1e999", "2020-01-01"],
+].flat();
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 400 }),
   fc.string({ unit: "grapheme", maxLength: 400 }),
@@ -43,7 +43,7 @@ const configuration: fc.Arbitrary<Configuration> = fc.record(
           {
             flake: fc.constantFrom(".", "sub/dir"),
             attributes: patterns,
-            systems: fc.constant(["x86_64-linux"]),
+            systems: fc.constant<string[]>(["x86_64-linux"]),
             revision: fc.boolean(),
             import_from_derivation: fc.boolean(),
             formatter_check: fc.boolean(),

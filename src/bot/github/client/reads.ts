@@ -30,17 +30,27 @@ function mergeOf({ mergeable, merge_commit_sha: sha }: z.infer<typeof Pull>): Pu
   return mergeable === true && sha !== null ? { kind: "ready", sha } : { kind: "pending" };
 }
 
-const Commit = z.object({ tree: z.object({ sha: Sha }), parents: z.array(z.object({ sha: Sha })) });
+const Commit = z.object({
+  tree: z.object({ sha: Sha }),
+  parents: z.array(z.object({ sha: Sha })),
+  committer: z.object({ date: z.iso.datetime({ offset: true }) }).optional(),
+});
 
 export async function commit(
   octokit: Octokit,
   { owner, name }: Name,
   sha: string,
-): Promise<{ tree: string; parents: string[] }> {
+): Promise<{ tree: string; parents: string[]; committedAt?: number }> {
   const read = Commit.parse(
     (await octokit.rest.git.getCommit({ owner, repo: name, commit_sha: sha })).data,
   );
-  return { tree: read.tree.sha, parents: read.parents.map((parent) => parent.sha) };
+  return {
+    tree: read.tree.sha,
+    parents: read.parents.map((parent) => parent.sha),
+    ...(read.committer === undefined
+      ? {}
+      : { committedAt: Math.floor(Date.parse(read.committer.date) / 1_000) }),
+  };
 }
 
 const File = z.object({
@@ -48,6 +58,14 @@ const File = z.object({
   encoding: z.literal("base64"),
   content: z.string(),
 });
+/** A folder is a list; links that lead nowhere in the repository and submodules say what they are; more than 1 MB comes without content. */
+const NoFile = z.union([
+  z.array(z.unknown()).transform(() => "a folder"),
+  z.object({ type: z.enum(["symlink", "submodule"]) }).transform(({ type }) => `a ${type}`),
+  z
+    .object({ type: z.literal("file"), encoding: z.literal("none") })
+    .transform(() => "larger than GitHub gives out"),
+]);
 const Head = z.object({ sha: Sha });
 
 /**
@@ -60,10 +78,10 @@ export async function file(
   path: string,
   ref: string,
   expected: string | null,
-): Promise<{ text: string; commit: string }> {
+): Promise<{ text: string | null; commit: string; problem?: string }> {
   // A commit does not move, and GitHub takes no branch that is named like one.
   if (Sha.safeParse(ref).success)
-    return { text: await textAt(octokit, name, path, ref), commit: ref };
+    return { ...(await textAt(octokit, name, path, ref)), commit: ref };
   const early = expected === null ? null : textAt(octokit, name, path, expected);
   // Looked at only when it counts.
   early?.catch(() => {});
@@ -76,7 +94,7 @@ export async function file(
   const head = Head.parse(data).sha;
   const text =
     early !== null && head === expected ? await early : await textAt(octokit, name, path, head);
-  return { text, commit: head };
+  return { ...text, commit: head };
 }
 
 async function textAt(
@@ -84,14 +102,16 @@ async function textAt(
   { owner, name }: Name,
   path: string,
   commitSha: string,
-): Promise<string> {
+): Promise<{ text: string | null; problem?: string }> {
   const answer: { data: unknown } = await octokit.request(
     "GET /repos/{owner}/{repo}/contents/{+path}",
     { owner, repo: name, path, ref: commitSha },
   );
+  const odd = NoFile.safeParse(answer.data);
+  if (odd.success) return { text: null, problem: `must be a file, and is ${odd.data}` };
   const { content } = File.parse(answer.data);
   const bytes = Uint8Array.from(atob(content.replaceAll(/\s/gu, "")), (c) => c.charCodeAt(0));
-  return new TextDecoder().decode(bytes);
+  return { text: new TextDecoder().decode(bytes) };
 }
 
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */

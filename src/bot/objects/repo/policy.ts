@@ -1,4 +1,6 @@
+import type { CommandPolicy } from "../../../core/command/command.ts";
 import { readConfiguration } from "../../../core/config/read.ts";
+import { resolve } from "../../../core/config/resolve.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import type { RepositoryIdentity } from "../../../core/repo/request.ts";
 import type { PolicySource, Read, WriterContract } from "../contracts.ts";
@@ -35,7 +37,8 @@ export class Policy {
     if (!answer.ok && !answer.missing) return answer;
     // No file is a configuration too: that of the defaults, at the head as it was last seen.
     const source: PolicySource = answer.ok ? answer.value : { text: null, commit: head ?? "" };
-    if (generation === this.#generation) {
+    // What is no file has no text to keep: it is asked for again.
+    if (generation === this.#generation && source.problem === undefined) {
       this.#sql.exec(
         "INSERT OR REPLACE INTO policy (one, text, commit_sha, read_at) VALUES (1, ?, ?, ?)",
         source.text,
@@ -48,8 +51,17 @@ export class Policy {
 
   /** Custom roles that the configuration counts as write; none while it is not known or not right. */
   static writers(source: PolicySource | null): readonly string[] {
-    const read = source === null ? null : readConfiguration(source.text);
-    return read?.ok ? (read.configuration.policy?.writers ?? []) : [];
+    if (source === null || source.problem !== undefined) return [];
+    const read = readConfiguration(source.text);
+    return read.ok ? (read.configuration.policy?.writers ?? []) : [];
+  }
+
+  /** Who may give which command; the strictest while the configuration is not right or not there to be read. */
+  static commands(source: PolicySource | null): CommandPolicy {
+    const read = readConfiguration(source === null ? null : source.text);
+    const configuration = read.ok ? read.configuration : read.rest;
+    const { writers, commands } = resolve(configuration, [], "untrusted").policy;
+    return { writers, commands };
   }
 
   #kept(now: number): PolicySource | null {

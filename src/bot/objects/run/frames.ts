@@ -10,6 +10,7 @@ import {
 import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context, header } from "./context.ts";
+import { takeBase, takeDifference } from "./impact.ts";
 import { builderOf, unproven } from "./provenance.ts";
 import {
   endClaims,
@@ -34,7 +35,8 @@ export function refused(context: Context, claims: AttemptClaims, body: ToRun): s
   if (isFenced(context, { job: job.number, attempt: claims.attempt }))
     return "nothing was heard of the attempt, and others build what it was to build";
   const evaluates = body.kind === "attributes" || body.kind === "evaluated";
-  const fits = evaluates === (job.kind === "evaluate");
+  const compares = body.kind === "impact";
+  const fits = evaluates === (job.kind === "evaluate") && compares === (job.kind === "impact");
   if (!fits) return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
   return body.kind === "results" ? unproven(header(context), claims, body.results) : null;
 }
@@ -65,7 +67,10 @@ export function take(
   }
   unsetAdrift(context, { job: number, attempt: claims.attempt });
   switch (body.kind) {
+    case "impact":
+      return takeDifference(context, body.difference);
     case "attributes": {
+      if (store.job(number)?.aside === "base") return takeBase(context, body.attributes);
       const { keys, drvs } = attributesNeed(body.attributes);
       commit(context, () =>
         attributes(
@@ -95,11 +100,15 @@ export function take(
       return;
     }
     case "evaluated": {
+      // What there is to say of the base was said when it was the head.
+      if (store.job(number)?.aside === "base") return;
       commit(
         context,
         () =>
           missing(
-            store.slice({ attributes: store.attributesByKey(missingNeed(body.missing)) }),
+            store.slice({
+              attributes: store.attributesByKey(missingNeed(store.run(), body.missing)),
+            }),
             body,
           ),
         () => {

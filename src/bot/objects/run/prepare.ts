@@ -1,8 +1,8 @@
 import { canonical, digestSelection, knownByTree } from "../../../core/config/digest.ts";
-import { merge } from "../../../core/config/merge.ts";
-import { type ConfigurationError, readConfiguration } from "../../../core/config/read.ts";
+import { expected } from "../../../core/config/match.ts";
+import type { ConfigurationError } from "../../../core/config/read.ts";
 import { resolve, type Resolved } from "../../../core/config/resolve.ts";
-import { CONFIGURATION_FILE, type Configuration } from "../../../core/config/schema.ts";
+import { declaredMachines } from "../../../core/impact/index.ts";
 import {
   admit,
   decideMerge,
@@ -15,13 +15,15 @@ import { mayWrite } from "../../../core/trust/role.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { Source } from "../../../protocol/specification.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
+import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import { objectName, type Read, type WriterContract } from "../contracts.ts";
+import { askGone, askOwn, governed, onHead, readSource } from "./configuration.ts";
 import { commit, type Context, fleet, header, repo, writer } from "./context.ts";
 import { sha256 } from "./digest.ts";
 import type { Header } from "./rows.ts";
 
 /** Raised when what a judged tree means changes: trees of another generation are evaluated again. */
-const EVALUATOR_GENERATION = 1;
+const EVALUATOR_GENERATION = 2;
 /** How long preparation waits for GitHub or for its neighbours before it says so (ms). */
 const DEADLINE = 30 * 60_000;
 
@@ -64,7 +66,10 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const commitReading = github.commit({ owner, name }, merged.sha);
   const policyReading = repo(context, run).policy(run.identity);
   const roleReading = roleOf(run, github);
-  for (const reading of [policyReading, roleReading]) reading.catch(() => {});
+  // Nothing of a fork's is asked for before somebody has approved it.
+  const fork = run.reason.kind === "pull_request" && run.reason.fork;
+  const early = fork ? null : askOwn(run, merged.sha, github);
+  for (const reading of [policyReading, roleReading, early]) reading?.catch(() => {});
   const commitRead = need(await commitReading, `commit ${merged.sha}`);
   const isMerge = run.reason.kind === "pull_request" && merged.sha !== run.head;
   // GitHub may still show the merge of an earlier head: its parents tell.
@@ -82,9 +87,8 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   });
 
   const policySource = need(await policyReading, "default branch's configuration");
-  const base = readConfiguration(policySource.text);
-  if (!base.ok) return faulty(context, base.errors);
-  const { policy } = resolve(base.configuration, [], "untrusted");
+  const base = readSource(policySource);
+  const { policy } = resolve(base.ok ? base.configuration : base.rest, [], "untrusted");
   const senderRole = await roleReading;
   const trust = decide({
     reason: run.reason,
@@ -96,20 +100,15 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   });
   if (trust.kind !== "pool") return unadmitted(context, trust);
 
-  const proposed = await proposedBy(
-    run,
-    trust,
-    mayWrite(senderRole, policy.writers),
-    merged.sha,
-    github,
-  );
-  if (!proposed.ok) return faulty(context, proposed.errors);
-  const configuration =
-    proposed.configuration === null
-      ? base.configuration
-      : merge(base.configuration, proposed.configuration);
+  const ownReading = fork ? askOwn(run, merged.sha, github) : early;
+  const own = ownReading === null ? null : need(await ownReading, CONFIGURATION_FILE);
+  const writes = trust.origin === "writer" && mayWrite(senderRole, policy.writers);
+  const goes = governed(base, own, writes);
+  if (!goes.ok) return await faulty(context, run, merged.sha, goes.errors, github);
+  const goneReading = policySource.text === null ? askGone(run, github) : null;
+  goneReading?.catch(() => {});
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
-  const resolved = resolve(configuration, classes, trust.pool);
+  const resolved = withMore(resolve(goes.configuration, classes, trust.pool), run);
   const source: Source = {
     cloneUrl: run.identity.repository.cloneUrl,
     ref: refOf(run, isMerge),
@@ -124,6 +123,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const earlier = run.fresh || key === null ? null : await judged(context, run, key);
   // What allowed the run, byte for byte as it is on the default branch.
   const digest = await sha256(policySource.text ?? "");
+  const gone = await goneReading;
   commit(
     context,
     () =>
@@ -137,10 +137,13 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
         source: JSON.stringify(source),
         selections: JSON.stringify(resolved.selections),
         limits: JSON.stringify(resolved.limits),
+        declared: JSON.stringify(declaredMachines(goes.configuration)),
         policy: digest,
         tree_key: key,
         replay_of: earlier,
       });
+      for (const notice of gone === null ? goes.notices : [...goes.notices, gone])
+        context.store.notice(notice);
       if (earlier !== null) context.tasks.at("replay", context.now());
     },
   );
@@ -178,26 +181,24 @@ async function roleOf(run: Header, github: WriterContract): Promise<string | nul
   return need(role, `role of ${run.sender.login}`);
 }
 
-/** What a pull request by somebody with write adds to its own run; of others nothing is read. */
-async function proposedBy(
-  run: Header,
-  trust: Extract<Trust, { kind: "pool" }>,
-  writes: boolean,
-  sha: string,
-  github: WriterContract,
-): Promise<
-  { ok: true; configuration: Configuration | null } | { ok: false; errors: ConfigurationError[] }
-> {
-  if (run.reason.kind !== "pull_request" || trust.origin !== "writer" || !writes)
-    return { ok: true, configuration: null };
-  const { owner, name } = run.identity.repository;
-  const file = await github.file({ owner, name }, CONFIGURATION_FILE, sha);
-  if (!file.ok && file.missing) return { ok: true, configuration: null };
-  return readConfiguration(need(file, CONFIGURATION_FILE).text);
+function rulesOf(resolved: Resolved, run: Header): Rules {
+  const { reason } = run;
+  const set = resolved.sets[reason.kind];
+  const retry = reason.kind === "pull_request" ? reason.retry : undefined;
+  const unmatched = expected(set, resolved.selections);
+  return {
+    systems: resolved.required,
+    set,
+    unmatched,
+    ...(retry === undefined ? {} : { retry }),
+  };
 }
 
-function rulesOf(resolved: Resolved, run: Header): Rules {
-  return { systems: resolved.required, set: resolved.sets[run.reason.kind] };
+/** What somebody asked for beside the pull request's set. */
+function withMore(resolved: Resolved, { reason }: Header): Resolved {
+  if (reason.kind !== "pull_request" || reason.also === undefined) return resolved;
+  const set = [...new Set([...resolved.sets.pull_request, ...reason.also])];
+  return { ...resolved, sets: { ...resolved.sets, pull_request: set } };
 }
 
 async function treeKey(
@@ -248,15 +249,24 @@ function unadmitted(context: Context, trust: Exclude<Trust, { kind: "pool" }>): 
 }
 
 /** A configuration that cannot be read is the change's (or the default branch's) fault, on its own lines. */
-function faulty(context: Context, errors: ConfigurationError[]): null {
+async function faulty(
+  context: Context,
+  run: Header,
+  built: string,
+  errors: ConfigurationError[],
+  github: WriterContract,
+): Promise<null> {
+  const shown = need(await onHead(run, built, errors, github), CONFIGURATION_FILE);
   const [first] = errors;
-  const message = errors
+  const elsewhere =
+    shown.length === 0 ? "\nThe head does not have this: it comes with the base branch." : "";
+  const message = `${errors
     .map((error) => `${error.file}:${error.line}:${error.column}: ${error.message}`)
     .join("\n")
-    .slice(0, 16_000);
+    .slice(0, 15_000)}${elsewhere}`;
   const position = first ? { file: first.file, line: first.line, column: first.column } : null;
   return refuse(context, { kind: "evaluation-error", message, position }, () => {
-    for (const error of errors) {
+    for (const error of shown) {
       context.store.sql.exec(
         "INSERT INTO fault (file, line, message) VALUES (?, ?, ?)",
         error.file,

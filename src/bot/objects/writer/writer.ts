@@ -11,7 +11,17 @@ import {
   role,
   visibility,
 } from "../../github/client/index.ts";
-import type { DesiredCheck, MintedInputs, PullState, Read, WriterContract } from "../contracts.ts";
+import {
+  COMMENT,
+  type DesiredCheck,
+  type DesiredComment,
+  type DesiredReaction,
+  type MintedInputs,
+  type PolicySource,
+  type PullState,
+  type Read,
+  type WriterContract,
+} from "../contracts.ts";
 import { migrate } from "../migrations.ts";
 import { Effects } from "./effects.ts";
 import { GitHub } from "./github.ts";
@@ -78,7 +88,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     path: string,
     ref: string,
     expected: string | null = null,
-  ): Promise<Read<{ text: string; commit: string }>> {
+  ): Promise<Read<PolicySource>> {
     return this.#read((octokit) => file(octokit, { owner, name }, path, ref, expected));
   }
 

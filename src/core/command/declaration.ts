@@ -32,8 +32,6 @@ export type Where =
   | "open-pull-request"
   /** A comment on a pull request in any state. */
   | "pull-request"
-  /** On a pull request that is not closed, or on an issue. */
-  | "not-closed"
   | "anywhere";
 
 /** How a command is bound to a commit. A button carries the SHA of its check in any case. */

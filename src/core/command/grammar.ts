@@ -73,7 +73,7 @@ function problemOf(declaration: Declaration, given: readonly string[]): string |
     ({ occurs }) => occurs === "once" || occurs === "some",
   );
   const missing = least[values.length];
-  if (missing !== undefined) return `The ${missing.name} is missing.`;
+  if (missing !== undefined) return `${code(`<${missing.name}>`)} is missing.`;
   for (const [index, value] of values.entries()) {
     const slot = slotOf(declaration, index);
     if (slot === null) return `${code(value)} is one argument too many.`;

@@ -59,8 +59,7 @@ function refuseOfPerson(asked: Asked, declaration: Declaration, facts: Facts): R
 function refuseOfPlace(declaration: Declaration, pull: Facts["pull"]): Refusal | null {
   const { where, name } = declaration;
   if (where === "anywhere") return null;
-  if (pull === null)
-    return where === "not-closed" ? null : refuse("not-a-pull-request", why.notAPull(name));
+  if (pull === null) return refuse("not-a-pull-request", why.notAPull(name));
   if (pull.state === "closed" && where !== "pull-request")
     return refuse("closed", why.closed(name));
   return pull.fork && declaration.forks === "refused" ? refuse("origin", why.fork(name)) : null;

@@ -6,7 +6,7 @@ import { declarationOf } from "./registry.ts";
 import { visibleLines } from "./visible.ts";
 
 /** Commands of one comment. Above it nothing runs: such a comment is a mistake or an attack. */
-const MOST_COMMANDS = 10;
+export const MOST_COMMANDS = 10;
 
 /** A slash, a word, and then nothing or a space: `/etc/passwd` is not, `/usr` is (and near to nothing). */
 const LOOKS_LIKE = /^\/([\p{L}\p{N}_-]{1,40})([.,:;!?]*)(?:[\t ]+(.*))?$/u;

@@ -105,7 +105,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     ...USUAL,
     does: "Keeps a machine for this pull request.",
     arguments: [MACHINE, REASON],
-    where: "not-closed",
     locks: "takes",
     missing: NO_LOCKS,
     example: "/lock machine1 the database is being moved",
@@ -138,7 +137,7 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
   cancel: {
     ...USUAL,
     does: "Ends the head's runs, or the run or the kind of job that is named.",
-    arguments: [{ name: "run|job", kind: "run-or-job", occurs: "optional" }],
+    arguments: [{ name: "run/job", kind: "run-or-job", occurs: "optional" }],
     permission: { usual: "write", least: "triage" },
     where: "pull-request",
     button: {
@@ -151,7 +150,7 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
   retry: {
     ...USUAL,
     does: "Tries again what failed, everything, or one attribute.",
-    arguments: [{ name: "failed|all|name", kind: "what", occurs: "optional" }],
+    arguments: [{ name: "failed/all/name", kind: "what", occurs: "optional" }],
     permission: { usual: "write", least: "triage" },
     binding: "recorded",
     forks: "approved-head",

@@ -31,7 +31,7 @@ export function permission(
 }
 
 export function notAPull(name: CommandName): string {
-  return `${code(`/${name}`)} is about a pull request. Write it there.`;
+  return `${code(`/${name}`)} is about a pull request, and this is none that Snowcat knows of.`;
 }
 
 export function closed(name: CommandName): string {

@@ -1,0 +1,435 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { COMMANDS, type Command, type CommandLine } from "../../../src/core/command/command.ts";
+import type { ArgumentKind } from "../../../src/core/command/declaration.ts";
+import { argumentsOf } from "../../../src/core/command/grammar.ts";
+import { printCommand, readCommands } from "../../../src/core/command/read.ts";
+import { declarationOf, declarations } from "../../../src/core/command/registry.ts";
+
+const SHA = "0123456789abcdef".repeat(3).slice(0, 40);
+const lines = (body: string) => readCommands(body).lines;
+const only = (body: string): CommandLine | undefined => {
+  const found = lines(body);
+  expect(found.length, body).toBeLessThanOrEqual(1);
+  return found[0];
+};
+const command = (body: string): Command | null => {
+  const line = only(body);
+  return line?.kind === "command" ? line.command : null;
+};
+const problem = (body: string): string | null => {
+  const line = only(body);
+  return line?.kind === "problem" ? line.problem : null;
+};
+
+describe("a line of its own", () => {
+  test("with arguments, flags and a SHA", () => {
+    expect(command("/help")).toEqual({ name: "help", arguments: [], flags: [] });
+    expect(command("/build\tchecks.*  packages.x86_64-linux.app ")).toEqual({
+      name: "build",
+      arguments: ["checks.*", "packages.x86_64-linux.app"],
+      flags: [],
+    });
+    expect(command(`/deploy tag:web,canary --force role:db ${SHA}`)).toEqual({
+      name: "deploy",
+      arguments: ["tag:web,canary", "role:db", SHA],
+      flags: ["force"],
+    });
+    expect(command("/lock web1  the disk is bad -  see #12")).toEqual({
+      name: "lock",
+      arguments: ["web1", "the disk is bad - see #12"],
+      flags: [],
+    });
+    expect(command('/build packages.x86_64-linux."a \\" b" checks.*')?.arguments).toEqual([
+      'packages.x86_64-linux."a \\" b"',
+      "checks.*",
+    ]);
+  });
+
+  test("several, in their order, between what else is said", () => {
+    expect(
+      lines(`thanks!\n/retry\r\nand\r/ok-to-test ${SHA}\n\n/biuld\n/etc/passwd\nx /build`).map(
+        (line) => [line.line, line.kind === "command" ? line.command.name : line.meant],
+      ),
+    ).toEqual([
+      [2, "retry"],
+      [4, "ok-to-test"],
+      [6, "build"],
+    ]);
+  });
+
+  test.each([
+    "x /build",
+    " /build",
+    "\t/build",
+    "//build",
+    "/build/x",
+    "/build\\",
+    "`/build`",
+    "* /build",
+    "\\/build",
+    "／build",
+    "/",
+    "/ build",
+  ])("%j is none", (body) => {
+    expect(lines(body)).toEqual([]);
+  });
+});
+
+describe("the full SHA", () => {
+  test("is what an approval names, and nothing less", () => {
+    expect(command(`/ok-to-test ${SHA}`)?.arguments).toEqual([SHA]);
+    expect(command(`/ok-to-test ${SHA}${SHA.slice(0, 24)} \r\n`)?.arguments[0]).toHaveLength(64);
+    for (const typed of ["", SHA.slice(0, 12), SHA.slice(0, 39), `${SHA}0`, SHA.toUpperCase()])
+      expect(problem(`/ok-to-test ${typed}`), typed).toMatch(
+        /^`\/ok-to-test`: It needs the full SHA/u,
+      );
+    expect(problem(`/ok-to-test ${SHA} please`)).toMatch(/needs the full SHA/u);
+    expect(problem(`/ok-to-test please ${SHA}`)).toMatch(/one argument too many/u);
+    expect(problem("/approve HEAD")).toMatch(/It needs the full SHA of the commit\. Usage/u);
+  });
+
+  test("is told apart from what a command is about", () => {
+    const of = (body: string) => {
+      const read = command(body);
+      return read === null ? null : argumentsOf(declarationOf(read.name), read.arguments);
+    };
+    expect(of(`/build a b ${SHA}`)).toEqual({ values: ["a", "b"], sha: SHA });
+    expect(of(`/build ${SHA}`)).toEqual({ values: [], sha: SHA });
+    expect(of("/build a")).toEqual({ values: ["a"], sha: null });
+    expect(of(`/lock ${SHA}`)).toEqual({ values: [SHA], sha: null });
+  });
+});
+
+describe("what is wrong is said", () => {
+  test.each<[string, RegExp]>([
+    ["/deploy", /`<targets>` is missing/u],
+    ["/rollback", /`<machine>` is missing/u],
+    ["/rollback web1 zero", /`zero` is not the number of a generation/u],
+    ["/rollback web1 1 2", /`2` is one argument too many/u],
+    ["/rollback web*", /`web\*` is not a machine's name/u],
+    ["/deploy web1 -f", /There is no flag `-f`/u],
+    ["/deploy web1 --forec", /There is no flag `--forec`. Did you mean `--force`\?/u],
+    ["/build --force", /`--force` begins with a dash, and the command takes no flags/u],
+    ["/build -- a", /`--` begins with a dash/u],
+    ["/lock web1 --force now", /`--force` begins with a dash/u],
+    ["/deploy tag:", /`tag:` is not a machine's name, a glob/u],
+    ["/deploy $(reboot)", /`\$\(reboot\)` is not a machine's name/u],
+    ["/deploy web1;reboot", /`web1;reboot` is not/u],
+    ["/deploy ../../etc", /is not a machine's name/u],
+    ["/bump inventree --version", /begins with a dash/u],
+    ["/cancel deploy", /`deploy` is not the number of a run, `evaluate` or `build`/u],
+    ['/build "a', /A quotation mark is not closed/u],
+    ['/build a"b" "', /A quotation mark is not closed/u],
+    [`/build ${"a ".repeat(65)}`, /It takes 64 arguments at most/u],
+    [`/build ${"a".repeat(2_001)}`, /longer than 2000 characters/u],
+  ])("%s", (body, why) => {
+    expect(problem(body)).toMatch(why);
+    expect(problem(body)).toMatch(/Usage: `\/[a-z-]+/u);
+  });
+
+  test("near misses get the command that was meant, and nothing is done", () => {
+    const meant = (body: string) => {
+      const line = only(body);
+      return line?.kind === "problem" ? line.meant : line;
+    };
+    expect(meant("/biuld")).toBe("build");
+    expect(meant("/Build a")).toBe("build");
+    expect(meant("/DEPLOY web1")).toBe("deploy");
+    expect(meant("/ok_to_test x")).toBe("ok-to-test");
+    expect(meant("/oktotest x")).toBe("ok-to-test");
+    expect(meant("/depoly web1")).toBe("deploy");
+    expect(meant("/dерloy web1")).toBe("deploy");
+    expect(meant("/rollbak web1")).toBe("rollback");
+    expect(meant("/help!")).toBe("help");
+    expect(meant("/plam")).toBe("plan");
+  });
+
+  test.each(
+    "/etc/passwd /usr/bin /usr /etc /bin /tmp /var /opt /nix /home /root /dev /proc /sys /run /srv /mnt /lib /boot /media /nix/store/x /cc /assign /label /lgtm /close /merge /rebase /api/v1 /x /... /* /// /1 /me".split(
+      " ",
+    ),
+  )("%s provokes no reply", (body) => {
+    expect(lines(body)).toEqual([]);
+    expect(lines(`${body} and more`)).toEqual([]);
+  });
+});
+
+describe("what cannot be seen", () => {
+  const HIDDEN = {
+    "zero width space": "\u200b",
+    "zero width joiner": "\u200d",
+    "right-to-left override": "\u202e",
+    "right-to-left isolate": "\u2067",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+    "no-break space": "\u00a0",
+    "line separator": "\u2028",
+    "Hangul filler": "\u3164",
+    "variation selector": "\ufe0f",
+    "tag letter": "\u{e0061}",
+    NUL: "\u0000",
+    escape: "\u001b",
+    "form feed": "\f",
+    "vertical tab": "\v",
+    "next line": "\u0085",
+    "lone surrogate": "\ud800",
+  };
+  test.each(Object.entries(HIDDEN))("%s in a command line is refused with its number", (_, c) => {
+    const number = `U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+    const within = /\p{Zs}/u.test(c) ? `/deploy${c}web1` : `/dep${c}loy web1`;
+    for (const body of [`/deploy web1${c}`, `/deploy ${c}web1`, `${c}/deploy web1`, within]) {
+      expect(problem(body), body).toContain(number);
+      expect(problem(body)).not.toContain(c);
+    }
+  });
+
+  test("elsewhere it is nobody's business", () => {
+    expect(lines("hello\u200b\n/etc\u200b/passwd\n\u202e/usr")).toEqual([]);
+  });
+});
+
+describe("code, quotes and comments are not commands", () => {
+  test.each([
+    "```\n/build\n```",
+    "~~~ sh\n/build\n```\n/build\n~~~",
+    "````\n```\n/build\n````",
+    "  ```sh\n/build\n   ```",
+    "```\n/build",
+    "> /build",
+    ">/build",
+    "   > /build",
+    "<!-- /build -->",
+    "<!--\n/build\n\n/build\n-->",
+    "text <!-- a\n/build\n-->",
+    "text <!-- a\n/build",
+    "<pre>\n/build\n\n/build\n</pre>",
+    "<blockquote>\n\n/build\n\n</blockquote>",
+    "    /build",
+  ])("%j", (body) => {
+    expect(lines(body)).toEqual([]);
+  });
+
+  test.each([
+    "```\nx\n```\n/build",
+    "```\nx\n``\n````\n/build",
+    "``` x ```\n/build",
+    "`<!--`\n/build",
+    "<!-- x -->\n/build",
+    "<!-- x\n-->\n/build",
+    "text <!-- a\n\n/build",
+    "> quoted\n\n/build",
+    "<pre>x</pre>\n/build",
+    "<!-- a --> x <!-- b -->\n/build",
+  ])("after %j they are again", (body) => {
+    expect(command(body)?.name).toBe("build");
+  });
+
+  test("right below a quote it would be shown within it", () => {
+    expect(problem("> quoted\n/build")).toMatch(/right below a quote.*empty line/u);
+    expect(problem("> quoted\ntext\n/build")).toMatch(/right below a quote/u);
+  });
+});
+
+test("above ten commands none is done, and one line says so", () => {
+  const ten = readCommands("/build\n".repeat(10));
+  expect(ten).toMatchObject({ tooMany: false, lines: { length: 10 } });
+  for (const count of [11, 1_000]) {
+    const many = readCommands("hi\n" + "/build\n/biuld\n".repeat(count));
+    expect(many).toEqual({
+      tooMany: true,
+      lines: [
+        {
+          kind: "problem",
+          line: 2,
+          problem: `The comment has ${2 * count} commands; 10 is the most, so none of them was done.`,
+          meant: null,
+        },
+      ],
+    });
+  }
+});
+
+describe("properties", () => {
+  const word = (first: string, rest: string, maxLength: number) =>
+    fc
+      .tuple(
+        fc.constantFrom(...first),
+        fc.string({ unit: fc.constantFrom(...rest), maxLength: maxLength - 1 }),
+      )
+      .map(([a, b]) => a + b);
+  const alphabet = "abcxyzABC0189";
+  const path = fc
+    .array(
+      fc.oneof(
+        word("abc*", `${alphabet}-_'*`, 8),
+        fc
+          .string({ unit: fc.constantFrom(..."a b.\\é"), maxLength: 6 })
+          .map((s) => `"${s.replace(/[\\"]/gu, "\\$&")}"`),
+      ),
+      { minLength: 1, maxLength: 4 },
+    )
+    .map((parts) => parts.join("."));
+  const sha = fc.oneof(
+    fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 40, maxLength: 40 }),
+    fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 64, maxLength: 64 }),
+  );
+  const KINDS: Record<ArgumentKind, fc.Arbitrary<string>> = {
+    attribute: path,
+    name: word(`${alphabet}*?`, `${alphabet}._-*?`, 20),
+    target: fc.oneof(
+      word(`${alphabet}*?`, `${alphabet}_.-*?`, 20),
+      fc
+        .array(word(alphabet, `${alphabet}-`, 5), { minLength: 1, maxLength: 3 })
+        .map((tags) => `tag:${tags.join(",")}`),
+      word(alphabet, `${alphabet}-`, 8).map((role) => `role:${role}`),
+    ),
+    machine: word(`${alphabet}_`, `${alphabet}._-`, 20),
+    generation: fc.integer({ min: 1, max: 999_999_999 }).map(String),
+    version: word(alphabet, `${alphabet}._+~-`, 12),
+    "run-or-job": fc.oneof(
+      fc.integer({ min: 1, max: 9_999 }).map(String),
+      fc.constantFrom("evaluate", "build"),
+    ),
+    what: fc.oneof(fc.constantFrom("failed", "all"), path),
+    text: fc
+      .array(
+        fc.string({ unit: fc.constantFrom(...'ab-é#@`"|/😀<!>'), minLength: 1, maxLength: 8 }),
+        { minLength: 1, maxLength: 5 },
+      )
+      .map((words) => words.join(" "))
+      .filter((text) => !text.startsWith("-")),
+  };
+  const commands: fc.Arbitrary<Command> = fc.constantFrom(...COMMANDS).chain((name) => {
+    const declaration = declarationOf(name);
+    const slots = declaration.arguments.map(({ kind, occurs }) =>
+      fc.array(KINDS[kind], {
+        minLength: occurs === "once" || occurs === "some" ? 1 : 0,
+        maxLength: occurs === "any" || occurs === "some" ? 5 : 1,
+      }),
+    );
+    const last = {
+      named: sha.map((value) => [value]),
+      recorded: fc.option(
+        sha.map((value) => [value]),
+        { nil: [] },
+      ),
+      none: fc.constant([]),
+    }[declaration.binding];
+    return fc
+      .tuple(fc.tuple(...slots), last, fc.subarray(declaration.flags.map((flag) => flag.name)))
+      .map(([values, named, flags]) => {
+        // An optional argument is not left out before one that is there.
+        const gap = values.findIndex((some) => some.length === 0);
+        const taken = gap === -1 ? values : values.slice(0, gap);
+        return { name, arguments: [...taken.flat(), ...named], flags };
+      });
+  });
+
+  test("what is printed reads as the same command, for every command", () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(commands, (given) => {
+        seen.add(given.name);
+        const read = readCommands(printCommand(given));
+        expect(read).toEqual({
+          tooMany: false,
+          lines: [{ kind: "command", line: 1, command: given }],
+        });
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(seen.size).toBe(COMMANDS.length);
+  });
+
+  const fragment = fc.oneof(
+    fc.constantFrom(...COMMANDS.map((name) => `\n/${name} `)),
+    fc.constantFrom(
+      "\n",
+      "\r\n",
+      "\r",
+      "\n\n",
+      " ",
+      "\t",
+      "/",
+      "> ",
+      "```",
+      "~~~",
+      "`",
+      "<!--",
+      "-->",
+      "<pre>",
+      "</pre>",
+      '"',
+      "\\",
+      "--force",
+      "-",
+      "tag:a,b",
+      SHA,
+      "\u200b",
+      "\u202e",
+      "\ud800",
+      "a",
+      "*",
+    ),
+    fc.string({ unit: "binary", maxLength: 6 }),
+    fc.string({
+      unit: fc.nat({ max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+      maxLength: 3,
+    }),
+  );
+  const body = fc.array(fragment, { maxLength: 40 }).map((parts) => parts.join(""));
+
+  test("any text is read; what comes out prints and reads as the same", () => {
+    let found = 0;
+    fc.assert(
+      fc.property(fc.oneof(body, fc.string({ unit: "binary" })), (text) => {
+        const read = readCommands(text);
+        expect(read.lines.length).toBeLessThanOrEqual(10);
+        for (const line of read.lines) {
+          if (line.kind === "problem") {
+            expect(line.problem).not.toBe("");
+            continue;
+          }
+          found += 1;
+          expect(COMMANDS).toContain(line.command.name);
+          expect(readCommands(printCommand(line.command)).lines).toEqual([{ ...line, line: 1 }]);
+          for (const flag of line.command.flags)
+            expect(declarationOf(line.command.name).flags.map(({ name }) => name)).toContain(flag);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(found).toBeGreaterThan(500);
+  });
+
+  test("in a fence, a quote or a comment no text has a command", () => {
+    fc.assert(
+      fc.property(body, (text) => {
+        const inner = text.replaceAll(/`{3,}|~{3,}|-->/gu, "");
+        expect(lines(`\`\`\`\`\n${inner}\n\`\`\`\``)).toEqual([]);
+        expect(lines(`<!--\n${inner}\n-->`)).toEqual([]);
+        expect(lines(text.replace(/\r\n|\r|\n/gu, "\n").replace(/^/gmu, "> "))).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a long comment takes time in proportion", () => {
+    for (const unit of ["/", "`", "<!--", "``` ", '/build "', "/a\n", "> \n", "`<!--`", "\\"]) {
+      const began = performance.now();
+      readCommands(unit.repeat(Math.ceil(65_536 / unit.length)));
+      expect(performance.now() - began, unit).toBeLessThan(2_000);
+    }
+  });
+});
+
+test("every command's example is one, and says what the command is about", () => {
+  for (const { name, example, button } of declarations()) {
+    expect(command(example)?.name).toBe(name);
+    // GitHub's limits for buttons.
+    expect(button?.identifier.length ?? 0).toBeLessThanOrEqual(20);
+    expect(button?.label.length ?? 0).toBeLessThanOrEqual(20);
+    expect(button?.description.length ?? 0).toBeLessThanOrEqual(40);
+  }
+});

@@ -1,3 +1,4 @@
+import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
@@ -40,11 +41,37 @@ export type RememberedVerdict = {
   seconds: number;
   /** Who built it, signed; null for a failure. */
   provenance: Provenance | null;
+  /** Where its build is told of; null where nothing was printed. */
+  log: LogPlace | null;
 };
+/** As a run tells it: with the name of its attribute, as Nix spells it. */
+export type JudgedVerdict = RememberedVerdict & { attribute: string };
+/** As it is told to a run: with what is known of its flakiness. */
+export type RecalledVerdict = RememberedVerdict & { flake: Flake | null };
 /** A commit's evaluation: its attributes and their derivations are in the blob, which the Repo removes in time. */
 export type RememberedEvaluation = { sha: string; pool: Pool; blob: string };
 /** A whole judged tree: key is a digest of repository, pool, tree, resolved selection and evaluator generation. */
 export type RememberedTree = { key: string; run: RunId; at: number };
+
+/** Parts of the sticky comment that runs write; the commands' part is the Repo's own. */
+export const RUN_SECTIONS = ["impact", "notices"] as const;
+export type RunSection = (typeof RUN_SECTIONS)[number];
+
+/** A line of the audit log. Times are Unix ms. */
+export type AuditRow = {
+  id: number;
+  at: number;
+  /** The command's single-use key; empty where none was read. */
+  key: string;
+  pull: number;
+  by: { login: string; id: number };
+  via: "comment" | "button";
+  /** As it is printed; a line that was none is cut. */
+  command: string;
+  sha: string | null;
+  decision: string;
+  reason: string;
+};
 
 export interface RepoContract extends Wakeable {
   /** Ingress: commits the delivery, then answers. */
@@ -54,8 +81,9 @@ export interface RepoContract extends Wakeable {
   /** The default branch's configuration; kept until the branch moves. */
   policy(identity: RepositoryIdentity): Promise<Read<PolicySource>>;
   /** Verdicts known for these derivations within the pool; at most 1,000 a call. */
-  recall(pool: Pool, drvs: string[]): Promise<RememberedVerdict[]>;
-  remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void>;
+  recall(pool: Pool, drvs: string[]): Promise<RecalledVerdict[]>;
+  /** Answers which of them are flaky, and which fail where their attribute was flaky of late. */
+  remember(pool: Pool, verdicts: JudgedVerdict[]): Promise<Flake[]>;
   recallTree(key: string): Promise<RememberedTree | null>;
   rememberTree(tree: RememberedTree): Promise<void>;
   /** What a branch's commit evaluated to, in a blob; for runs of the same or a lower trust. */
@@ -63,6 +91,13 @@ export interface RepoContract extends Wakeable {
   rememberEvaluation(evaluation: RememberedEvaluation): Promise<void>;
   /** The run is over; the newest runs are listed for pages and for the rebuilt index. */
   finished(run: RunId, conclusion: string): Promise<void>;
+  /**
+   * A run's section of its pull request's sticky comment; null takes it away. A newer run's stands, and what is already
+   * said changes nothing. Runs without a pull request have none.
+   */
+  section(run: RunId, section: RunSection, markdown: string | null): Promise<void>;
+  /** Newest first: every command, what was decided and why. */
+  audit(before: number | null, limit: number): Promise<AuditRow[]>;
   runs(limit: number): Promise<RunId[]>;
   /** Runs that are not over, as far as the Repo was told. */
   active(): Promise<RunId[]>;
@@ -105,6 +140,8 @@ export interface RunContract extends Wakeable {
   /** `yields`: the successor judges the same commit and takes over the check runs that are open. */
   supersede(by: string, yields: boolean): Promise<void>;
   cancel(by: string): Promise<void>;
+  /** Ends the jobs of one kind; what they had to do gets the verdict `cancelled`. */
+  cancelJobs(of: JobKind, by: string): Promise<void>;
   /** Everything a page or a replay needs, in slices. */
   view(): Promise<RunView | null>;
   attributes(after: number, limit: number): Promise<AttributeView[]>;
@@ -120,9 +157,12 @@ export type AttributeView = {
   required: boolean;
   verdict: Verdict | null;
   seconds: number;
-  log: { job: string; attempt: number; stream: string } | null;
+  /** Of an earlier run where this one did not build it. */
+  log: LogPlace | null;
   /** Who built it, signed; of a success. Archives of earlier releases do not have it. */
   provenance?: Provenance | null;
+  /** Archives of earlier releases do not have it. */
+  flake?: Flake | null;
 };
 export type JobView = {
   job: string;
@@ -253,6 +293,35 @@ export type DesiredCheck = {
   completedAt: number | null;
 };
 
+/** A reaction to a comment. Once: GitHub takes the same one twice for one. */
+export type DesiredReaction = {
+  kind: "reaction";
+  /** `reaction:<repository>:<comment>:<content>` */
+  resource: string;
+  repository: { id: number; owner: string; name: string };
+  comment: number;
+  content: "eyes" | "+1" | "-1" | "confused";
+};
+
+/**
+ * A comment on a pull request. `sticky` is the one that is made once and edited afterwards (nobody is notified);
+ * `comment` a new one, said once, where a person must act. Each is found again by `resource` in a hidden marker, and
+ * only where our App wrote it.
+ */
+export type DesiredComment = {
+  kind: "sticky" | "comment";
+  /** `comment:<repository>:<pull>`, or `comment:<repository>:<pull>:<what it is about>`. */
+  resource: string;
+  /** Of a sticky one: higher wins. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  pull: number;
+  /** Markdown without the marker, at most `COMMENT` characters. */
+  body: string;
+};
+/** Characters of a comment: GitHub takes 65,536 with the marker. */
+export const COMMENT = 65_000;
+
 /** Read answers; `unavailable` is an infrastructure state, never a verdict on the change. */
 export type Read<T> =
   | { ok: true; value: T }
@@ -274,12 +343,14 @@ export type MintedInputs = {
 
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
+  /** Reactions and comments on pull requests. A repetition changes nothing. */
+  say(what: (DesiredReaction | DesiredComment)[]): Promise<void>;
   pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
-  /** Tree of a commit, and its parents. */
+  /** Tree of a commit, its parents, and when it was committed (Unix s) where GitHub says so. */
   commit(
     repository: { owner: string; name: string },
     sha: string,
-  ): Promise<Read<{ tree: string; parents: string[] }>>;
+  ): Promise<Read<{ tree: string; parents: string[]; committedAt?: number }>>;
   /** A file's text at a ref; `missing` when it is not there. A good guess at the ref's commit (`expected`) saves time. */
   file(
     repository: { owner: string; name: string },
@@ -289,6 +360,8 @@ export interface WriterContract extends Wakeable {
   ): Promise<Read<PolicySource>>;
   /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
   role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;
+  /** Those of the organization's teams (slugs) in which the person is active. What may not be asked is no. */
+  teams(organization: string, slugs: readonly string[], login: string): Promise<Read<string[]>>;
   /** Whether the repository can be seen by everybody, now. */
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>>;
   /** Mints a read-only token for one repository: `contents: read`, an hour. */

@@ -58,12 +58,14 @@ export type What =
   | {
       kind: "check_run";
       action: "requested_action";
+      id: number;
       identifier: string;
       externalId: string;
       head: string;
     }
   | { kind: "check_suite"; action: "rerequested"; head: string }
-  | { kind: "comment"; pull: number; id: number; body: string }
+  /** On a pull request, by a person. `at` is when GitHub says it was made (Unix ms). */
+  | { kind: "comment"; pull: number; id: number; at: number; body: string }
   | { kind: "repository"; action: RepositoryAction }
   | {
       kind: "installation";

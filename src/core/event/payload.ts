@@ -51,14 +51,20 @@ export const MergeGroup = z.object({
 });
 
 export const CheckRun = z.object({
-  check_run: z.object({ head_sha: Sha, external_id: z.string().nullish() }),
+  check_run: z.object({ id: Id, head_sha: Sha, external_id: z.string().nullish() }),
   requested_action: z.object({ identifier: z.string() }).nullish(),
 });
 
 export const CheckSuite = z.object({ check_suite: z.object({ head_sha: Sha }) });
 
 export const IssueComment = z.object({
-  comment: z.object({ id: Id, body: z.string().nullish() }),
+  // Its `author_association` is GitHub's guess, and not read.
+  comment: z.object({
+    id: Id,
+    body: z.string().nullish(),
+    created_at: z.string(),
+    user: z.object({ id: Id, type: z.string() }).nullish(),
+  }),
   issue: z.object({ number: z.int().positive(), pull_request: z.unknown().optional() }),
 });
 

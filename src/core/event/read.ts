@@ -18,6 +18,7 @@ import {
   PullRequest,
   Push,
 } from "./payload.ts";
+import { timeOf } from "./time.ts";
 
 /**
  * The meaning of a delivery. Events and actions that are not acted on become `other`; a payload that lacks what its own
@@ -64,7 +65,7 @@ function whatOf(name: string, action: string | null, payload: unknown): What {
       } as const;
       return action === "rerequested"
         ? { ...about, action }
-        : { ...about, action, identifier: requested?.identifier ?? "" };
+        : { ...about, action, id: check.id, identifier: requested?.identifier ?? "" };
     }
     case "check_suite":
       if (action !== "rerequested") break;
@@ -73,8 +74,14 @@ function whatOf(name: string, action: string | null, payload: unknown): What {
       // Edited comments are passed over: an edit is not noticed by whoever approves.
       if (action !== "created") break;
       const { comment, issue } = parse(IssueComment, name, payload);
-      if (issue.pull_request === undefined) break;
-      return { kind: "comment", pull: issue.number, id: comment.id, body: comment.body ?? "" };
+      if (issue.pull_request === undefined || !isPerson(comment.user, payload)) break;
+      return {
+        kind: "comment",
+        pull: issue.number,
+        id: comment.id,
+        at: moment(comment.created_at),
+        body: comment.body ?? "",
+      };
     }
     case "repository":
       return {
@@ -88,6 +95,21 @@ function whatOf(name: string, action: string | null, payload: unknown): What {
       break;
   }
   return { kind: "other", event: name, action };
+}
+
+function moment(text: string): number {
+  const at = timeOf(text);
+  if (at === null) throw new Error(`${JSON.stringify(text.slice(0, 64))} is no time`);
+  return at;
+}
+
+/** Bots say nothing to us, ourselves included; and whoever is said to have sent it has written it. */
+function isPerson(
+  user: { id: number; type: string } | null | undefined,
+  payload: unknown,
+): boolean {
+  const { sender } = parse(Common, "issue_comment", payload);
+  return user?.type === "User" && sender?.type === "User" && sender.id === user.id;
 }
 
 function push(payload: z.infer<typeof Push>): What {

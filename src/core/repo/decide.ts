@@ -1,15 +1,13 @@
 import type { Event, EventRepository } from "../event/event.ts";
 import { mayWrite } from "../trust/role.ts";
-import { approvalsIn } from "./comment.ts";
+import { approveHead } from "./act.ts";
 import { identify } from "./identity.ts";
-import { branchRun, pullChanged, reasonOf } from "./pull.ts";
+import { pullChanged } from "./pull.ts";
 import { pushed } from "./push.ts";
 import type { RepositoryIdentity, Sender } from "./request.ts";
 import type { Approval, Decision, Slice } from "./rows.ts";
+import { pressed, said } from "./said.ts";
 import { Plan } from "./start.ts";
-
-/** Button on a check that waits for approval. */
-export const APPROVE_ACTION = "ok-to-test";
 
 /**
  * What an event changes in a repository, and what follows from it. Pure: the slice is what `wants(event)` named.
@@ -54,23 +52,12 @@ function act({ plan, slice, event, identity, sender }: Acting): void {
     case "check_run":
       return what.action === "rerequested"
         ? again(plan, slice, identity.repository.id, what.externalId)
-        : button(plan, slice, what, sender);
+        : pressed(plan, slice, what, runOf(slice, identity.repository.id, what.externalId), sender);
     case "check_suite":
-      for (const row of newestOfEachKey(slice)) plan.again(row);
+      for (const row of newestOfEachKey(slice, what.head)) plan.again(row);
       return;
-    case "comment": {
-      if (sender.type === "Bot") return;
-      const pull = slice.pulls.find(({ number }) => number === what.pull);
-      for (const sha of approvalsIn(what.body)) {
-        if (pull?.state === "open" && pull.head === sha) {
-          plan.decision.effects.push({
-            kind: "ask-role",
-            approval: { sha, pull: pull.number, by: sender },
-          });
-        }
-      }
-      return;
-    }
+    case "comment":
+      return said(plan, slice, what, sender);
     case "repository":
       if (what.action === "deleted") plan.decision.effects.push({ kind: "withdraw" });
       return;
@@ -80,28 +67,15 @@ function act({ plan, slice, event, identity, sender }: Acting): void {
   }
 }
 
-/** GitHub lets those with write re-request a check. */
-function again(plan: Plan, slice: Slice, repository: number, externalId: string): void {
-  const row = slice.runs.find(({ n }) => externalId.startsWith(`check:${repository}-${n}:`));
-  if (row !== undefined) plan.again(row);
+/** The run that a check of ours belongs to. */
+function runOf(slice: Slice, repository: number, externalId: string) {
+  return slice.runs.find(({ n }) => externalId.startsWith(`check:${repository}-${n}:`));
 }
 
-/** GitHub puts the SHA of the check's own commit into the request, so the button cannot be raced. */
-function button(
-  plan: Plan,
-  slice: Slice,
-  what: { identifier?: string; head: string },
-  sender: Sender,
-): void {
-  if (what.identifier !== APPROVE_ACTION) return;
-  for (const pull of slice.pulls) {
-    if (pull.state === "open" && pull.head === what.head) {
-      plan.decision.effects.push({
-        kind: "ask-role",
-        approval: { sha: what.head, pull: pull.number, by: sender },
-      });
-    }
-  }
+/** GitHub lets those with write re-request a check. */
+function again(plan: Plan, slice: Slice, repository: number, externalId: string): void {
+  const row = runOf(slice, repository, externalId);
+  if (row !== undefined) plan.again(row);
 }
 
 /** The answer to `ask-role`: whoever may write has approved this very head, if it still stands. */
@@ -117,18 +91,14 @@ export function approved(
     if (pull.state !== "open" || pull.head !== approval.sha || pull.approved === approval.sha)
       continue;
     if (approval.pull !== pull.number) continue;
-    const reason = reasonOf(pull);
-    // The commit is the repository's already: whoever vouches for the pull request counts as its bringer.
-    const sender = !pull.fork && plan.own(reason).length > 0 ? approval.by : pull.sender;
-    const row = { ...pull, approved: approval.sha, approvedBy: approval.by.login, sender };
-    plan.decision.changes.push({ kind: "pull", row });
-    const branch = branchRun(row, slice.identity?.repository.defaultBranch ?? "");
-    plan.ensure(reason, row.sender, row.approved, branch);
+    approveHead(plan, slice, pull, approval.by);
   }
   return plan.decision;
 }
 
-function newestOfEachKey(slice: Slice) {
-  const newest = new Map(slice.runs.toSorted((a, b) => a.n - b.n).map((row) => [row.key, row]));
+/** Of the commit's own runs: a branch that has moved on is not judged again for what stands on the commit it left. */
+function newestOfEachKey(slice: Slice, head: string) {
+  const own = slice.runs.filter((row) => row.head === head).toSorted((a, b) => a.n - b.n);
+  const newest = new Map(own.map((row) => [row.key, row]));
   return [...newest.values()];
 }

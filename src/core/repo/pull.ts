@@ -37,6 +37,7 @@ export function pullChanged(
     sender: !moved ? known.sender : brings(event) ? sender : byAuthor(event),
     approved: moved ? null : known.approved,
     approvedBy: moved ? null : known.approvedBy,
+    headSeenAt: moved ? plan.now : known.headSeenAt,
   };
   plan.decision.changes.push({ kind: "pull", row });
   const reason = reasonOf(row);

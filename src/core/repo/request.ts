@@ -28,8 +28,14 @@ export type RunReason =
       baseRef: string;
       fork: boolean;
       author: string;
+      /** Patterns of attributes that somebody asked for beside the pull request's set. */
+      also?: string[];
+      /** Where somebody asked again: for everything, for what failed, or for what of these patterns failed. */
+      retry?: Retry;
     }
   | { kind: "merge_group"; head: string; headRef: string; base: string };
+
+export type Retry = "all" | "failed" | string[];
 
 /** Who caused something; `type` is GitHub's (`User`, `Bot`, `Organization`). */
 export type Sender = { login: string; id: number; type: string };

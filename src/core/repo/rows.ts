@@ -1,4 +1,6 @@
 import type { Pool } from "../../protocol/identifiers.ts";
+import type { JobKind } from "../../protocol/specification.ts";
+import type { Command, RefusalCode } from "../command/command.ts";
 import type { RepositoryIdentity, RunReason, Sender } from "./request.ts";
 
 /** Rows of a Repo object, as core reads and writes them. */
@@ -29,6 +31,8 @@ export type PullRow = {
   /** SHA that somebody with write approved, and who. */
   approved: string | null;
   approvedBy: string | null;
+  /** When the head was recorded (Unix ms); null is not known. */
+  headSeenAt: number | null;
 };
 
 export type RunRow = {
@@ -43,6 +47,50 @@ export type RunRow = {
   /** Numbers of the runs of the same commit that gave way to it. */
   succeeds: number[];
   state: "active" | "superseded" | "finished";
+  conclusion: string | null;
+};
+
+/** Something that was asked for, as it stands. It acts once: `key` is never used again. */
+export type CommandRow = {
+  key: string;
+  pull: number;
+  /** Null for a button. */
+  comment: number | null;
+  line: number;
+  via: "comment" | "button";
+  by: Sender;
+  /** As it is printed to people; of a line that is no command, what is wrong with it. */
+  text: string;
+  /** Null for a line that is none. */
+  command: Command | null;
+  /** When the comment was made or the button pressed (Unix ms). */
+  at: number;
+  /** The SHA that a button carries. */
+  sha: string | null;
+  /** `asked`: may they? is being asked. `acting`: they may, and is asked again just before. */
+  state: "asked" | "acting" | "done";
+  /** The SHA it was judged to act on. */
+  actsOn: string | null;
+  outcome: CommandOutcome | null;
+};
+
+/** What became of it; `text` is Markdown whose quotations are neutralised. */
+export type CommandOutcome = {
+  kind: "done" | "refused" | "asked-for-sha" | "problem";
+  code: RefusalCode | "stale" | null;
+  text: string;
+};
+
+/** A line of the audit log. */
+export type AuditEntry = {
+  key: string;
+  pull: number;
+  by: Sender;
+  via: CommandRow["via"];
+  command: string;
+  sha: string | null;
+  decision: string;
+  reason: string;
 };
 
 /** What of the object's state an event needs (see `wants`), loaded by the shell. */
@@ -55,13 +103,22 @@ export type Slice = {
   head: HeadRow | null;
   pulls: PullRow[];
   runs: RunRow[];
+  /** Commands of the wanted comment or key, in their order. */
+  commands: CommandRow[];
+  /** How many commands the wanted person gave in the last hour. */
+  lately: number;
+  /** Approvals on the wanted pull request, whichever the commit. */
+  approvals: { by: Sender; sha: string }[];
 };
 
 /** What to load for an event. */
 export type Want = {
   ref: string | null;
   pulls: { number?: number; head?: string; headRef?: string };
-  runs: { keys: string[]; head?: string; n?: number };
+  /** `ofPulls`: those of the heads of the pull requests that are loaded. */
+  runs: { keys: string[]; head?: string; n?: number; ofPulls?: boolean };
+  commands?: { comment?: number; key?: string; lately?: { by: number; since: number } };
+  approvals?: number;
 };
 
 export type Change =
@@ -70,6 +127,10 @@ export type Change =
   | { kind: "head-gone"; ref: string }
   | { kind: "pull"; row: PullRow }
   | { kind: "run"; row: RunRow; createdAt: number }
+  | { kind: "command"; row: CommandRow }
+  | { kind: "audit"; entry: AuditEntry; at: number }
+  /** Somebody other than its author and pusher says that the commit may be deployed. */
+  | { kind: "approval"; pull: number; sha: string; by: Sender; at: number }
   | { kind: "run-state"; n: number; state: RunRow["state"] }
   /** The default branch may have another configuration. */
   | { kind: "policy-stale" }
@@ -82,6 +143,14 @@ export type Effect =
   | { kind: "cancel"; n: number; by: string }
   /** Ask for the role of whoever approves; the answer comes back as an `approval`. */
   | { kind: "ask-role"; approval: Omit<Approval, "role"> }
+  | { kind: "react"; comment: number; content: "eyes" | "+1" | "-1" | "confused" }
+  /** Ask who it is that asks; the answer comes back to `answered`, for as long as the command is not done. */
+  | { kind: "ask-permission"; pull: number; key: string }
+  /** A new comment: a person must act. */
+  | { kind: "tell"; pull: number; about: string; body: string }
+  /** The sticky comment has something new to say. */
+  | { kind: "sticky"; pull: number }
+  | { kind: "cancel-jobs"; n: number; of: JobKind; by: string }
   /** Tell the account and the index of the repository's name and visibility. */
   | { kind: "publish" }
   | { kind: "withdraw" }

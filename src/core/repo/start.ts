@@ -2,16 +2,23 @@ import { isFork, keyOf, sameSubject } from "./key.ts";
 import type { RunReason, Sender } from "./request.ts";
 import type { Decision, RunRow, Slice } from "./rows.ts";
 
+/** What somebody once asked to be tried again says nothing about the next time. */
+function withoutRetry(reason: RunReason): RunReason {
+  if (reason.kind !== "pull_request" || reason.retry === undefined) return reason;
+  const { retry: _retry, ...rest } = reason;
+  return rest;
+}
+
 /** Collects what a decision comes to; numbers new runs one after another. */
 export class Plan {
   readonly decision: Decision = { changes: [], effects: [] };
   readonly #slice: Slice;
-  readonly #now: number;
+  readonly now: number;
   #next: number;
 
   constructor(slice: Slice, now: number) {
     this.#slice = slice;
-    this.#now = now;
+    this.now = now;
     this.#next = slice.nextRun;
   }
 
@@ -43,7 +50,8 @@ export class Plan {
         run.n > row.n && run.fresh && run.state === "active" && sameSubject(run.reason, row.reason),
     );
     if (busy || this.isOwn(row.reason)) return;
-    this.start({ reason: row.reason, sender: row.sender, approved: row.approved, fresh: true });
+    const reason = withoutRetry(row.reason);
+    this.start({ reason, sender: row.sender, approved: row.approved, fresh: true });
   }
 
   /**
@@ -68,7 +76,7 @@ export class Plan {
   start(
     run: Pick<RunRow, "reason" | "sender" | "approved" | "fresh">,
     instead: string | null = null,
-  ): void {
+  ): number {
     const { head } = run.reason;
     const key = keyOf(run.reason);
     const n = this.#next;
@@ -83,11 +91,12 @@ export class Plan {
     const succeeds = ended.filter((other) => other.head === head).map((other) => other.n);
     this.decision.changes.push({
       kind: "run",
-      row: { ...run, n, key, head, succeeds, state: "active" },
-      createdAt: this.#now,
+      row: { ...run, n, key, head, succeeds, state: "active", conclusion: null },
+      createdAt: this.now,
     });
     this.decision.effects.push({ kind: "start", n });
     for (const other of ended) this.supersede(other, `run ${n}`, other.head === head);
+    return n;
   }
 
   /** `yields`: another run judges the same commit and goes on with its checks. */

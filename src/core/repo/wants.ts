@@ -1,12 +1,12 @@
 import type { Event } from "../event/event.ts";
 import { runOfCheck } from "./key.ts";
 import type { Approval, Want } from "./rows.ts";
-import { approvalsIn } from "./comment.ts";
+import { keyOfPress, LATELY } from "./said.ts";
 
 const NOTHING: Want = { ref: null, pulls: {}, runs: { keys: [] } };
 
 /** Which rows `decide` needs for an event: bounded by the event, however large the repository is. */
-export function wants(event: Event): Want {
+export function wants(event: Event, now: number): Want {
   const { what } = event;
   switch (what.kind) {
     case "push": {
@@ -35,20 +35,42 @@ export function wants(event: Event): Want {
       };
     case "check_run": {
       const n = runOfCheck(what.externalId, event.repository?.id ?? 0) ?? undefined;
-      return { ref: null, pulls: { head: what.head }, runs: { keys: [], n, head: what.head } };
+      const pressed =
+        what.action === "requested_action"
+          ? { commands: { key: keyOfPress(what), lately: lately(event, now) } }
+          : {};
+      return { ref: null, pulls: {}, runs: { keys: [], n, head: what.head }, ...pressed };
     }
     case "check_suite":
       return { ref: null, pulls: {}, runs: { keys: [], head: what.head } };
     case "comment":
-      return approvalsIn(what.body).length === 0
-        ? NOTHING
-        : { ...NOTHING, pulls: { number: what.pull } };
+      return { ...NOTHING, commands: { comment: what.id, lately: lately(event, now) } };
     case "repository":
     case "installation":
     case "ping":
     case "other":
       return NOTHING;
   }
+}
+
+function lately(event: Event, now: number) {
+  return { by: event.sender?.id ?? 0, since: now - LATELY };
+}
+
+/** For the answer about a command: its pull request, that one's runs, and what else its comment asked for. */
+export function wantsForCommand(command: {
+  key: string;
+  comment: number | null;
+  pull: number;
+}): Want {
+  const { key, comment, pull } = command;
+  return {
+    ref: null,
+    pulls: { number: pull },
+    runs: { keys: [`pull:${pull}`], ofPulls: true },
+    commands: comment === null ? { key } : { comment },
+    approvals: pull,
+  };
 }
 
 export function wantsForApproval(approval: Approval): Want {

@@ -22,7 +22,7 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
   const actions: Action[] = [];
   const waiting = rows.filter((row) => row.state !== "sending" && behind(row));
   for (const row of waiting.toSorted(byUrgency)) {
-    const kind = row.state === "unknown" ? "lookup" : row.checkRun === null ? "create" : "update";
+    const kind = next(row);
     // Planned again when that request comes back, or at its lookup.
     if (kind === "create" && waitsForOlder(row, rows)) continue;
     const at = Math.max(
@@ -42,6 +42,12 @@ export function plan(rows: readonly Row[], now: number, filledGate: Gate): Plan 
     actions.push({ resource: row.resource, kind, version: row.version, annotated: row.annotated });
   }
   return { actions, gate, wakeAt };
+}
+
+/** GitHub takes the same reaction twice for one: there is nothing to look up before it is asked for again. */
+function next(row: Row): Action["kind"] {
+  if (row.state === "unknown" && row.kind !== "reaction") return "lookup";
+  return row.shownId === null ? "create" : "update";
 }
 
 /** Aggregates, then what is completed, then what waits longest. */

@@ -1,10 +1,18 @@
 import type { RunId } from "../../protocol/identifiers.ts";
 
-/** One check run on its way to GitHub. The body is kept apart: planning needs none of it. */
+/**
+ * What a row makes GitHub show. `check`: a check run. `sticky`: the one comment of a pull request that is edited.
+ * `comment`: a new one, said once. `reaction`: to a comment; asking for it twice makes one.
+ */
+export type Kind = "check" | "sticky" | "comment" | "reaction";
+
+/** One resource on its way to GitHub. The body is kept apart: planning needs none of it. */
 export type Row = {
   resource: string;
-  /** The run it belongs to, and where it is shown: repository, commit and name. */
-  run: RunId;
+  kind: Kind;
+  /** The run that a check belongs to; null for the others. */
+  run: RunId | null;
+  /** Where it is shown: repository, commit and name of a check; the resource itself for the others. */
   place: string;
   /** The overall check: completed after every other one of its run, because people and branch protection wait for it. */
   last: boolean;
@@ -20,8 +28,8 @@ export type Row = {
   version: number;
   terminal: boolean;
   annotations: number;
-  /** What GitHub shows: id of the check run, version (0: none), annotations that arrived. */
-  checkRun: number | null;
+  /** What GitHub shows: its id there, version (0: none), annotations that arrived. */
+  shownId: number | null;
   shown: number;
   annotated: number;
   /**
@@ -46,9 +54,9 @@ export type Action = {
 /** What an action came to. */
 export type Outcome =
   /** GitHub has it: up to which annotation. */
-  | { kind: "shown"; checkRun: number; annotated: number }
+  | { kind: "shown"; shownId: number; annotated: number }
   /** A lookup found it, with this many annotations; what it shows is not trusted and sent again. */
-  | { kind: "found"; checkRun: number; annotated: number }
+  | { kind: "found"; shownId: number; annotated: number }
   | { kind: "absent" }
   /** Sent, and no answer says whether it had effect. */
   | { kind: "unknown" }

@@ -7,6 +7,7 @@ const BACKOFF = { first: 1_000, most: 5 * 60_000 } as const;
 
 export type Wish = {
   resource: string;
+  kind: Row["kind"];
   run: Row["run"];
   place: string;
   last: boolean;
@@ -24,11 +25,13 @@ export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
     return {
       ...wanted,
       wishedAt: now,
-      checkRun: null,
+      shownId: null,
       shown: 0,
       annotated: 0,
-      state: "idle",
-      lookups: 0,
+      // The comment may be there from long ago, its row forgotten: looked for once before it is made.
+      ...(wanted.kind === "sticky"
+        ? { state: "unknown", lookups: LOOKUPS.length - 1 }
+        : { state: "idle", lookups: 0 }),
       failures: 0,
       dueAt: now,
     };
@@ -58,7 +61,7 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
       return {
         ...row,
         state: "idle",
-        checkRun: outcome.checkRun,
+        shownId: outcome.shownId,
         shown: Math.max(row.shown, action.version),
         annotated: Math.max(row.annotated, outcome.annotated),
         lookups: 0,
@@ -69,7 +72,7 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
       return {
         ...row,
         state: "idle",
-        checkRun: outcome.checkRun,
+        shownId: outcome.shownId,
         annotated: Math.max(row.annotated, outcome.annotated),
         lookups: 0,
         failures: 0,
@@ -79,8 +82,11 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
       const lookups = row.lookups + 1;
       const wait = LOOKUPS[lookups];
       if (wait !== undefined) return { ...row, state: "unknown", lookups, dueAt: now + wait };
-      // A check run that was there is gone for good (its repository is); one that never was is made.
-      return { ...row, state: row.checkRun === null ? "idle" : "parked", lookups: 0, dueAt: now };
+      // One that never was is made, and so is a comment that somebody deleted: there is something new to say.
+      if (row.kind === "sticky" || row.shownId === null)
+        return { ...row, shownId: null, state: "idle", lookups: 0, dueAt: now };
+      // A check run that was there is gone for good: its repository is.
+      return { ...row, state: "parked", lookups: 0, dueAt: now };
     }
     case "unknown": {
       const failures = row.failures + 1;
@@ -93,7 +99,7 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
     case "refused":
       return {
         ...row,
-        state: action.kind === "lookup" && row.checkRun === null ? "unknown" : "parked",
+        state: action.kind === "lookup" && row.shownId === null ? "unknown" : "parked",
         failures: row.failures + 1,
         dueAt: now + backoff(row.failures + 1),
       };

@@ -7,14 +7,18 @@ import type { Row } from "./rows.ts";
  * shows that it was run again), or a request is on its way and nobody knows its check run.
  */
 export function takeOver(heir: Row, older: Row): { heir: Row; older: Row } | null {
-  const gaveWay = older.place === heir.place && heir.succeeds.includes(older.run);
+  const gaveWay = older.place === heir.place && gave(heir, older);
   const completed = older.terminal && older.shown >= older.version;
   if (!gaveWay || completed || older.state === "retired") return null;
   if (older.state === "sending" || older.state === "unknown") return null;
   return {
-    heir: { ...heir, checkRun: older.checkRun, annotated: 0 },
-    older: { ...older, state: "retired", checkRun: null },
+    heir: { ...heir, shownId: older.shownId, annotated: 0 },
+    older: { ...older, state: "retired", shownId: null },
   };
+}
+
+function gave(heir: Row, older: Row): boolean {
+  return older.run !== null && heir.succeeds.includes(older.run);
 }
 
 /**
@@ -25,8 +29,8 @@ export function waitsForOlder(heir: Row, rows: readonly Row[]): boolean {
   return rows.some(
     (older) =>
       older.place === heir.place &&
-      heir.succeeds.includes(older.run) &&
-      older.checkRun === null &&
+      gave(heir, older) &&
+      older.shownId === null &&
       (older.state === "sending" || older.state === "unknown"),
   );
 }

@@ -1,6 +1,7 @@
 import examples from "@octokit/webhooks-examples";
 import { describe, expect, test } from "vitest";
 import { readEvent } from "../../../src/core/event/read.ts";
+import { timeOf } from "../../../src/core/event/time.ts";
 
 const all = examples.flatMap(({ name, examples: payloads }) =>
   payloads.map((payload, index) => ({ name, index, payload: payload as unknown })),
@@ -8,7 +9,11 @@ const all = examples.flatMap(({ name, examples: payloads }) =>
 
 /** Actions that are acted on, of events that have others as well. */
 function acted(name: string, example: unknown): boolean {
-  const { action, issue } = example as { action?: string; issue?: { pull_request?: object } };
+  const { action, issue, sender } = example as {
+    action?: string;
+    issue?: { pull_request?: object };
+    sender?: { type: string };
+  };
   switch (name) {
     case "installation":
       return ["created", "deleted", "suspend", "unsuspend"].includes(action ?? "");
@@ -19,7 +24,7 @@ function acted(name: string, example: unknown): boolean {
     case "merge_group":
       return ["checks_requested", "destroyed"].includes(action ?? "");
     case "issue_comment":
-      return action === "created" && issue?.pull_request !== undefined;
+      return action === "created" && issue?.pull_request !== undefined && sender?.type === "User";
     default:
       return false;
   }
@@ -84,19 +89,48 @@ describe("reading a delivery", () => {
     expect(edited({ title: { from: "old" } })).toMatchObject({ action: "changed" });
   });
 
-  test("an edited comment and one on an issue are passed over", () => {
-    const comment = (action: string, issue: object) =>
+  test("only what a person has just written on a pull request is a comment", () => {
+    const ada = { id: 3, type: "User" };
+    const comment = (action: string, issue: object, user: object | null = ada, sender = {}) =>
       readEvent(
         "issue_comment",
         payload({
           action,
-          comment: { id: 5, body: "/ok-to-test" },
+          comment: { id: 5, body: "/ok-to-test", created_at: "2026-02-28T23:59:59Z", user },
           issue: { number: 7, ...issue },
+          sender: { id: 3, login: "ada", type: "User", ...sender },
         }),
-      ).what.kind;
-    expect(comment("created", { pull_request: {} })).toBe("comment");
-    expect(comment("edited", { pull_request: {} })).toBe("other");
-    expect(comment("created", {})).toBe("other");
+      ).what;
+    const pull = { pull_request: {} };
+    expect(comment("created", pull)).toEqual({
+      kind: "comment",
+      pull: 7,
+      id: 5,
+      at: 1_772_323_199_000,
+      body: "/ok-to-test",
+    });
+    for (const other of [
+      comment("edited", pull),
+      comment("deleted", pull),
+      comment("created", {}),
+      comment("created", pull, { id: 3, type: "Bot" }),
+      comment("created", pull, { id: 4, type: "User" }),
+      comment("created", pull, null),
+      comment("created", pull, ada, { type: "Bot" }),
+    ])
+      expect(other.kind).toBe("other");
+  });
+
+  test("times are read as the platform reads them, and nothing else is a time", () => {
+    for (const text of [
+      "1970-01-01T00:00:00Z",
+      "2000-02-29T12:00:00Z",
+      "2026-03-01T00:00:01Z",
+      "2100-12-31T23:59:59Z",
+    ])
+      expect(timeOf(text), text).toBe(Date.parse(text));
+    for (const text of ["", "yesterday", "2026-01-01", "2026-01-01T00:00:00+02:00"])
+      expect(timeOf(text), text).toBeNull();
   });
 
   test("a deletion has no commit", () => {

@@ -54,3 +54,17 @@ export const pr = (
 ) => event({ kind: "pull_request", action, pull: pull(over), before }, { sender });
 export const rerun = (externalId: string, head = A) =>
   event({ kind: "check_run", action: "rerequested", externalId, head });
+export const say = (body: string, sender: Sender = ada, id = 5, at = 1_000_000) =>
+  event({ kind: "comment", pull: 7, id, at, body }, { sender });
+export const press = (identifier: string, head = A, sender: Sender = ada, run = 1, id = 9) =>
+  event(
+    {
+      kind: "check_run",
+      action: "requested_action",
+      id,
+      identifier,
+      externalId: `check:1-${run}:snowcat`,
+      head,
+    },
+    { sender },
+  );

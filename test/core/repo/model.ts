@@ -1,8 +1,10 @@
 import type { Event } from "../../../src/core/event/event.ts";
 import { approved, decide } from "../../../src/core/repo/decide.ts";
-import type { RepositoryIdentity } from "../../../src/core/repo/request.ts";
+import { type Answer, answered } from "../../../src/core/repo/answered.ts";
+import type { RepositoryIdentity, Sender } from "../../../src/core/repo/request.ts";
 import type {
   Approval,
+  CommandRow,
   Decision,
   HeadRow,
   PullRow,
@@ -10,7 +12,7 @@ import type {
   Slice,
   Want,
 } from "../../../src/core/repo/rows.ts";
-import { wants, wantsForApproval } from "../../../src/core/repo/wants.ts";
+import { wants, wantsForApproval, wantsForCommand } from "../../../src/core/repo/wants.ts";
 
 /** A repository in memory: answers `wants` as the object's SQL does, applies changes, writes effects down. */
 export class Model {
@@ -18,17 +20,22 @@ export class Model {
   readonly heads = new Map<string, HeadRow>();
   readonly pulls = new Map<number, PullRow>();
   readonly runs = new Map<number, RunRow>();
+  readonly commands = new Map<string, CommandRow>();
+  readonly audit: string[] = [];
+  readonly told: string[] = [];
+  readonly approvals: { pull: number; sha: string; by: Sender }[] = [];
   readonly log: string[] = [];
   policyStale = 0;
   forgotten = 0;
   published = 0;
   #identityAt: string | null = null;
-  #now = 0;
+  #now = 1_000_000;
 
   deliver(...events: Event[]): Decision | undefined {
     let last: Decision | undefined;
     for (const event of events) {
-      last = decide(this.#load(wants(event)), event, (this.#now += 1), "github.com");
+      this.#now += 1;
+      last = decide(this.#load(wants(event, this.#now)), event, this.#now, "github.com");
       this.#apply(last);
     }
     return last;
@@ -38,13 +45,36 @@ export class Model {
     this.#apply(approved(this.#load(wantsForApproval(approval)), approval, [], (this.#now += 1)));
   }
 
-  finish(n: number): void {
+  /** GitHub's answer for every command that waits for one, until none does. */
+  answer(of: (row: CommandRow) => Answer): void {
+    for (;;) {
+      const waiting = [...this.commands.values()].find(({ state }) => state !== "done");
+      if (waiting === undefined) return;
+      this.answerOne(waiting, of(waiting));
+    }
+  }
+
+  answerOne(row: CommandRow, answer: Answer): void {
+    const slice = this.#load(wantsForCommand(row));
+    this.#apply(answered(slice, row.key, answer, (this.#now += 1)));
+  }
+
+  /** The clock, ms. */
+  get now(): number {
+    return this.#now;
+  }
+
+  later(milliseconds: number): void {
+    this.#now += milliseconds;
+  }
+
+  finish(n: number, conclusion = "success"): void {
     const row = this.runs.get(n);
-    if (row !== undefined) this.runs.set(n, { ...row, state: "finished" });
+    if (row !== undefined) this.runs.set(n, { ...row, state: "finished", conclusion });
   }
 
   slice(event: Event): Slice {
-    return this.#load(wants(event));
+    return this.#load(wants(event, this.#now));
   }
 
   /** Live runs as `key, first letter of the head, number`. */
@@ -54,9 +84,20 @@ export class Model {
       .map(({ key, head, n }) => `${key} ${head[0]} ${n}`);
   }
 
-  #load({ ref, pulls, runs }: Want): Slice {
+  #load({ ref, pulls, runs, commands, approvals }: Want): Slice {
     const all = [...this.runs.values()];
-    const named = all.filter((run) => run.n === runs.n || run.head === runs.head);
+    const loaded = [...this.pulls.values()].filter(
+      (pull) =>
+        pull.number === pulls.number ||
+        pull.head === pulls.head ||
+        (pull.state === "open" && pull.headRef === pulls.headRef),
+    );
+    const heads = runs.ofPulls ? loaded.map(({ head }) => head) : [];
+    const named = all.filter(
+      (run) => run.n === runs.n || run.head === runs.head || heads.includes(run.head),
+    );
+    const asked = [...this.commands.values()];
+    const lately = commands?.lately;
     const keys = new Set([...runs.keys, ...named.map(({ key }) => key)]);
     const newest = (key: string) =>
       Math.max(...all.filter((run) => run.key === key).map(({ n }) => n));
@@ -65,12 +106,17 @@ export class Model {
       identityAt: this.#identityAt,
       nextRun: Math.max(0, ...this.runs.keys()) + 1,
       head: ref === null ? null : (this.heads.get(ref) ?? null),
-      pulls: [...this.pulls.values()].filter(
-        (pull) =>
-          pull.number === pulls.number ||
-          pull.head === pulls.head ||
-          (pull.state === "open" && pull.headRef === pulls.headRef),
+      pulls: loaded,
+      commands: asked.filter(
+        ({ key, comment }) =>
+          (commands?.comment !== undefined && comment === commands.comment) ||
+          (commands?.key !== undefined &&
+            (key === commands.key || key.startsWith(`${commands.key}:`))),
       ),
+      lately: asked.filter(
+        ({ by, at }) => lately !== undefined && by.id === lately.by && at >= lately.since,
+      ).length,
+      approvals: this.approvals.filter(({ pull }) => pull === approvals),
       runs: all.filter(
         (run) =>
           named.includes(run) ||
@@ -95,6 +141,15 @@ export class Model {
         case "pull":
           this.pulls.set(change.row.number, change.row);
           break;
+        case "command":
+          this.commands.set(change.row.key, change.row);
+          break;
+        case "audit":
+          this.audit.push(`${change.entry.command}: ${change.entry.decision}`);
+          break;
+        case "approval":
+          this.approvals.push({ pull: change.pull, sha: change.sha, by: change.by });
+          break;
         case "run":
           if (this.runs.has(change.row.n)) throw new Error(`run ${change.row.n} is there already`);
           this.runs.set(change.row.n, change.row);
@@ -118,6 +173,10 @@ export class Model {
       else if (effect.kind === "ask-role")
         this.log.push(`ask ${effect.approval.by.login} about ${effect.approval.sha}`);
       else if (effect.kind === "publish") this.published += 1;
+      else if (effect.kind === "react") this.log.push(`${effect.content} on ${effect.comment}`);
+      else if (effect.kind === "tell") this.told.push(effect.body);
+      else if (effect.kind === "cancel") this.log.push(`cancel ${effect.n} by ${effect.by}`);
+      else if (effect.kind === "cancel-jobs") this.log.push(`end ${effect.of} of ${effect.n}`);
     }
   }
 }

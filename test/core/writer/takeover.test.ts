@@ -14,6 +14,7 @@ import {
 
 const wanted = (name: string, rest: Partial<Row> = {}) => ({
   resource: `check:1-1:${name}`,
+  kind: "check" as const,
   run: "1-1",
   place: `head ${name}`,
   last: name === "snowcat",
@@ -41,7 +42,7 @@ describe("the overall check", () => {
     const shown = settle(
       build,
       { resource: build.resource, kind: "create", version: 1, annotated: 0 },
-      { kind: "shown", checkRun: 7, annotated: 0 },
+      { kind: "shown", shownId: 7, annotated: 0 },
       0,
     );
     expect(behind(shown)).toBe(false);
@@ -72,7 +73,7 @@ describe("the overall check", () => {
 });
 
 describe("a run that gives way to another of the same commit", () => {
-  const open = row("snowcat", { terminal: false, checkRun: 7, shown: 1 });
+  const open = row("snowcat", { terminal: false, shownId: 7, shown: 1 });
   const heir = row("snowcat", {
     resource: "check:1-2:snowcat",
     run: "1-2",
@@ -82,7 +83,7 @@ describe("a run that gives way to another of the same commit", () => {
 
   it("leaves its open check run to the successor, and says nothing more", () => {
     const taken = takeOver(heir, open);
-    expect(taken?.heir).toMatchObject({ resource: "check:1-2:snowcat", checkRun: 7, shown: 0 });
+    expect(taken?.heir).toMatchObject({ resource: "check:1-2:snowcat", shownId: 7, shown: 0 });
     expect(taken && plan([taken.heir, taken.older], 0, openGate(0)).actions).toMatchObject([
       { resource: "check:1-2:snowcat", kind: "update" },
     ]);
@@ -94,7 +95,7 @@ describe("a run that gives way to another of the same commit", () => {
     if (cancelled === null) throw new Error("a newer wish counts");
     expect(sent([cancelled], YIELD_HOLD - 1)).toEqual([]);
     expect(sent([cancelled], YIELD_HOLD)).toEqual([cancelled.resource]);
-    expect(takeOver(heir, cancelled)?.heir.checkRun).toBe(7);
+    expect(takeOver(heir, cancelled)?.heir.shownId).toBe(7);
   });
 
   it("keeps what is completed, and what nobody knows the outcome of", () => {
@@ -109,7 +110,7 @@ describe("a run that gives way to another of the same commit", () => {
       const older = { ...row("snowcat", { terminal: false }), state, dueAt: 1e9 };
       expect(sent([heir, older], 0), state).toEqual([]);
       // A new one stands above one that is there.
-      expect(sent([heir, { ...older, checkRun: 7 }], 0), state).toEqual([heir.resource]);
+      expect(sent([heir, { ...older, shownId: 7 }], 0), state).toEqual([heir.resource]);
       expect(sent([{ ...heir, succeeds: [] }, older], 0), state).toEqual([heir.resource]);
       expect(sent([heir, { ...older, place: "another" }], 0), state).toEqual([heir.resource]);
     }
@@ -122,7 +123,7 @@ describe("a run that gives way to another of the same commit", () => {
   });
 
   it("is not completed a second time: what waited for approval stays as it was, below the successor", () => {
-    const waiting = row("snowcat", { checkRun: 7, shown: 1 });
+    const waiting = row("snowcat", { shownId: 7, shown: 1 });
     expect(wish(waiting, wanted("snowcat", { version: 2, yields: true }), 5)).toBeNull();
     expect(wish(waiting, wanted("snowcat", { version: 2 }), 5)).not.toBeNull();
   });

@@ -63,6 +63,7 @@ describe("what GitHub shows in the end", () => {
               rows.get(next.resource) ?? null,
               {
                 ...next,
+                kind: "check",
                 run: "1-1",
                 place: next.resource,
                 last: next.resource === "a",
@@ -136,16 +137,16 @@ function carryOut(
     const found = github.runs.find(
       ({ resource, since }) => resource === row.resource && now - since >= LAG / 2,
     );
-    return found ? { kind: "found", checkRun: found.id, annotated: 0 } : { kind: "absent" };
+    return found ? { kind: "found", shownId: found.id, annotated: 0 } : { kind: "absent" };
   }
   if (fate === "limited") return { kind: "limited" };
   if (fate === "not-carried-out") return { kind: "unknown" };
-  let id = row.checkRun;
+  let id = row.shownId;
   if (id === null) id = github.create(action.resource, action.version, now);
   const run = github.runs[id - 1];
   if (run) run.version = action.version;
   if (fate === "lost") return { kind: "unknown" };
-  return fate === "died" ? { kind: "refused" } : { kind: "shown", checkRun: id, annotated: 0 };
+  return fate === "died" ? { kind: "refused" } : { kind: "shown", shownId: id, annotated: 0 };
 }
 
 describe("what may go out", () => {

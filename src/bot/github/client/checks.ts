@@ -12,7 +12,7 @@ const CheckRun = z.object({
   external_id: z.string().nullish(),
   output: z.object({ annotations_count: z.int().nonnegative().catch(0) }).optional(),
 });
-export type Shown = { checkRun: number; annotated: number };
+export type Shown = { shownId: number; annotated: number };
 
 /** Creates the check run with its first annotations. */
 export async function createCheck(
@@ -30,7 +30,7 @@ export async function createCheck(
     ...content(check, sent),
   });
   return {
-    checkRun: CheckRun.parse(answer.data).id,
+    shownId: CheckRun.parse(answer.data).id,
     annotated: sent.length,
     headers: answer.headers,
   };
@@ -52,7 +52,7 @@ export async function updateCheck(
     external_id: check.resource,
     ...content(check, sent),
   });
-  return { checkRun, annotated: annotated + sent.length, headers: answer.headers };
+  return { shownId: checkRun, annotated: annotated + sent.length, headers: answer.headers };
 }
 
 /** Looks for it: by its id where that is known, else among the commit's by name and App, told apart by `external_id`. */
@@ -89,7 +89,7 @@ export async function findCheck(
 type Headers = Readonly<Record<string, string | number | undefined>>;
 
 function shown(run: z.infer<typeof CheckRun>): Shown {
-  return { checkRun: run.id, annotated: run.output?.annotations_count ?? 0 };
+  return { shownId: run.id, annotated: run.output?.annotations_count ?? 0 };
 }
 
 function content(check: DesiredCheck, annotations: DesiredCheck["annotations"]) {

@@ -1,12 +1,15 @@
+import { answered } from "../../../core/repo/answered.ts";
 import { approved } from "../../../core/repo/decide.ts";
 import type { Approval, Decision, Effect } from "../../../core/repo/rows.ts";
 import { runId } from "../../../core/repo/key.ts";
-import { wantsForApproval } from "../../../core/repo/wants.ts";
+import { wantsForApproval, wantsForCommand } from "../../../core/repo/wants.ts";
 import type { RepositoryIdentity } from "../../../core/repo/request.ts";
 import type { Environment } from "../../environment.ts";
 import { indexRepository } from "../../index/index.ts";
 import {
   type AccountContract,
+  type DesiredComment,
+  type DesiredReaction,
   type FleetContract,
   objectName,
   type PolicySource,
@@ -16,11 +19,14 @@ import {
 } from "../contracts.ts";
 import type { DueRow, Perform } from "../inbox/due.ts";
 import { Policy } from "./policy.ts";
+import { ask } from "./ask.ts";
 import type { State } from "./state.ts";
+import type { Sticky } from "./sticky.ts";
 
 export type Parts = {
   env: Environment;
   state: State;
+  sticky: Sticky;
   /** Applies a decision inside the running transaction. */
   apply: (decision: Decision) => void;
   policy: (identity: RepositoryIdentity) => Promise<Read<PolicySource>>;
@@ -35,8 +41,19 @@ export function targetOf(effect: Effect): string {
     case "supersede":
     case "cancel":
       return `run:${effect.n}`;
+    case "cancel-jobs":
+      return `run:${effect.n}`;
     case "ask-role":
       return `approval:${effect.approval.pull}`;
+    // In their order, whoever gave them.
+    case "ask-permission":
+      return `command:${effect.pull}`;
+    case "react":
+      return `comment:${effect.comment}`;
+    case "tell":
+      return `comment:${effect.about}`;
+    case "sticky":
+      return `sticky:${effect.pull}`;
     case "publish":
     case "withdraw":
       return "account";
@@ -48,7 +65,7 @@ export function targetOf(effect: Effect): string {
 const NOTHING = { done: () => {} };
 
 /** Performs what the Repo's decisions ask for, once or more often: every callee takes a repetition. */
-export function performer({ env, state, apply, policy, prune }: Parts): Perform {
+export function performer({ env, state, sticky, apply, policy, prune }: Parts): Perform {
   const host = env.GITHUB_HOST;
   const run = (repository: number, n: number): RunContract =>
     env.RUN.getByName(objectName.run(host, runId(repository, n)));
@@ -80,8 +97,48 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
       case "cancel":
         await run(repository.id, effect.n).cancel(effect.by);
         return NOTHING;
+      case "cancel-jobs":
+        await run(repository.id, effect.n).cancelJobs(effect.of, effect.by);
+        return NOTHING;
       case "ask-role":
         return askRole(effect.approval, identity);
+      case "ask-permission": {
+        const command = state.commands.one(effect.key);
+        if (command === null || command.state === "done") return NOTHING;
+        const writer = writerOf(identity);
+        const source = await policy(identity);
+        const found = await ask({ writer, identity, command, source, tries: row.tries }, state);
+        if ("retryAfter" in found) return found;
+        const answer = { ...found.answer, runUrl };
+        return {
+          done: () => {
+            const slice = state.slice(wantsForCommand(command));
+            apply(answered(slice, effect.key, answer, Date.now()));
+          },
+        };
+      }
+      case "react":
+      case "tell":
+        await writerOf(identity).say([saying(effect, repository)]);
+        return NOTHING;
+      case "sticky": {
+        const { pull } = effect;
+        const version = sticky.version(pull);
+        const body = sticky.body(pull);
+        const { id, owner, name } = repository;
+        if (body !== "")
+          await writerOf(identity).say([
+            {
+              kind: "sticky",
+              resource: `comment:${id}:${pull}`,
+              version,
+              repository: { id, owner, name },
+              pull,
+              body,
+            },
+          ]);
+        return NOTHING;
+      }
       case "publish":
         await account(identity.account.id).know(identity.installation, repository);
         await indexRepository(env, repository);
@@ -103,10 +160,17 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
     return env.FLEET.getByName(objectName.fleet(host, id));
   }
 
+  function writerOf({ installation }: RepositoryIdentity): WriterContract {
+    return env.WRITER.getByName(objectName.writer(host, installation));
+  }
+
+  function runUrl(n: number): string {
+    const id = state.identity()?.repository.id ?? 0;
+    return `${env.PUBLIC_URL.replace(/\/+$/u, "")}/runs/${runId(id, n)}`;
+  }
+
   async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {
-    const writer: WriterContract = env.WRITER.getByName(
-      objectName.writer(host, identity.installation),
-    );
+    const writer = writerOf(identity);
     const role = await writer.role(identity.repository, approval.by.login);
     if (!role.ok && !role.missing) return { retryAfter: role.retryAfter };
     const source = await policy(identity);
@@ -118,6 +182,21 @@ export function performer({ env, state, apply, policy, prune }: Parts): Perform 
         apply(approved(state.slice(wantsForApproval(answer)), answer, writers, Date.now())),
     };
   }
+}
+
+function saying(
+  effect: Extract<Effect, { kind: "react" | "tell" }>,
+  { id, owner, name }: RepositoryIdentity["repository"],
+): DesiredReaction | DesiredComment {
+  const repository = { id, owner, name };
+  if (effect.kind === "react") {
+    const { comment, content } = effect;
+    const resource = `reaction:${id}:${comment}:${content}`;
+    return { kind: "reaction", resource, repository, comment, content };
+  }
+  const { pull, about, body } = effect;
+  const resource = `comment:${id}:${pull}:${about}`;
+  return { kind: "comment", resource, version: 1, repository, pull, body };
 }
 
 function effectOf(row: DueRow): Effect {

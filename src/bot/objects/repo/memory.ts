@@ -1,7 +1,15 @@
 import type { Pool } from "../../../protocol/identifiers.ts";
 import { FAILURE_TTL, reusable } from "../../../core/verdict/index.ts";
 import type { Provenance } from "../../../protocol/provenance.ts";
-import type { RememberedEvaluation, RememberedTree, RememberedVerdict } from "../contracts.ts";
+import type { Flake, LogPlace } from "../../../core/flakiness/index.ts";
+import type {
+  JudgedVerdict,
+  RecalledVerdict,
+  RememberedEvaluation,
+  RememberedTree,
+  RememberedVerdict,
+} from "../contracts.ts";
+import { Histories } from "./histories.ts";
 
 /** How many are kept; the least recently used go first. At about 300 bytes a row this is 30 MB. */
 const MOST: Bounds = { verdicts: 100_000, trees: 10_000, evaluations: 500 };
@@ -15,15 +23,22 @@ const LOG_TAIL = 2_048;
 /** Derivations in one call. */
 const MOST_ASKED = 1_000;
 
+/** A success that was found, after one that was built and signed: the build stays, with its log. */
+const FOUND =
+  "excluded.failed = 0 AND verdict.failed = 0 AND excluded.seconds = 0 AND verdict.provenance IS NOT NULL";
+
 /** What was judged before: verdicts by pool and derivation, whole trees by their key. */
 export class Memory {
   readonly #sql: SqlStorage;
+  readonly #histories: Histories;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+    this.#histories = new Histories(sql);
   }
 
-  recall(pool: Pool, drvs: string[], now: number): RememberedVerdict[] {
+  /** Leaves out failures of what has passed as well: they would say nothing about the next try. */
+  recall(pool: Pool, drvs: string[], now: number): RecalledVerdict[] {
     const asked = JSON.stringify(drvs.slice(0, MOST_ASKED));
     const found = this.#sql
       .exec<{
@@ -33,16 +48,18 @@ export class Memory {
         at: number;
         seconds: number;
         provenance: string | null;
+        log: string | null;
         used_at: number;
       }>(
-        `SELECT drv, verdict, run, at, seconds, provenance, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`,
+        `SELECT drv, verdict, run, at, seconds, provenance, log, used_at FROM verdict WHERE pool = ? AND drv IN (SELECT value FROM json_each(?))`,
         pool,
         asked,
       )
       .toArray()
       // Written below, by this release or an earlier one.
-      .map(({ verdict, provenance, ...row }) => ({
+      .map(({ verdict, provenance, log, ...row }) => ({
         ...row,
+        log: log === null ? null : (JSON.parse(log) as LogPlace),
         verdict: JSON.parse(verdict) as RememberedVerdict["verdict"],
         provenance: provenance === null ? null : (JSON.parse(provenance) as Provenance),
       }))
@@ -56,28 +73,38 @@ export class Memory {
         JSON.stringify(used),
       );
     }
-    return found.map(({ drv, verdict, run, at, seconds, provenance }) => ({
-      drv,
-      verdict,
-      run,
-      at,
-      seconds,
-      provenance,
-    }));
+    const flakes = this.#histories.flakes(pool, asked, now);
+    return found
+      .map(({ drv, verdict, run, at, seconds, provenance, log }) => ({
+        drv,
+        verdict,
+        run,
+        at,
+        seconds,
+        provenance,
+        log,
+        flake: flakes.get(drv) ?? null,
+      }))
+      .filter(({ verdict, flake }) => verdict.kind === "succeeded" || flake === null);
   }
 
-  /** Keeps what the builder itself came to: outputs, or its own failure. Everything else says nothing about the derivation. */
-  remember(pool: Pool, verdicts: RememberedVerdict[], now: number): void {
-    for (const { drv, verdict, run, at, seconds, provenance } of verdicts) {
+  /**
+   * Keeps what the builder itself came to: outputs, or its own failure. Everything else says nothing about the
+   * derivation. @returns what is flaky, see `Histories`
+   */
+  remember(pool: Pool, verdicts: JudgedVerdict[], now: number): Flake[] {
+    const flakes = this.#histories.note(pool, verdicts, now);
+    for (const { drv, verdict, run, at, seconds, provenance, log } of verdicts) {
       if (reusable(verdict) === null) continue;
       const kept =
         verdict.kind === "failed"
           ? { ...verdict, logTail: verdict.logTail.slice(-LOG_TAIL) }
           : verdict;
       this.#sql.exec(
-        `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, provenance, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO verdict (pool, drv, verdict, run, at, seconds, failed, provenance, log, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (pool, drv) DO UPDATE SET verdict = excluded.verdict, run = excluded.run, at = excluded.at, seconds = excluded.seconds, failed = excluded.failed,
-            provenance = excluded.provenance, used_at = excluded.used_at WHERE excluded.at >= verdict.at`,
+            provenance = excluded.provenance, log = excluded.log, used_at = excluded.used_at
+          WHERE excluded.at >= verdict.at AND NOT (${FOUND})`,
         pool,
         drv,
         JSON.stringify(kept),
@@ -86,9 +113,11 @@ export class Memory {
         seconds,
         verdict.kind === "succeeded" ? 0 : 1,
         provenance === null ? null : JSON.stringify(provenance),
+        log === null ? null : JSON.stringify(log),
         now,
       );
     }
+    return flakes;
   }
 
   recallTree(key: string, now: number): RememberedTree | null {
@@ -149,6 +178,7 @@ export class Memory {
   forgetAll(): string[] {
     this.#sql.exec("DELETE FROM verdict");
     this.#sql.exec("DELETE FROM tree");
+    this.#histories.forgetAll();
     return this.#sql
       .exec<{ blob: string }>("DELETE FROM evaluation RETURNING blob")
       .toArray()
@@ -158,6 +188,7 @@ export class Memory {
   /** Failures past their time, then the least recently used above the bounds. @returns blobs that nothing names any more. */
   prune(now: number, most: Bounds = MOST): string[] {
     this.#sql.exec("DELETE FROM verdict WHERE failed = 1 AND at < ?", now - FAILURE_TTL);
+    this.#histories.prune(now);
     this.#trim("verdict", most.verdicts);
     this.#trim("tree", most.trees);
     return this.#sql

@@ -1,4 +1,4 @@
-import type { HeadRow, PullRow, RunRow } from "../../../core/repo/rows.ts";
+import type { CommandRow, HeadRow, PullRow, RunRow } from "../../../core/repo/rows.ts";
 import type { RepositoryIdentity, RunReason } from "../../../core/repo/request.ts";
 
 /** Rows as SQLite has them, and as core has them. */
@@ -61,6 +61,7 @@ export type PullRecord = SenderRecord & {
   updated_at: string;
   approved: string | null;
   approved_by: string | null;
+  head_seen_at: number | null;
 };
 export function pullOf(r: PullRecord): PullRow {
   return {
@@ -78,6 +79,7 @@ export function pullOf(r: PullRecord): PullRow {
     sender: senderOf(r),
     approved: r.approved,
     approvedBy: r.approved_by,
+    headSeenAt: r.head_seen_at,
   };
 }
 
@@ -90,6 +92,7 @@ export type RunRecord = SenderRecord & {
   fresh: number;
   succeeds: string;
   state: RunRow["state"];
+  conclusion: string | null;
   created_at: number;
 };
 export function runOf(r: RunRecord): RunRow {
@@ -103,5 +106,39 @@ export function runOf(r: RunRecord): RunRow {
     fresh: r.fresh === 1,
     succeeds: JSON.parse(r.succeeds) as number[],
     state: r.state,
+    conclusion: r.conclusion,
+  };
+}
+
+export type CommandRecord = {
+  key: string;
+  pull: number;
+  comment: number | null;
+  line: number;
+  via: CommandRow["via"];
+  who: string;
+  text: string;
+  command: string | null;
+  at: number;
+  sha: string | null;
+  state: CommandRow["state"];
+  acts_on: string | null;
+  outcome: string | null;
+};
+export function commandOf(r: CommandRecord): CommandRow {
+  return {
+    key: r.key,
+    pull: r.pull,
+    comment: r.comment,
+    line: r.line,
+    via: r.via,
+    by: JSON.parse(r.who) as CommandRow["by"],
+    text: r.text,
+    command: r.command === null ? null : (JSON.parse(r.command) as CommandRow["command"]),
+    at: r.at,
+    sha: r.sha,
+    state: r.state,
+    actsOn: r.acts_on,
+    outcome: r.outcome === null ? null : (JSON.parse(r.outcome) as CommandRow["outcome"]),
   };
 }

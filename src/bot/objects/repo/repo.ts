@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Flake } from "../../../core/flakiness/index.ts";
 import { decide } from "../../../core/repo/decide.ts";
 import { ForeignOwner } from "../../../core/repo/identity.ts";
 import { runId } from "../../../core/repo/key.ts";
@@ -9,15 +10,18 @@ import type { Environment } from "../../environment.ts";
 import { Receiver } from "../../github/probot.ts";
 import {
   type Accepted,
+  type AuditRow,
   type Delivery,
+  type JudgedVerdict,
   objectName,
   type PolicySource,
   type Read,
+  type RecalledVerdict,
   type RememberedEvaluation,
   type RememberedTree,
-  type RememberedVerdict,
   type RepoContract,
   type RepositoryIdentity,
+  type RunSection,
   type WriterContract,
 } from "../contracts.ts";
 import { Alarm } from "../inbox/alarm.ts";
@@ -30,6 +34,7 @@ import { Memory } from "./memory.ts";
 import { Policy } from "./policy.ts";
 import { steps } from "./schema.ts";
 import { State } from "./state.ts";
+import { Sticky } from "./sticky.ts";
 
 /** So long after a delivery (ms) the rows of the past are looked through; a quiet repository is left alone. */
 const PRUNED_AFTER = 6 * 3_600_000;
@@ -41,6 +46,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   readonly #inbox: Inbox;
   readonly #due: Due;
   readonly #state: State;
+  readonly #sticky: Sticky;
   readonly #memory: Memory;
   readonly #policy: Policy;
   readonly #receiver = new Receiver();
@@ -60,11 +66,13 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       due: this.#due,
     });
     this.#state = new State(storage.sql);
+    this.#sticky = new Sticky(storage.sql, this.#state.commands);
     this.#memory = new Memory(storage.sql);
     this.#policy = new Policy(storage.sql);
     this.#perform = performer({
       env,
       state: this.#state,
+      sticky: this.#sticky,
       apply: (decision) => this.#apply(decision),
       policy: (identity) => this.policy(identity),
       prune: () => this.#prune(Date.now()),
@@ -97,12 +105,14 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     return this.#policy.read(known, head?.sha ?? null, writer, Date.now());
   }
 
-  async recall(pool: Pool, drvs: string[]): Promise<RememberedVerdict[]> {
+  async recall(pool: Pool, drvs: string[]): Promise<RecalledVerdict[]> {
     return this.#memory.recall(pool, drvs, Date.now());
   }
 
-  async remember(pool: Pool, verdicts: RememberedVerdict[]): Promise<void> {
-    this.ctx.storage.transactionSync(() => this.#memory.remember(pool, verdicts, Date.now()));
+  async remember(pool: Pool, verdicts: JudgedVerdict[]): Promise<Flake[]> {
+    return this.ctx.storage.transactionSync(() =>
+      this.#memory.remember(pool, verdicts, Date.now()),
+    );
   }
 
   async recallTree(key: string): Promise<RememberedTree | null> {
@@ -124,11 +134,22 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   }
 
   async finished(run: RunId, conclusion: string): Promise<void> {
-    const identity = this.#state.identity();
-    const n = Number(run.slice(run.indexOf("-") + 1));
-    if (identity === null || run !== runId(identity.repository.id, n))
-      throw new Error(`run ${run} is not of this repository`);
-    this.#state.finished(n, conclusion);
+    this.#state.finished(this.#own(run), conclusion);
+  }
+
+  async section(run: RunId, section: RunSection, markdown: string | null): Promise<void> {
+    const n = this.#own(run);
+    const pull = this.#state.pullOf(n);
+    if (pull === null) return;
+    this.ctx.storage.transactionSync(() => {
+      if (this.#sticky.put(pull, section, n, markdown))
+        this.#apply({ changes: [], effects: [{ kind: "sticky", pull }] });
+    });
+    await this.#turns.wake();
+  }
+
+  async audit(before: number | null, limit: number): Promise<AuditRow[]> {
+    return this.#state.commands.audit(before, Math.min(limit, 1_000));
   }
 
   async runs(limit: number): Promise<RunId[]> {
@@ -152,7 +173,12 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       );
     return () =>
       this.#apply(
-        decide(this.#state.slice(wants(event)), event, row.receivedAt, this.env.GITHUB_HOST),
+        decide(
+          this.#state.slice(wants(event, row.receivedAt)),
+          event,
+          row.receivedAt,
+          this.env.GITHUB_HOST,
+        ),
       );
   }
 
@@ -166,7 +192,10 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     }
     const now = Date.now();
     this.#due.once("prune", "prune", now + PRUNED_AFTER);
-    for (const effect of effects) this.#due.add("effect", targetOf(effect), effect, now);
+    for (const effect of effects) {
+      if (effect.kind === "sticky") this.#sticky.changed(effect.pull, now);
+      this.#due.add("effect", targetOf(effect), effect, now);
+    }
   }
 
   /** Whether a caller speaks for this repository, as it is known here. */
@@ -184,10 +213,20 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     return known;
   }
 
+  /** The number of a run of this repository. */
+  #own(run: RunId): number {
+    const identity = this.#state.identity();
+    const n = Number(run.slice(run.indexOf("-") + 1));
+    if (identity === null || run !== runId(identity.repository.id, n))
+      throw new Error(`run ${run} is not of this repository`);
+    return n;
+  }
+
   #prune(now: number): void {
     this.#inbox.expire(now);
     this.#forgetBlobs(this.#memory.prune(now));
-    this.#state.prune();
+    this.#state.prune(now);
+    this.#sticky.prune();
   }
 
   /** Inside a transaction. */

@@ -1,6 +1,7 @@
-import type { Change, Slice, Want } from "../../../core/repo/rows.ts";
+import type { Change, PullRow, Slice, Want } from "../../../core/repo/rows.ts";
 import type { RepositoryIdentity, RunRequest } from "../../../core/repo/request.ts";
 import { runId } from "../../../core/repo/key.ts";
+import { Commands } from "./commands.ts";
 import {
   headOf,
   type HeadRecord,
@@ -21,9 +22,15 @@ const MOST = 200;
 /** The repository's rows: loads the slice that core asks for, applies the changes that core decided. */
 export class State {
   readonly #sql: SqlStorage;
+  readonly #commands: Commands;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+    this.#commands = new Commands(sql);
+  }
+
+  get commands(): Commands {
+    return this.#commands;
   }
 
   identity(): RepositoryIdentity | null {
@@ -33,14 +40,18 @@ export class State {
 
   slice(want: Want): Slice {
     const record = this.#identity();
+    const pulls = this.#pulls(want.pulls);
     return {
       identity: record === null ? null : identityOf(record),
       identityAt: record?.named_at ?? null,
       nextRun:
         (this.#sql.exec<{ n: number | null }>("SELECT MAX(n) AS n FROM run").one().n ?? 0) + 1,
       head: want.ref === null ? null : this.head(want.ref),
-      pulls: this.#pulls(want.pulls),
-      runs: this.#runs(want.runs),
+      pulls,
+      runs: this.#runs(want.runs, pulls),
+      commands: this.#commands.wanted(want.commands),
+      lately: this.#commands.lately(want.commands?.lately),
+      approvals: this.#commands.approvals(want.approvals),
     };
   }
 
@@ -73,6 +84,12 @@ export class State {
       conclusion,
       n,
     );
+  }
+
+  /** The pull request that a run is for; null where it is for none, or forgotten. */
+  pullOf(n: number): number | null {
+    const reason = this.request(n)?.reason;
+    return reason?.kind === "pull_request" ? reason.number : null;
   }
 
   newest(limit: number, only: "all" | "active" = "all"): number[] {
@@ -123,13 +140,20 @@ export class State {
         );
         return;
       }
+      case "command":
+        return this.#commands.put(change.row);
+      case "audit":
+        return this.#commands.note(change.entry, change.at);
+      case "approval":
+        return this.#commands.approve(change);
       case "run-state":
         this.#sql.exec("UPDATE run SET state = ? WHERE n = ?", change.state, change.n);
     }
   }
 
   /** Forgets the oldest of what is over. */
-  prune(): void {
+  prune(now: number): void {
+    this.#commands.prune(now);
     this.#sql.exec(
       "DELETE FROM run WHERE state <> 'active' AND n <= (SELECT MAX(n) FROM run) - ?",
       KEPT.runs,
@@ -176,23 +200,20 @@ export class State {
     ];
   }
 
-  #runs(want: Want["runs"]) {
+  #runs(want: Want["runs"], pulls: readonly PullRow[]) {
     // Of a key the newest, and everything that still runs; of a run that is asked for again, what came after it.
     const keys = want.keys.flatMap((key) => this.#ofKey(key));
     const one =
       want.n === undefined
         ? []
         : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", want.n).toArray();
-    const byHead =
-      want.head === undefined
-        ? []
-        : this.#sql
-            .exec<RunRecord>(
-              "SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?",
-              want.head,
-              MOST,
-            )
-            .toArray();
+    const heads = want.ofPulls ? pulls.map(({ head }) => head) : [];
+    if (want.head !== undefined) heads.push(want.head);
+    const byHead = heads.flatMap((head) =>
+      this.#sql
+        .exec<RunRecord>("SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?", head, MOST)
+        .toArray(),
+    );
     const others = [...new Set([...one, ...byHead].map(({ key }) => key))].flatMap((key) =>
       this.#ofKey(key),
     );
@@ -237,7 +258,7 @@ export class State {
   #setPull(row: ReturnType<typeof pullOf>): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO pull (number, state, head, head_ref, base, base_ref, fork, draft, author, before, updated_at, sender_login, sender_id,
-        sender_type, approved, approved_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        sender_type, approved, approved_by, head_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.number,
       row.state,
       row.head,
@@ -254,6 +275,7 @@ export class State {
       row.sender.type,
       row.approved,
       row.approvedBy,
+      row.headSeenAt,
     );
   }
 }

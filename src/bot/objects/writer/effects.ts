@@ -7,8 +7,9 @@ import {
   takeOver,
   wish,
 } from "../../../core/writer/index.ts";
-import { isAggregate, OVERALL } from "../../../core/report/index.ts";
-import type { DesiredCheck } from "../contracts.ts";
+import type { RunId } from "../../../protocol/identifiers.ts";
+import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts.ts";
+import { type Desired, wishFor, wishForCheck } from "./wish.ts";
 
 /** How long a check that is as it should be is remembered, for late repetitions of its wishes (ms). */
 const KEPT = 7 * 24 * 60 * 60_000;
@@ -20,6 +21,7 @@ const OPEN =
 
 type Stored = {
   resource: string;
+  kind: string;
   run: string;
   place: string;
   last: number;
@@ -30,7 +32,7 @@ type Stored = {
   version: number;
   terminal: number;
   annotations: number;
-  check_run: number | null;
+  shown_id: number | null;
   shown: number;
   annotated: number;
   state: string;
@@ -41,9 +43,9 @@ type Stored = {
 
 /** Without the body, which is up to 130 KB, and which planning does not need. */
 const COLUMNS =
-  "resource, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at";
+  "resource, kind, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, shown_id, shown, annotated, state, lookups, failures, due_at";
 
-/** Desired and observed check runs of an installation, and what it may still send. */
+/** What GitHub should show of an installation and what it does, and what may still be sent. */
 export class Effects {
   readonly #sql: SqlStorage;
 
@@ -58,13 +60,13 @@ export class Effects {
     return row ? rowOf(row) : null;
   }
 
-  body(resource: string): DesiredCheck {
+  body(resource: string): Desired {
     const [row] = this.#sql
       .exec<{ body: string }>("SELECT body FROM effect WHERE resource = ?", resource)
       .toArray();
     if (!row) throw new Error(`no body for ${resource}`);
-    // Written by `desire` of this release or an earlier one.
-    return JSON.parse(row.body) as DesiredCheck;
+    // Written below, by this release or an earlier one.
+    return JSON.parse(row.body) as Desired;
   }
 
   /** Aggregates and what is completed come first, so that a long queue does not hide them from the plan. */
@@ -78,33 +80,32 @@ export class Effects {
       .map(rowOf);
   }
 
-  desire(check: DesiredCheck, now: number): boolean {
+  desireCheck(check: DesiredCheck, now: number): boolean {
     const known = this.get(check.resource);
-    const terminal = check.status === "completed";
-    const place = JSON.stringify([check.repository.id, check.head, check.name]);
-    const wanted = {
-      resource: check.resource,
-      run: check.run,
-      place,
-      last: check.name === OVERALL,
-      yields: check.yields,
-      succeeds: check.succeeds,
-      version: check.version,
-      aggregate: isAggregate(check.name),
-      terminal,
-      annotations: check.annotations.length,
-    };
-    const wished = wish(known, wanted, now);
+    const wished = wish(known, wishForCheck(check), now);
     if (wished === null) return false;
     if (this.#gaveWay(wished) && silenced(known, check.conclusion)) return false;
-    const row = known === null ? this.#inherit(wished) : wished;
+    this.#put(known === null ? this.#inherit(wished) : wished, check, now);
+    return true;
+  }
+
+  /** A reaction or a comment: nobody takes it over. */
+  desire(what: DesiredReaction | DesiredComment, now: number): boolean {
+    const wished = wish(this.get(what.resource), wishFor(what), now);
+    if (wished === null) return false;
+    this.#put(wished, what, now);
+    return true;
+  }
+
+  #put(row: Row, body: Desired, now: number): void {
     this.#sql.exec(
-      `INSERT INTO effect (resource, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, check_run, shown, annotated, state, lookups, failures, due_at, body, changed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO effect (resource, kind, run, place, last, yields, succeeds, wished_at, aggregate, version, terminal, annotations, shown_id, shown, annotated, state, lookups, failures, due_at, body, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (resource) DO UPDATE SET yields = excluded.yields, wished_at = excluded.wished_at, version = excluded.version, terminal = excluded.terminal, annotations = excluded.annotations,
          state = excluded.state, failures = excluded.failures, due_at = excluded.due_at, body = excluded.body, changed_at = excluded.changed_at`,
       row.resource,
-      row.run,
+      row.kind,
+      row.run ?? "",
       row.place,
       row.last ? 1 : 0,
       row.yields ? 1 : 0,
@@ -114,22 +115,22 @@ export class Effects {
       row.version,
       row.terminal ? 1 : 0,
       row.annotations,
-      row.checkRun,
+      row.shownId,
       row.shown,
       row.annotated,
       row.state,
       row.lookups,
       row.failures,
       row.dueAt,
-      JSON.stringify(check),
+      JSON.stringify(body),
       now,
     );
-    return true;
   }
 
   /** Whether another run of the commit took this one's place, and has said something under the same name. */
   #gaveWay({ place, run }: Row): boolean {
     return (
+      run !== null &&
       this.#sql
         .exec(
           "SELECT 1 FROM effect, json_each(effect.succeeds) AS older WHERE effect.place = ? AND older.value = ? LIMIT 1",
@@ -143,7 +144,7 @@ export class Effects {
   /** What an older run left open may be known only now, after its request came back. */
   inheritLate(): void {
     for (const row of this.open()) {
-      if (row.state !== "idle" || row.checkRun !== null) continue;
+      if (row.kind !== "check" || row.state !== "idle" || row.shownId !== null) continue;
       const heir = this.#inherit(row);
       if (heir !== row) this.save(heir, null);
     }
@@ -168,8 +169,8 @@ export class Effects {
   /** Writes what GitHub shows and what is on its way; the wish is not touched. */
   save(row: Row, problem: string | null): void {
     this.#sql.exec(
-      "UPDATE effect SET check_run = ?, shown = ?, annotated = ?, state = ?, lookups = ?, failures = ?, due_at = ?, problem = ? WHERE resource = ?",
-      row.checkRun,
+      "UPDATE effect SET shown_id = ?, shown = ?, annotated = ?, state = ?, lookups = ?, failures = ?, due_at = ?, problem = ? WHERE resource = ?",
+      row.shownId,
       row.shown,
       row.annotated,
       row.state,
@@ -249,7 +250,8 @@ export class Effects {
 function rowOf(row: Stored): Row {
   return {
     resource: row.resource,
-    run: row.run,
+    kind: row.kind as Row["kind"],
+    run: row.run === "" ? null : (row.run as RunId),
     place: row.place,
     last: row.last === 1,
     yields: row.yields === 1,
@@ -259,7 +261,7 @@ function rowOf(row: Stored): Row {
     version: row.version,
     terminal: row.terminal === 1,
     annotations: row.annotations,
-    checkRun: row.check_run,
+    shownId: row.shown_id,
     shown: row.shown,
     annotated: row.annotated,
     state: row.state as Row["state"],

@@ -20,4 +20,9 @@ export const STEPS: readonly Step[] = [
   CREATE TABLE token (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT;
   `,
   "ALTER TABLE effect ADD COLUMN succeeds TEXT NOT NULL DEFAULT '[]'",
+  `
+  -- Check runs are not all that is shown; what is shown has its id at GitHub. The run of what belongs to none is empty.
+  ALTER TABLE effect ADD COLUMN kind TEXT NOT NULL DEFAULT 'check';
+  ALTER TABLE effect RENAME COLUMN check_run TO shown_id;
+  `,
 ];

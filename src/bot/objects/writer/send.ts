@@ -1,39 +1,77 @@
+import type { Octokit } from "@octokit/rest";
 import type { Action, Outcome } from "../../../core/writer/index.ts";
-import { createCheck, type Failure, findCheck, updateCheck } from "../../github/client/index.ts";
-import type { DesiredCheck } from "../contracts.ts";
+import {
+  createCheck,
+  createComment,
+  type Failure,
+  findCheck,
+  findComment,
+  react,
+  updateCheck,
+  updateComment,
+} from "../../github/client/index.ts";
 import type { GitHub } from "./github.ts";
+import type { Desired } from "./wish.ts";
 
 /** What an action came to, and in words what went wrong. */
 export type Sent = { outcome: Outcome; problem: string | null };
 
-/** Carries out one action. */
+/** Carries out one action on what `wanted` describes. */
 export async function send(
   github: GitHub,
   action: Action,
-  checkRun: number | null,
-  check: DesiredCheck,
+  shownId: number | null,
+  wanted: Desired,
 ): Promise<Sent> {
   if (action.kind === "lookup") {
-    const answer = await github.ask((octokit) => findCheck(octokit, github.app, checkRun, check));
-    if (!answer.ok) return fromFailure(answer.failure, true, checkRun);
+    const answer = await github.ask((octokit) => lookUp(octokit, github.app, shownId, wanted));
+    if (!answer.ok) return fromFailure(answer.failure, true, shownId);
     return answer.value === null
       ? { outcome: { kind: "absent" }, problem: "not found" }
       : { outcome: { kind: "found", ...answer.value }, problem: null };
   }
-  const answer = await github.ask((octokit) =>
-    action.kind === "create" || checkRun === null
-      ? createCheck(octokit, check)
-      : updateCheck(octokit, checkRun, check, action.annotated),
-  );
-  if (!answer.ok) return fromFailure(answer.failure, false, checkRun);
-  github.learnHeaders(answer.value.headers);
-  return {
-    outcome: { kind: "shown", checkRun: answer.value.checkRun, annotated: answer.value.annotated },
-    problem: null,
-  };
+  const answer = await github.ask((octokit) => carryOut(octokit, action, shownId, wanted));
+  if (!answer.ok) return fromFailure(answer.failure, false, shownId);
+  const { headers, ...shown } = answer.value;
+  github.learnHeaders(headers);
+  return { outcome: { kind: "shown", ...shown }, problem: null };
 }
 
-function fromFailure(failure: Failure, lookup: boolean, checkRun: number | null): Sent {
+type Shown = { shownId: number; annotated: number };
+type Headers = Parameters<GitHub["learnHeaders"]>[0];
+
+async function lookUp(
+  octokit: Octokit,
+  app: number,
+  shownId: number | null,
+  wanted: Desired,
+): Promise<Shown | null> {
+  if (!("kind" in wanted)) return findCheck(octokit, app, shownId, wanted);
+  // A reaction is asked for again instead; see the plan.
+  if (wanted.kind === "reaction") return null;
+  const found = await findComment(octokit, app, shownId, wanted);
+  return found === null ? null : { shownId: found, annotated: 0 };
+}
+
+async function carryOut(
+  octokit: Octokit,
+  action: Action,
+  shownId: number | null,
+  wanted: Desired,
+): Promise<Shown & { headers: Headers }> {
+  const create = action.kind === "create" || shownId === null;
+  if (!("kind" in wanted))
+    return create
+      ? createCheck(octokit, wanted)
+      : updateCheck(octokit, shownId, wanted, action.annotated);
+  if (wanted.kind === "reaction") return { ...(await react(octokit, wanted)), annotated: 0 };
+  const made = create
+    ? await createComment(octokit, wanted)
+    : await updateComment(octokit, shownId, wanted);
+  return { ...made, annotated: 0 };
+}
+
+function fromFailure(failure: Failure, lookup: boolean, shownId: number | null): Sent {
   switch (failure.kind) {
     case "limited":
       return { outcome: { kind: "limited" }, problem: failure.reason };
@@ -44,10 +82,10 @@ function fromFailure(failure: Failure, lookup: boolean, checkRun: number | null)
       return {
         outcome: lookup
           ? { kind: "absent" }
-          : checkRun === null
+          : shownId === null
             ? { kind: "refused" }
             : { kind: "unknown" },
-        problem: "404: the repository, the commit or the check run is not there",
+        problem: "404: what is shown, or what it belongs to, is not there",
       };
     case "unauthorized":
       return {

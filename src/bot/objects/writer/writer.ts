@@ -6,6 +6,7 @@ import {
   commit,
   failed,
   file,
+  isActive,
   pull,
   redeliver,
   role,
@@ -69,7 +70,18 @@ export class Writer extends DurableObject<Environment> implements WriterContract
 
   async desire(checks: DesiredCheck[]): Promise<void> {
     this.ctx.storage.transactionSync(() => {
-      for (const check of checks) this.#effects.desire(check, this.clock());
+      for (const check of checks) this.#effects.desireCheck(check, this.clock());
+    });
+    this.#news?.resolve();
+    await this.#arm();
+  }
+
+  async say(what: (DesiredReaction | DesiredComment)[]): Promise<void> {
+    for (const one of what)
+      if (one.kind !== "reaction" && one.body.length > COMMENT)
+        throw new Error(`${one.resource} has ${one.body.length} characters, more than ${COMMENT}`);
+    this.ctx.storage.transactionSync(() => {
+      for (const one of what) this.#effects.desire(one, this.clock());
     });
     this.#news?.resolve();
     await this.#arm();
@@ -79,7 +91,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return this.#read((octokit) => pull(octokit, { owner, name }, number));
   }
 
-  commit({ owner, name }: Name, sha: string): Promise<Read<{ tree: string; parents: string[] }>> {
+  commit({ owner, name }: Name, sha: string): ReturnType<WriterContract["commit"]> {
     return this.#read((octokit) => commit(octokit, { owner, name }, sha));
   }
 
@@ -94,6 +106,24 @@ export class Writer extends DurableObject<Environment> implements WriterContract
 
   role({ owner, name }: Name, login: string): Promise<Read<string>> {
     return this.#read((octokit) => role(octokit, { owner, name }, login));
+  }
+
+  /** Where the App may not read members nobody is in a team. */
+  async teams(
+    organization: string,
+    slugs: readonly string[],
+    login: string,
+  ): Promise<Read<string[]>> {
+    const found: string[] = [];
+    for (const slug of slugs) {
+      const read = await this.#read(
+        (octokit) => isActive(octokit, organization, slug, login),
+        () => ({ ok: true, value: false }),
+      );
+      if (!read.ok && !read.missing) return read;
+      if (read.ok && read.value) found.push(slug);
+    }
+    return { ok: true, value: found };
   }
 
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>> {
@@ -164,7 +194,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     const sent = await send(
       this.#github,
       action,
-      before.checkRun,
+      before.shownId,
       this.#effects.body(action.resource),
     ).catch((error: unknown) => {
       console.error(
@@ -183,7 +213,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     if (sent.outcome.kind === "refused") {
       console.error(
         JSON.stringify({
-          event: "check-refused",
+          event: "effect-refused",
           resource: action.resource,
           action: action.kind,
           problem: sent.problem,
@@ -192,7 +222,15 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     }
   }
 
-  async #read<T>(request: (octokit: Octokit) => Promise<T>): Promise<Read<T>> {
+  async #read<T>(
+    request: (octokit: Octokit) => Promise<T>,
+    refused: (reason: string) => Read<T> = (reason) => ({
+      ok: false,
+      missing: false,
+      retryAfter: 60_000,
+      reason,
+    }),
+  ): Promise<Read<T>> {
     const pause = this.#github.pausedUntil - this.clock();
     if (pause > 0)
       return {
@@ -222,12 +260,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
           reason: "GitHub does not take the App's token",
         };
       case "refused":
-        return {
-          ok: false,
-          missing: false,
-          retryAfter: 60_000,
-          reason: `${failure.status}: ${failure.reason}`,
-        };
+        return refused(`${failure.status}: ${failure.reason}`);
       case "unknown":
         return { ok: false, missing: false, retryAfter: READ_RETRY, reason: failure.reason };
     }

@@ -1,0 +1,39 @@
+import { isAggregate, OVERALL } from "../../../core/report/index.ts";
+import type { Wish } from "../../../core/writer/index.ts";
+import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts.ts";
+
+/** What a row's body says. A check's has no `kind`: rows of earlier releases are checks. */
+export type Desired = DesiredCheck | DesiredComment | DesiredReaction;
+
+export function wishForCheck(check: DesiredCheck): Wish {
+  return {
+    resource: check.resource,
+    kind: "check",
+    run: check.run,
+    place: JSON.stringify([check.repository.id, check.head, check.name]),
+    last: check.name === OVERALL,
+    yields: check.yields,
+    succeeds: check.succeeds,
+    version: check.version,
+    aggregate: isAggregate(check.name),
+    terminal: check.status === "completed",
+    annotations: check.annotations.length,
+  };
+}
+
+/** Comments and reactions have no part of the reserved budget: checks come first. */
+export function wishFor(what: DesiredComment | DesiredReaction): Wish {
+  return {
+    resource: what.resource,
+    kind: what.kind,
+    run: null,
+    place: what.resource,
+    last: false,
+    yields: false,
+    succeeds: [],
+    version: what.kind === "sticky" ? what.version : 1,
+    aggregate: false,
+    terminal: what.kind !== "sticky",
+    annotations: 0,
+  };
+}

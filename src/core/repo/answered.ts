@@ -1,0 +1,134 @@
+import type { Asked, CommandPolicy, Facts, Judgement } from "../command/command.ts";
+import { judge } from "../command/judge.ts";
+import { renderAskForSha } from "../command/reply.ts";
+import { act } from "./act.ts";
+import type { CommandOutcome, CommandRow, Decision, PullRow, Slice } from "./rows.ts";
+import { entryOf } from "./said.ts";
+import { Plan } from "./start.ts";
+
+/** What GitHub said about a command, read for it and nothing else. */
+export type Answer = {
+  role: string | null;
+  teams: string[];
+  policy: CommandPolicy;
+  /** The pull request as GitHub has it; null where it has none. */
+  pull: { head: string; state: "open" | "closed" } | null;
+  /** Where a run's page is, for the text of outcomes. */
+  runUrl: (n: number) => string;
+};
+
+/** So long after it was given (ms) a command is too old to act on: GitHub was away, or the object was. */
+const STALE = 3_600_000;
+
+/**
+ * The answer for a command. The first time it says whether the command may act, the second time, just before the effect
+ * and with everything read anew, it must say the same of the same commit. Rows and effects are of one transaction.
+ */
+export function answered(slice: Slice, key: string, answer: Answer, now: number): Decision {
+  const plan = new Plan(slice, now);
+  const row = slice.commands.find((one) => one.key === key);
+  if (row === undefined || row.state === "done" || row.command === null) return plan.decision;
+  const outcome = outcomeOf(plan, slice, row, answer);
+  if (outcome === null) return plan.decision;
+  const done: CommandRow = { ...row, state: "done", outcome };
+  plan.decision.changes.push(
+    { kind: "command", row: done },
+    { kind: "audit", at: now, entry: entryOf(done, outcome.code ?? outcome.kind, outcome.text) },
+  );
+  plan.decision.effects.push({ kind: "sticky", pull: row.pull });
+  react(plan, slice, done);
+  return plan.decision;
+}
+
+/** Null: it may act, and is asked once more. */
+function outcomeOf(
+  plan: Plan,
+  slice: Slice,
+  row: CommandRow,
+  answer: Answer,
+): CommandOutcome | null {
+  const { now, decision } = plan;
+  if (row.command === null) return null;
+  if (now - row.at > STALE) {
+    const text = "GitHub could not be asked in time, so nothing was done. Give the command again.";
+    return { kind: "refused", code: "stale", text };
+  }
+  const recorded = slice.pulls.find(({ number }) => number === row.pull) ?? null;
+  const pull = standing(recorded, answer, now);
+  const facts = factsOf(slice, pull, answer, now);
+  const verdict = judge(askedOf(row, row.command), facts);
+  if (verdict.kind !== "act") return refusal(plan, row, verdict);
+  // GitHub and our own rows name different heads: one of the two is late, and nobody knows which.
+  if (verdict.sha !== null && recorded?.head !== answer.pull?.head) return moved();
+  if (row.state === "asked") {
+    const acting: CommandRow = { ...row, state: "acting", actsOn: verdict.sha };
+    decision.changes.push(
+      { kind: "command", row: acting },
+      { kind: "audit", at: now, entry: entryOf(acting, "allowed", "") },
+    );
+    decision.effects.push({ kind: "ask-permission", pull: row.pull, key: row.key });
+    return null;
+  }
+  if (verdict.sha !== row.actsOn) return moved();
+  return act({ plan, slice, pull, facts, by: row.by, runUrl: answer.runUrl }, verdict.command);
+}
+
+function moved(): CommandOutcome {
+  const text = "The head moved while the command was on its way. Look at it and give it again.";
+  return { kind: "refused", code: "head-moved", text };
+}
+
+function refusal(
+  plan: Plan,
+  row: CommandRow,
+  verdict: Exclude<Judgement, { kind: "act" }>,
+): CommandOutcome {
+  if (verdict.kind === "refuse") return { kind: "refused", code: verdict.code, text: verdict.why };
+  // What is printed is for a person to look at and send: the one answer that must be noticed.
+  const body = renderAskForSha(verdict);
+  plan.decision.effects.push({ kind: "tell", pull: row.pull, about: row.key, body });
+  return { kind: "asked-for-sha", code: null, text: verdict.why };
+}
+
+/** The result, for everybody to see at the comment itself, once all of its commands have one. */
+function react(plan: Plan, slice: Slice, done: CommandRow): void {
+  if (done.comment === null) return;
+  const rows = slice.commands.map((row) => (row.key === done.key ? done : row));
+  if (rows.some(({ state }) => state !== "done")) return;
+  const kinds = rows.map(({ outcome }) => outcome?.kind);
+  const content = kinds.includes("refused")
+    ? "-1"
+    : kinds.every((kind) => kind === "done")
+      ? "+1"
+      : "confused";
+  plan.decision.effects.push({ kind: "react", comment: done.comment, content });
+}
+
+/** As it stands now: what GitHub says of head and state counts, where it says something else than was recorded. */
+function standing(pull: PullRow | null, { pull: now }: Answer, at: number): PullRow | null {
+  if (pull === null || now === null) return null;
+  if (now.head === pull.head) return { ...pull, state: now.state };
+  return { ...pull, state: now.state, head: now.head, headSeenAt: at, approved: null };
+}
+
+function askedOf(row: CommandRow, command: Asked["command"]): Asked {
+  const { key, by, via, pull, at, sha, comment } = row;
+  return { key, command, by, via, pull, at, sha, comment };
+}
+
+function factsOf(slice: Slice, pull: PullRow | null, answer: Answer, now: number): Facts {
+  return {
+    now,
+    role: answer.role,
+    teams: answer.teams,
+    policy: answer.policy,
+    pull,
+    runs: slice.runs
+      .filter(({ key, head }) => key === `pull:${pull?.number}` && head === pull?.head)
+      .toSorted((a, b) => b.n - a.n)
+      .map(({ n, state, conclusion, reason }) => ({ n, state, conclusion, reason: reason.kind })),
+    approvals: slice.approvals,
+    // Nothing keeps machines yet.
+    locks: [],
+  };
+}

@@ -1,0 +1,23 @@
+/** Parts of a pull request's sticky comment, as Markdown; an empty one is left out. */
+export type Sections = { impact: string; notices: string; commands: string };
+
+/** Characters of the comment, below GitHub's 65,536 with room for the marker. */
+const MOST = 60_000;
+const CUT = "\n\n_This part is too long to be shown here; the run's page has it._";
+
+/**
+ * The one comment: what changes, what is to be known, what was asked for. A part that does not fit is left out with a
+ * word, the longest first: half of one could leave a block of code open over the rest.
+ */
+export function stickyBody({ impact, notices, commands }: Sections): string {
+  const parts = [impact, notices, commands]
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  for (;;) {
+    const text = parts.join("\n\n");
+    if (text.length <= MOST) return text;
+    const longest = parts.reduce((a, b) => (b.length > a.length ? b : a), "");
+    const [title = ""] = longest.split("\n");
+    parts[parts.indexOf(longest)] = `${title.slice(0, 200)}${CUT}`;
+  }
+}

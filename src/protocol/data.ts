@@ -2,6 +2,7 @@ import * as z from "zod";
 import { Attribute, ATTRIBUTE_BATCH, AttributeResult } from "./attribute.ts";
 import { frame } from "./frame.ts";
 import { StorePath, System } from "./identifiers.ts";
+import { MachineDifference } from "./impact.ts";
 import { Position, Verdict } from "./verdict.ts";
 
 /** Runner → Run object and runner → Log object: what an attempt finds out. One WebSocket for each attempt and side. */
@@ -103,6 +104,8 @@ export const ToRun = z.discriminatedUnion("kind", [
       .min(1)
       .max(CLAIM.needs),
   }),
+  /** One machine of an impact job. */
+  z.strictObject({ kind: z.literal("impact"), difference: MachineDifference }),
 ]);
 export type ToRun = z.infer<typeof ToRun>;
 

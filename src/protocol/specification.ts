@@ -10,6 +10,7 @@ import {
   StorePath,
   System,
 } from "./identifiers.ts";
+import { IMPACT } from "./impact.ts";
 
 /** Where the tree comes from. The runner fetches `ref`, then insists on `sha` and on `tree`. */
 export const Source = z.strictObject({
@@ -23,6 +24,13 @@ export const Source = z.strictObject({
   tree: ObjectName,
   /** Whether the flake is to see its revision. Otherwise an export without it is evaluated, which is reusable by tree. */
   revision: z.boolean(),
+  /**
+   * The exported tree is shown to its flakes under this revision (and time, Unix s, where it is known) instead of none:
+   * what evaluates to the same derivation as that commit differs from it in nothing.
+   */
+  shownAs: z
+    .strictObject({ sha: ObjectName, lastModified: z.int().nonnegative().nullable() })
+    .optional(),
 });
 export type Source = z.infer<typeof Source>;
 
@@ -92,8 +100,28 @@ const Build = z.strictObject({
     .max(1_000),
   limits: Limits,
 });
+/** Compares machines with the base's: derivations, and closures whose outputs this runner's store has. Builds nothing. */
+const Impact = z.strictObject({
+  kind: z.literal("impact"),
+  source: Source,
+  /** Where `before` comes from. */
+  base: Source,
+  selections: z.array(Selection).min(1).max(64),
+  machines: z
+    .array(
+      z.strictObject({
+        selection: z.int().nonnegative(),
+        path: z.array(z.string().max(1_024)).min(1).max(32),
+        before: StorePath,
+        after: StorePath,
+      }),
+    )
+    .min(1)
+    .max(IMPACT.machines),
+  limits: Limits,
+});
 
-export const Work = z.discriminatedUnion("kind", [Evaluate, Build]);
+export const Work = z.discriminatedUnion("kind", [Evaluate, Build, Impact]);
 export type Work = z.infer<typeof Work>;
 export type JobKind = Work["kind"];
 

@@ -114,6 +114,31 @@ export const bodies = {
       ],
       goals: [{ drv: `${path}.drv`, needs: [`${path}.drv`] }],
     },
+    impact: {
+      kind: "impact",
+      difference: {
+        before: `${path}.drv`,
+        after: `${path}.drv`,
+        derivation: {
+          kind: "known",
+          changed: 1,
+          added: 1,
+          removed: 0,
+          inputs: [{ before: null, after: "b-1.0" }],
+          origins: [{ before: "a", after: "a", differs: ["variable x"] }],
+          bounded: false,
+        },
+        closure: {
+          kind: "known",
+          before: { paths: 1, bytes: 120 },
+          after: { paths: 2, bytes: 240 },
+          added: 1,
+          removed: 0,
+          changed: 0,
+          packages: [{ name: "b", before: [], after: ["1.0"], bytes: 120 }],
+        },
+      },
+    },
   } satisfies { [Kind in ToRun["kind"]]: Extract<ToRun, { kind: Kind }> },
   log: {
     parts: {

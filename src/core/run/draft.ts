@@ -41,12 +41,16 @@ export class Draft {
   }
 
   newJob(
-    job: Pick<JobRow, "kind" | "system" | "features" | "retries"> & { notBefore?: number },
+    job: Pick<JobRow, "kind" | "system" | "features" | "retries"> & {
+      notBefore?: number;
+      aside?: JobRow["aside"];
+    },
   ): JobRow {
     this.run.jobs += 1;
-    this.run.openJobs += 1;
+    if (job.aside == null) this.run.openJobs += 1;
     const row: JobRow = {
       notBefore: 0,
+      aside: null,
       ...job,
       starts: 0,
       number: this.run.jobs,
@@ -67,7 +71,7 @@ export class Draft {
     job.state = "finished";
     job.verdict = verdict;
     job.digest = digest;
-    this.run.openJobs -= 1;
+    if (job.aside === null) this.run.openJobs -= 1;
   }
 
   attribute(key: string): AttributeRow | null {
@@ -159,13 +163,20 @@ export class Draft {
       seconds: 0,
       remember: false,
       provenance: null,
+      earlier: null,
     });
     this.#touched.derivations.add(row.drv);
   }
 
-  move(derivation: DerivationRow, state: "ready" | "leased", job: number | null): void {
+  move(
+    derivation: DerivationRow,
+    state: "ready" | "leased",
+    job: number | null,
+    earlier = derivation.earlier,
+  ): void {
     if (derivation.state === "done") return;
     derivation.state = state;
+    derivation.earlier = earlier;
     derivation.job = job;
     this.#touched.derivations.add(derivation.drv);
   }

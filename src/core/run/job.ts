@@ -54,7 +54,7 @@ export function started(slice: Slice, number: number, attempt: number, runner: s
   if (job === null || job.state === "finished" || attempt < job.attempt) return draft.changes();
   if (job.state !== "running" || job.attempt !== attempt) job.starts += 1;
   Object.assign(job, { state: "running", attempt, runner });
-  if (job.kind === "evaluate") draft.run.evaluator = runner;
+  if (job.kind === "evaluate" && job.aside === null) draft.run.evaluator = runner;
   return draft.changes();
 }
 
@@ -103,6 +103,19 @@ export function lost(slice: Slice, number: number, now: number): Changes {
   return draft.changes();
 }
 
+/** Somebody ended it: what it had to do is not tried again. */
+export function cancelJob(slice: Slice, number: number, by: string, now: number): Changes {
+  const draft = new Draft(slice);
+  const job = draft.job(number);
+  if (job === null || job.state === "finished") return draft.changes();
+  const verdict: Verdict = { kind: "cancelled", by };
+  // One that the Fleet has not heard of needs no cancelling.
+  if (job.state !== "new") job.cancel = `cancelled by ${by}`;
+  draft.finishJob(job, verdict, null);
+  close(draft, job, verdict, now);
+  return draft.changes();
+}
+
 /** No class of the account can ever take the job. */
 export function noRunner(slice: Slice, number: number, missing: string[]): Changes {
   const draft = new Draft(slice);
@@ -118,6 +131,8 @@ export function noRunner(slice: Slice, number: number, missing: string[]): Chang
 }
 
 function close(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
+  // What is beside the run is not tried again: it is said why it is unknown.
+  if (job.aside !== null) return;
   if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, now);
   else finishBuild(draft, job, verdict, now);
 }

@@ -1,7 +1,7 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { Draft } from "./draft.ts";
-import type { Changes, Rules, RunRow, Slice } from "./rows.ts";
+import type { Aside, Changes, JobRow, Rules, RunRow, Slice } from "./rows.ts";
 
 export function newRun(fresh: boolean): RunRow {
   return {
@@ -56,18 +56,54 @@ export function stop(
 ): Changes {
   const draft = new Draft(slice);
   const { run } = draft;
-  if (run.phase === "finished" || (run.stopped !== null && run.phase !== "waiting-approval"))
+  // What goes on beside a run that is over is not wanted any more either.
+  if (run.phase === "finished") {
+    end(
+      draft,
+      slice.jobs.filter(({ aside }) => aside !== null),
+      verdict,
+    );
     return draft.changes();
+  }
+  if (run.stopped !== null && run.phase !== "waiting-approval") return draft.changes();
   run.stopped = verdict;
   if (run.phase === "preparing" || run.phase === "waiting-approval") run.phase = "finished";
-  for (const { number } of slice.jobs) {
+  end(draft, slice.jobs, verdict);
+  return draft.changes();
+}
+
+/** Begins work beside the run; nothing once the run was stopped. */
+export function beginAside(slice: Slice, aside: Aside): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.stopped !== null) return draft.changes();
+  const kind = aside === "base" ? "evaluate" : "impact";
+  draft.newJob({ kind, aside, system: null, features: [], retries: 0 });
+  return draft.changes();
+}
+
+/** Work beside the run has taken too long. */
+export function endAside(slice: Slice, by: string): Changes {
+  const draft = new Draft(slice);
+  end(
+    draft,
+    slice.jobs.filter(({ aside }) => aside !== null),
+    { kind: "cancelled", by },
+  );
+  return draft.changes();
+}
+
+function end(
+  draft: Draft,
+  jobs: readonly JobRow[],
+  verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>,
+): void {
+  for (const { number } of jobs) {
     const job = draft.job(number);
     if (job === null || job.state === "finished") continue;
     // One that the Fleet has not heard of needs no cancelling.
     if (job.state !== "new") job.cancel = describe(verdict);
     draft.finishJob(job, verdict, null);
   }
-  return draft.changes();
 }
 
 /** The next slice of a stopped run: its attributes and derivations without verdict. */

@@ -1,7 +1,8 @@
-import type { Pool } from "../../protocol/identifiers.ts";
+import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
+import type { Retry } from "../repo/request.ts";
 
 /** The life of a run. `finished` is for good. */
 export type Phase = "preparing" | "waiting-approval" | "evaluating" | "building" | "finished";
@@ -11,11 +12,11 @@ export type Rules = {
   systems: (string[] | null)[];
   /** Patterns of attribute names (the set of this kind of run); what none names is not required. */
   set: string[];
-};
   /** In a run that was asked for again: what is done again whatever is known of it. Without it: everything. */
   retry?: Retry;
   /** Those of them that must name something and have not yet. Missing in runs of an earlier release. */
   unmatched?: string[];
+};
 
 /** One row for each run; counters are kept with every change, so that nothing counts over the attributes. */
 export type RunRow = {
@@ -45,10 +46,13 @@ export type RunRow = {
 };
 
 export type JobState = "new" | "queued" | "offered" | "running" | "finished";
+export type Aside = "base" | "impact";
 export type JobRow = {
   /** Number within the run, counted from 1. */
   number: number;
   kind: JobKind;
+  /** Work beside the run, which neither waits for it nor judges by it: evaluates the base, or compares machines. */
+  aside: Aside | null;
   state: JobState;
   system: string | null;
   features: string[];
@@ -66,6 +70,9 @@ export type JobRow = {
   cancel: string | null;
 };
 
+/** A stream of an attempt of this run's, or (`run`) of an earlier one's where that has built it. */
+export type LogOf = { run?: RunId; job: number; attempt: number; stream: string };
+
 export type AttributeRow = {
   /** Order of arrival, counted from 1. */
   index: number;
@@ -79,7 +86,7 @@ export type AttributeRow = {
   /** Key of the root cause of a failure: a derivation, or the attribute's own; null where there is none. */
   cause: string | null;
   seconds: number;
-  log: { job: number; attempt: number; stream: string } | null;
+  log: LogOf | null;
   /** Who built it, when and wherever that was; of a success only. */
   provenance: Provenance | null;
 };
@@ -107,6 +114,8 @@ export type DerivationRow = {
   /** The Repo is to be told the verdict. */
   remember: boolean;
   provenance: Provenance | null;
+  /** Log of an earlier success: what there is to read when this run finds it built. */
+  earlier: LogOf | null;
 };
 
 /** Rows an input needs; the shell loads them, core changes copies. */

@@ -16,7 +16,10 @@ export function longest({ work }: Pick<Specification, "work">): number {
   const sum =
     work.kind === "evaluate"
       ? evaluationSeconds
-      : // What is not in the store any more is evaluated again; each derivation may bring another below it.
-        evaluationSeconds + 2 * buildSeconds * work.derivations.length;
+      : work.kind === "impact"
+        ? // Both trees may have to be evaluated again.
+          2 * evaluationSeconds
+        : // What is not in the store any more is evaluated again; each derivation may bring another below it.
+          evaluationSeconds + 2 * buildSeconds * work.derivations.length;
   return Math.min(LONGEST, AROUND + 1.2 * sum);
 }

@@ -37,6 +37,9 @@ export function outgoingSink(options: OutgoingOptions): {
     async evaluated(summary) {
       await run.append({ kind: "evaluated", ...summary }, about);
     },
+    async impact(difference) {
+      await run.append({ kind: "impact", difference }, about);
+    },
     log(name) {
       const known = writers.get(name);
       if (known !== undefined) return known;

@@ -1,5 +1,6 @@
 import type { Attribute, AttributeResult } from "../../protocol/attribute.ts";
 import type { ToRun } from "../../protocol/data.ts";
+import type { MachineDifference } from "../../protocol/impact.ts";
 
 /** What an evaluation came to, without the frame's tag. */
 export type Evaluated = Omit<Extract<ToRun, { kind: "evaluated" }>, "kind">;
@@ -20,6 +21,7 @@ export interface Sink {
   attributes(list: readonly Attribute[]): Promise<void>;
   results(list: readonly AttributeResult[]): Promise<void>;
   evaluated(summary: Evaluated): Promise<void>;
+  impact(difference: MachineDifference): Promise<void>;
   /**
    * The writer of a stream: `job`, or the base name of a derivation. The same name gives the same writer. A name that
    * the protocol does not allow throws. Streams still open when the job ends are closed by the agent.

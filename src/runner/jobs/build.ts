@@ -1,21 +1,20 @@
 import type { AttributeResult } from "../../protocol/attribute.ts";
-import type { Selection, Specification } from "../../protocol/specification.ts";
+import type { Source, Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeName } from "../../protocol/attribute.ts";
 import { build } from "../nix/build/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
-import { evaluate } from "../nix/evaluate/index.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
+import { evaluateAgain } from "./again.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
-import { importsOf } from "./place.ts";
 
 type Work = Extract<Specification["work"], { kind: "build" }>;
 type Derivation = Work["derivations"][number];
 
-/** The source, fetched when it turns out to be needed. */
-export type LayOut = () => Promise<
-  { kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }
->;
+/** A source (the job's unless given), fetched when it turns out to be needed. */
+export type LayOut = (
+  source?: Source,
+) => Promise<{ kind: "fetched"; place: EvaluationPlace } | { kind: "refused"; verdict: Verdict }>;
 
 /** Builds a slice. Derivations that this store does not have are evaluated again first. */
 export async function buildJob(
@@ -80,40 +79,4 @@ function lostResult({ selection, path, drv }: Derivation): AttributeResult {
     seconds: 0,
     log: null,
   };
-}
-
-/** Only the attributes that are asked for, so that a large flake is not walked for one of its parts. */
-async function evaluateAgain(
-  work: Work,
-  wanted: readonly Derivation[],
-  place: EvaluationPlace,
-): Promise<void> {
-  for (const [index, selection] of work.selections.entries()) {
-    const attributes = wanted
-      .filter((derivation) => derivation.selection === index)
-      .map(({ path }) => attributeName(path));
-    if (attributes.length === 0) continue;
-    const narrowed: Selection = { ...selection, attributes: [...new Set(attributes)] };
-    const result = await evaluate({
-      workspace: place.workspace,
-      version: place.facts.version,
-      tree: place.tree,
-      revision: place.revision,
-      inputs: place.inputs,
-      selection: narrowed,
-      index,
-      seconds: work.limits.evaluationSeconds,
-      memoryBytes: work.limits.evaluationBytes,
-      imports: importsOf(place, work.limits),
-      again: true,
-      signal: place.signal,
-      now: place.now,
-      onAttribute: ({ path, result: { kind, ...rest } }) => {
-        if (kind === "error" && "message" in rest)
-          place.say(`${attributeName(path)}: ${rest.message}`);
-      },
-    });
-    if (result.kind === "error" || result.kind === "infrastructure")
-      place.say(`evaluating again: ${result.message}`);
-  }
 }

@@ -49,6 +49,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
       version: place.facts.version,
       tree: place.tree,
       revision: place.revision,
+      shownAs: place.shownAs,
       inputs: place.inputs,
       selection,
       index,

@@ -1,4 +1,4 @@
-import type { Specification } from "../../protocol/specification.ts";
+import type { Source, Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext, RunJob } from "../agent/job.ts";
 import type { IsolatedJob, Isolation } from "../isolation/index.ts";
@@ -17,6 +17,7 @@ import type { Mirrors } from "../source/mirrors.ts";
 import { mirrors } from "../source/mirrors.ts";
 import { buildJob } from "./build.ts";
 import { evaluateJob } from "./evaluate.ts";
+import { impactJob } from "./impact.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
 import { shareDerivations } from "./share.ts";
 
@@ -103,7 +104,8 @@ export function jobRunner(
 
 /** Derivations are put into it by whoever evaluates; a build uses it where the control plane says that others do. */
 function exchangeFor({ work }: Specification, own: Exchange | null): Exchange | null {
-  return own !== null && (work.kind === "evaluate" || work.exchange === own.id) ? own : null;
+  if (own === null || work.kind === "impact") return null;
+  return work.kind === "evaluate" || work.exchange === own.id ? own : null;
 }
 
 /** A job comes before what is kept for later ones. */
@@ -128,7 +130,7 @@ async function perform(
   kept: Mirrors | null,
 ): Promise<Verdict> {
   const { work } = specification;
-  const layOut = () => sourceOf(specification, context, place, kept);
+  const layOut = (source = work.source) => sourceOf(specification, source, context, place, kept);
   switch (work.kind) {
     case "evaluate": {
       const source = await layOut();
@@ -138,11 +140,14 @@ async function perform(
     }
     case "build":
       return await buildJob(work, place, memory, layOut);
+    case "impact":
+      return await impactJob(work, place, layOut);
   }
 }
 
 async function sourceOf(
-  { host, repository, work: { source, selections } }: Specification,
+  { host, repository, work: { selections } }: Specification,
+  source: Source,
   context: JobContext,
   place: Place,
   kept: Mirrors | null,
@@ -166,7 +171,8 @@ async function sourceOf(
   if (fetched.kind === "refused") return fetched;
   const { tree, revision } = fetched;
   const inputs = { access, cloneUrl: source.cloneUrl, operator: context.credentials };
-  return { kind: "fetched", place: { ...place, tree, revision, inputs } };
+  const { shownAs = null } = source;
+  return { kind: "fetched", place: { ...place, tree, revision, shownAs, inputs } };
 }
 
 /** The job's own stream. Lines go out in order; the job does not wait for each. */

@@ -1,5 +1,5 @@
 import type { Pool } from "../../protocol/identifiers.ts";
-import type { Limits } from "../../protocol/specification.ts";
+import type { Limits, Source } from "../../protocol/specification.ts";
 import type { RunTalk } from "../agent/run-talk.ts";
 import type { Sink } from "../agent/sink.ts";
 import type { Workspace } from "../nix/launch.ts";
@@ -38,5 +38,7 @@ export function importsOf(
 export interface EvaluationPlace extends Place {
   readonly tree: string;
   readonly revision: string | null;
+  /** What the flakes of an exported tree are to take for their revision. */
+  readonly shownAs: Source["shownAs"] | null;
   readonly inputs: InputAccess;
 }

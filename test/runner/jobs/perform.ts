@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { Attribute, AttributeResult } from "../../../src/protocol/attribute.ts";
+import type { MachineDifference } from "../../../src/protocol/impact.ts";
 import type { Specification } from "../../../src/protocol/specification.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 import { systemClock } from "../../../src/runner/agent/clock.ts";
@@ -43,6 +44,7 @@ export interface Performed {
   readonly attributes: Attribute[];
   readonly results: AttributeResult[];
   readonly evaluated: Evaluated | null;
+  readonly impact: MachineDifference[];
   /** The job's own. */
   readonly log: string;
 }
@@ -56,12 +58,14 @@ export async function perform(
 ): Promise<Performed> {
   const attributes: Attribute[] = [];
   const results: AttributeResult[] = [];
+  const impact: MachineDifference[] = [];
   let evaluated: Evaluated | null = null;
   let log = "";
   const sink: Sink = {
     attributes: async (list) => void attributes.push(...list),
     results: async (list) => void results.push(...list),
     evaluated: async (summary) => void (evaluated = summary),
+    impact: async (difference) => void impact.push(difference),
     log: (stream) => ({
       write: async (bytes) => void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""),
       close: async () => {},
@@ -82,5 +86,5 @@ export async function perform(
       (value) => value,
     ),
   });
-  return { verdict, attributes, results, evaluated, log };
+  return { verdict, attributes, results, evaluated, impact, log };
 }

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { attributeName } from "../../../src/protocol/attribute.ts";
-import { parseAttributePath } from "../../../src/runner/nix/attribute-path.ts";
+import { parseAttributePath } from "../../../src/protocol/attribute-path.ts";
 import { nixString } from "../../../src/runner/nix/evaluate/expression.ts";
 
 test("what is spelled is read again", () => {

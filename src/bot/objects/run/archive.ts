@@ -45,7 +45,8 @@ export async function empty(context: Context): Promise<number | null> {
   const needed =
     tasks.others("empty") ||
     store.exists("SELECT 1 FROM derivation WHERE remember = 1") ||
-    store.exists("SELECT 1 FROM job WHERE cancel IS NOT NULL");
+    store.exists("SELECT 1 FROM job WHERE cancel IS NOT NULL") ||
+    store.exists("SELECT 1 FROM job WHERE aside IS NOT NULL AND state <> 'finished'");
   if (needed) return context.now() + NEEDED;
   if (!(await isWhole(context, run.id))) {
     tasks.at("archive", context.now());
@@ -53,7 +54,18 @@ export async function empty(context: Context): Promise<number | null> {
   }
   storage.transactionSync(() => {
     // Without WHERE these drop the pages and visit no row.
-    for (const table of ["attribute", "derivation", "fault", "claim", "fence", "failure", "wait"])
+    for (const table of [
+      "attribute",
+      "derivation",
+      "fault",
+      "claim",
+      "fence",
+      "failure",
+      "wait",
+      "flake",
+      "base",
+      "machine",
+    ])
       store.sql.exec(`DELETE FROM ${table}`);
     store.set({ emptied_at: context.now() });
   });

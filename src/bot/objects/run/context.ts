@@ -87,6 +87,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
       store.exists("SELECT 1 FROM wait")
     )
       tasks.at("needs", now);
+    for (const { aside, state } of changes.jobs)
+      if (aside !== null && state === "finished")
+        tasks.at(aside === "base" ? "compare" : "impact", now);
     if (
       stopped !== null &&
       phase !== "finished" &&
@@ -103,6 +106,7 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
         : (["index"] as const))
         tasks.at(task, now);
       if (phase === "finished") tasks.at("archive", now + ASIDE);
+      if (phase === "finished" && stopped === null) tasks.at("impact", now + ASIDE);
     } else if (moved || changes.counts.length > 0 || changes.attributes.length > 0) {
       const { reportedAt, createdAt } = header(context);
       const pause = Math.min(PROGRESS.most, Math.max(PROGRESS.least, (now - createdAt) / 10));

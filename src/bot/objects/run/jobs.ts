@@ -2,6 +2,7 @@ import { type JobRow, noRunner, queued } from "../../../core/run/index.ts";
 import type { Work } from "../../../protocol/specification.ts";
 import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
+import { baseSource, impactWork } from "./impact.ts";
 import type { Header } from "./rows.ts";
 
 /** Hands new jobs to the Fleet, those whose time has come. */
@@ -46,7 +47,8 @@ export function queuedJob(context: Context, run: Header, job: JobRow): QueuedJob
     pool,
     policy: run.policy,
     needs: { system: job.system, features: job.features },
-    prefer: job.kind === "build" ? evaluator : null,
+    // The derivations are in its store, and outputs too unless others built them.
+    prefer: job.kind === "evaluate" ? null : evaluator,
     exchange: job.kind === "build" ? run.exchange : null,
     work: workOf(context, run, job),
     queuedAt: context.now(),
@@ -74,6 +76,9 @@ export function leasedBy(
 function workOf(context: Context, run: Header, job: JobRow): Work {
   const { source, selections, limits } = run;
   if (source === null || limits === null) throw new Error(`run ${run.id} has a job and no source`);
+  if (job.aside === "base")
+    return { kind: "evaluate", source: baseSource(run, false), selections, limits };
+  if (job.aside === "impact") return impactWork(context, run, { source, selections, limits });
   if (job.kind === "evaluate") return { kind: "evaluate", source, selections, limits };
   const derivations = context.store
     .derivations("job = ? AND state = 'leased' ORDER BY since, rowid", job.number)

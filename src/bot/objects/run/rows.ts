@@ -1,10 +1,5 @@
-import type {
-  AttributeRow,
-  DerivationRow,
-  Difference,
-  JobRow,
-  RunRow,
-} from "../../../core/run/index.ts";
+import type { Declared, Difference, Impact } from "../../../core/impact/index.ts";
+import type { AttributeRow, DerivationRow, JobRow, RunRow } from "../../../core/run/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { JobKind, Limits, Selection, Source } from "../../../protocol/specification.ts";
 import type { Provenance } from "../../../protocol/provenance.ts";
@@ -46,12 +41,35 @@ export type Header = {
   exchange: string | null;
   /** Against the base's evaluation; null where there is none. */
   differs: (Omit<Difference, "names"> & { base: string }) | null;
+  /** What the configuration says of machines; null before the run is admitted. */
+  declared: Declared | null;
+  impact: StoredImpact | null;
   yields: boolean;
   succeeds: string[];
   emptiedAt: number | null;
   conclusion: string | null;
   finishedAt: number | null;
   reportedAt: number | null;
+};
+
+/** How far the comparison with the base is. The machines have rows of their own. */
+export type StoredImpact = {
+  base: string;
+  state: "pending" | "unknown" | "compared";
+  /** Why it is unknown, as Markdown. */
+  why: string | null;
+  /** Whether machines are to be looked into: not yet, by a job, or over. */
+  looked: "no" | "looking" | "over";
+  /** Why machines have no details, as Markdown. */
+  left: string | null;
+  revision: Impact["revision"];
+  uncovered: string[];
+  /** Tree of the base. */
+  tree: string | null;
+  /** When the commit that is run was made (Unix s), where its flakes read that. */
+  committedAt: number | null;
+  /** The section as it was rendered last, once it was said; bounded. */
+  section: string | null;
 };
 
 /** JSON columns hold what this release or an earlier one wrote itself. */
@@ -107,6 +125,8 @@ export function headerOf(row: Stored): Header {
           },
     exchange: text(row["exchange"]),
     differs: json<NonNullable<Header["differs"]>>(row["differs"]),
+    declared: json<Declared>(row["declared"]),
+    impact: json<StoredImpact>(row["impact"]),
     yields: row["yields"] === 1,
     succeeds: json<string[]>(row["succeeds"]) ?? [],
     emptiedAt: number(row["emptied_at"]),
@@ -140,6 +160,7 @@ export function jobOf(row: Stored): JobRow {
   return {
     number: must(number(row["number"]), "number"),
     kind: row["kind"] as JobKind,
+    aside: text(row["aside"]) as JobRow["aside"],
     state: row["state"] as JobRow["state"],
     system: text(row["system"]),
     features: json<string[]>(row["features"]) ?? [],
@@ -186,5 +207,6 @@ export function derivationOf(row: Stored): DerivationRow {
     remember: row["remember"] === 1,
     provenance: json<Provenance>(row["provenance"]),
     rounds: number(row["rounds"]) ?? 0,
+    earlier: json<NonNullable<DerivationRow["earlier"]>>(row["earlier"]),
   };
 }

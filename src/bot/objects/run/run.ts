@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
-import { finish, offered, started, stop } from "../../../core/run/index.ts";
+import { cancelJob, finish, offered, started, stop } from "../../../core/run/index.ts";
 import { type DataReply, type ToRun, RunFrame } from "../../../protocol/data.ts";
+import type { JobKind } from "../../../protocol/specification.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import {
   type AttemptClaims,
@@ -21,6 +22,7 @@ import { compare } from "./compare.ts";
 import { commit, type Context } from "./context.ts";
 import { advanceNeeds, endClaims, setAdrift } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
+import { endLate, look, tellSection } from "./impact.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
 import { prepare } from "./prepare.ts";
 import { report } from "./report.ts";
@@ -46,6 +48,9 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   enqueue,
   recall,
   compare,
+  impact: look,
+  section: tellSection,
+  aside: endLate,
   lease: leaseReady,
   needs: advanceNeeds,
   report,
@@ -117,7 +122,8 @@ export class Run extends DurableObject<Environment> implements RunContract {
       (number) => {
         endClaims(this.#context, number, attempt);
         const { store } = this.#context;
-        if (store.job(number)?.kind === "evaluate") store.set({ exchange });
+        const own = store.job(number);
+        if (own?.kind === "evaluate" && own.aside === null) store.set({ exchange });
       },
     );
   }
@@ -165,6 +171,28 @@ export class Run extends DurableObject<Environment> implements RunContract {
 
   async cancel(by: string): Promise<void> {
     await this.#stop({ kind: "cancelled", by: by.slice(0, 256) });
+  }
+
+  async cancelJobs(of: JobKind, by: string): Promise<void> {
+    const { store } = this.#context;
+    if (store.header() === null) return;
+    for (const { number } of store.jobs("kind = ? AND state <> 'finished'", of))
+      commit(
+        this.#context,
+        () =>
+          cancelJob(
+            store.slice({
+              jobs: store.jobs("number = ?", number),
+              ...leasedBy(this.#context, number),
+            }),
+            number,
+            by.slice(0, 256),
+            this.clock(),
+          ),
+        () => endClaims(this.#context, number, null),
+      );
+    this.#tellNews();
+    await this.#arm();
   }
 
   async wake(): Promise<{ version: number }> {

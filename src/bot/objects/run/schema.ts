@@ -102,5 +102,18 @@ export const STEPS: readonly Step[] = [
   ALTER TABLE derivation ADD COLUMN earlier TEXT;
   -- What the Repo knows of derivations that failed and passed: JSON.
   CREATE TABLE flake (drv TEXT PRIMARY KEY, flake TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  -- Work beside the run, which nothing waits for: 'base' evaluates the base, 'impact' compares machines.
+  ALTER TABLE job ADD COLUMN aside TEXT;
+  -- What the configuration says of machines, and how far the comparison with the base is: JSON.
+  ALTER TABLE run ADD COLUMN declared TEXT;
+  ALTER TABLE run ADD COLUMN impact TEXT;
+  -- Attributes of the base, as a job beside the run evaluates it; until it is compared.
+  CREATE TABLE base (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, selection INTEGER NOT NULL, name TEXT NOT NULL, drv TEXT) STRICT;
+  -- Machines, compared with the base's; what an impact job found of each, as JSON.
+  CREATE TABLE machine (
+    id INTEGER PRIMARY KEY, machine TEXT NOT NULL, selection TEXT NOT NULL, attribute TEXT NOT NULL, change TEXT NOT NULL, before TEXT,
+    after TEXT, error TEXT, difference TEXT
+  ) STRICT;
+  CREATE INDEX machine_after ON machine (after) WHERE after IS NOT NULL;
   `,
 ];

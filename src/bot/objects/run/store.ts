@@ -4,12 +4,12 @@ import {
   type Changes,
   type Count,
   type DerivationRow,
-  type Difference,
   type JobRow,
   newRun,
   type RunRow,
   type Slice,
 } from "../../../core/run/index.ts";
+import type { Difference } from "../../../core/impact/index.ts";
 import { type Finding, MAX_FINDINGS } from "../../../protocol/data.ts";
 import type { RunRequest } from "../contracts.ts";
 import {
@@ -189,9 +189,10 @@ export class Store {
     }
     for (const job of jobs) {
       this.sql.exec(
-        "INSERT OR REPLACE INTO job (number, kind, state, system, features, attempt, runner, verdict, digest, retries, starts, not_before, cancel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO job (number, kind, aside, state, system, features, attempt, runner, verdict, digest, retries, starts, not_before, cancel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job.number,
         job.kind,
+        job.aside,
         job.state,
         job.system,
         JSON.stringify(job.features),
@@ -230,8 +231,8 @@ export class Store {
     }
     for (const row of derivations) {
       this.sql.exec(
-        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since, rounds, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember, rounds = excluded.rounds, provenance = excluded.provenance`,
+        `INSERT INTO derivation (drv, name, system, features, state, job, selection, path, verdict, seconds, remember, since, rounds, provenance, earlier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (drv) DO UPDATE SET state = excluded.state, job = excluded.job, verdict = excluded.verdict, seconds = excluded.seconds, remember = excluded.remember, rounds = excluded.rounds, provenance = excluded.provenance, earlier = excluded.earlier`,
         row.drv,
         row.name,
         row.system,
@@ -246,6 +247,7 @@ export class Store {
         now,
         row.rounds,
         maybe(row.provenance),
+        maybe(row.earlier),
       );
     }
   }

@@ -1,14 +1,23 @@
-import { type Cause, type Listed, type Summary } from "../../../core/report/index.ts";
-import { conclude } from "../../../core/run/index.ts";
+import type { Evidence, Flake, LogPlace } from "../../../core/flakiness/index.ts";
+import type { Cause, Flaky, Listed, Summary, Told } from "../../../core/report/index.ts";
+import { conclude, placeOf } from "../../../core/run/index.ts";
+import { runOf } from "../../../protocol/identifiers.ts";
 import type { Conclusion } from "../../../core/verdict/index.ts";
 import { base } from "../../../core/report/index.ts";
 import type { AttributeRow } from "../../../core/run/index.ts";
 import { type Context, header } from "./context.ts";
+import { sectionFor } from "./impact.ts";
+import { flakesOf, provenFlakes } from "./flakes.ts";
 
 /** Attributes in an aggregate: as many as its text can hold. */
 export const LISTED = 700;
+/** Bytes of the impact's section in a check; the pull request's comment has more of it. */
+const CHECK_BYTES = 15_000;
 /** Names under one cause. */
 const DEPENDENTS = 100;
+/** Longest builds and flaky attributes that are named. */
+const LONGEST = 3;
+const FLAKY = 20;
 
 /** The run's conclusion as its rows have it now. */
 export function concluded({ store }: Context): Conclusion {
@@ -37,7 +46,11 @@ export function summaryOf(context: Context): Summary {
     pending: state.pending,
     replayOf: run.replayOf,
     evaluator: run.evaluator,
+    impact: sectionFor(context, CHECK_BYTES),
     difference: run.differs && { ...run.differs, names: store.differences() },
+    seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
+    ...(state.phase === "finished" ? took(context) : { longest: [], reused: 0 }),
+    flaky: flaky(context),
     notices: store.notices(),
     findings: store.findings(),
     approval: run.approval,
@@ -46,18 +59,57 @@ export function summaryOf(context: Context): Summary {
 }
 
 export function listed({ store }: Context, where: string, limit: number): Listed[] {
-  return store.attributes(`${where} LIMIT ?`, limit);
+  const rows = store.attributes(`${where} LIMIT ?`, limit);
+  const flakes = flakesOf(
+    store,
+    rows.map(({ drv }) => drv),
+  );
+  return rows.map((row) => ({ ...row, flaky: flakes.get(row.drv ?? "")?.proof != null }));
+}
+
+/** The builds of this run that took longest, and how many verdicts were known before. Looks at every row: at the end. */
+function took({ store }: Context): Pick<Summary, "longest" | "reused"> {
+  return {
+    longest: store.sql
+      .exec<{ name: string; seconds: number }>(
+        "SELECT name, seconds FROM attribute WHERE seconds >= 1 AND json_extract(verdict, '$.reused') IS NOT 1 ORDER BY seconds DESC, id LIMIT ?",
+        LONGEST,
+      )
+      .toArray(),
+    reused: store.sql
+      .exec<{ reused: number }>(
+        "SELECT count(*) AS reused FROM attribute WHERE kind = 'succeeded' AND json_extract(verdict, '$.reused') = 1",
+      )
+      .one().reused,
+  };
+}
+
+function flaky({ store, env }: Context): Summary["flaky"] {
+  const { total, list } = provenFlakes(store, FLAKY);
+  return { total, list: list.map((flake) => flakyOf(flake, env.PUBLIC_URL)) };
+}
+
+function flakyOf({ attribute, proof, times }: Flake, url: string): Flaky {
+  const told = ({ run, log }: Evidence): Told => ({
+    run,
+    url: log === null ? pageOf(url, run) : logPage(url, log),
+  });
+  return {
+    name: attribute,
+    proof: proof && { ...proof, failed: told(proof.failed), passed: told(proof.passed) },
+    times,
+  };
 }
 
 export type KeyedCause = Cause & { key: string; id: string };
 
-/** Root causes of what is required, in order of appearance; at most `limit`. */
+/** Root causes of what is required, the one first that most hangs on; at most `limit`. */
 export function causesOf(context: Context, limit: number): KeyedCause[] {
   const { store, env } = context;
   const run = header(context);
   const groups = store.sql
     .exec<{ cause: string; total: number }>(
-      "SELECT cause, count(*) AS total FROM attribute WHERE cause IS NOT NULL AND required = 1 GROUP BY cause ORDER BY min(id) LIMIT ?",
+      "SELECT cause, count(*) AS total FROM attribute WHERE cause IS NOT NULL AND required = 1 GROUP BY cause ORDER BY total DESC, min(id) LIMIT ?",
       limit,
     )
     .toArray();
@@ -78,9 +130,22 @@ export function causesOf(context: Context, limit: number): KeyedCause[] {
         total,
         dependents: rows.map(({ name }) => name),
         ...described(own ?? first, own !== undefined, cause, run.id, env.PUBLIC_URL),
+        flaky: flakeOf(context, own === undefined ? rows : [own]),
       },
     ];
   });
+}
+
+/** What is known of the cause: by its own past, or by that of something that hangs on it. */
+function flakeOf({ store, env }: Context, rows: readonly AttributeRow[]): Flaky | null {
+  const known = [
+    ...flakesOf(
+      store,
+      rows.map(({ drv }) => drv),
+    ).values(),
+  ];
+  const flake = known.find(({ proof }) => proof !== null) ?? known[0];
+  return flake === undefined ? null : flakyOf(flake, env.PUBLIC_URL);
 }
 
 /** The cause itself, as the attribute that is it, or one that hangs on it, tells. */
@@ -93,10 +158,7 @@ function described(
 ): Pick<KeyedCause, "id" | "label" | "drv" | "verdict" | "log"> {
   const { verdict, drv, log } = row;
   if (verdict === null) throw new Error(`attribute ${row.name} has a cause and no verdict`);
-  const link =
-    log === null
-      ? null
-      : `${pageOf(url, run)}/logs/${run}.${log.job}/${log.attempt}/${encodeURIComponent(log.stream)}`;
+  const link = log === null ? null : logPage(url, placeOf(log, run));
   if (isCause || verdict.kind !== "dependency-failed") {
     return { id: drv === null ? cause : hashOf(drv), label: row.name, drv, verdict, log: link };
   }
@@ -115,4 +177,8 @@ function hashOf(storePath: string): string {
 
 export function pageOf(url: string, run: string): string {
   return `${url.replace(/\/+$/u, "")}/runs/${run}`;
+}
+
+function logPage(url: string, { job, attempt, stream }: LogPlace): string {
+  return `${pageOf(url, runOf(job))}/logs/${job}/${attempt}/${encodeURIComponent(stream)}`;
 }

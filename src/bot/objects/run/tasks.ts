@@ -7,6 +7,9 @@ export type Task =
   | "enqueue"
   | "recall"
   | "compare"
+  | "impact"
+  | "section"
+  | "aside"
   | "lease"
   | "needs"
   | "report"
@@ -24,7 +27,8 @@ const RETRY = { first: 1_000, most: 5 * 60_000 } as const;
 const TAKEN = 120_000;
 
 /** Nobody waits for these: of what is due, they come last. */
-const LATER = "'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
+const LATER =
+  "'impact', 'section', 'aside', 'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
 
 export type Taken = { task: Task; tries: number; lease: number };
 

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import * as z from "zod";
+import type { Source } from "../../../protocol/specification.ts";
 import type { Position } from "../../../protocol/verdict.ts";
 import type { LaunchResult, Workspace } from "../launch.ts";
 import { describeLaunch, ended, text } from "../launch.ts";
@@ -59,6 +60,8 @@ export interface MetadataOptions {
   readonly directory: string;
   /** A git checkout whose revision the flake is to see. */
   readonly revision: string | null;
+  /** What the flake of a tree without git is to take for its revision. */
+  readonly shownAs?: Source["shownAs"] | null;
   readonly timeoutMs: number;
   readonly memoryBytes: number;
   /** Credentials, asked for when something has to be fetched to lock it. */
@@ -170,9 +173,13 @@ async function attempt(
 }
 
 /** Nix expression of the tree as a fetcher's arguments. */
-function fetched({ tree, revision }: MetadataOptions): string {
+function fetched({ tree, revision, shownAs }: MetadataOptions): string {
   return revision === null
-    ? `type = "path"; path = ${nixString(tree)};`
+    ? `type = "path"; path = ${nixString(tree)};${
+        shownAs == null
+          ? ""
+          : ` rev = ${nixString(shownAs.sha)};${shownAs.lastModified === null ? "" : ` lastModified = ${shownAs.lastModified};`}`
+      }`
     : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
 }
 
@@ -208,10 +215,12 @@ function locked(metadata: z.output<typeof Metadata>, options: MetadataOptions): 
   // A git address that names a commit is locked by it.
   if (options.revision !== null)
     return { expression: flakeExpression(reference(options)), ...found };
-  const { directory } = options;
+  const { directory, shownAs } = options;
   const query = new URLSearchParams({ narHash: metadata.locked.narHash });
-  if (metadata.locked.lastModified !== undefined)
-    query.set("lastModified", String(metadata.locked.lastModified));
+  const lastModified = shownAs?.lastModified ?? metadata.locked.lastModified;
+  if (lastModified !== undefined) query.set("lastModified", String(lastModified));
+  // A path may carry what its repository would say: that is what these are for.
+  if (shownAs != null) query.set("rev", shownAs.sha);
   if (directory !== ".") query.set("dir", directory);
   return { expression: flakeExpression(`path:${metadata.path}?${spelled(query)}`), ...found };
 }

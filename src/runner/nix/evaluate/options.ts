@@ -1,5 +1,5 @@
 import type { Attribute } from "../../../protocol/attribute.ts";
-import type { Selection } from "../../../protocol/specification.ts";
+import type { Selection, Source } from "../../../protocol/specification.ts";
 import type { Finding } from "../../../protocol/data.ts";
 import type { Position } from "../../../protocol/verdict.ts";
 import type { InputAccess } from "../../source/inputs/access.ts";
@@ -13,6 +13,8 @@ export interface EvaluationOptions {
   readonly tree: string;
   /** Set when the tree is a git checkout whose flakes are to see their revision. */
   readonly revision: string | null;
+  /** What the flakes of a tree without git are to take for their revision; nothing unless given. */
+  readonly shownAs?: Source["shownAs"] | null;
   readonly selection: Selection;
   /** The selection's index in the specification. */
   readonly index: number;

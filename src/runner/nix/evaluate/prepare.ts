@@ -37,13 +37,14 @@ export async function prepareFlake(
   selection: Extract<Selection, { kind: "flake" }>,
   notes: Notes,
 ): Promise<Prepared | Unprepared> {
-  const { workspace, tree, revision, memoryBytes, inputs, signal } = options;
+  const { workspace, tree, revision, shownAs = null, memoryBytes, inputs, signal } = options;
   const { warn, remainingMs } = notes;
   const locked = await lockFlake({
     workspace,
     tree,
     directory: selection.directory,
     revision,
+    shownAs,
     timeoutMs: Math.max(1, remainingMs()),
     memoryBytes,
     ...(inputs === undefined ? {} : { inputs }),

@@ -1,5 +1,5 @@
 import type { Selection } from "../../../protocol/specification.ts";
-import { parseAttributePath } from "../attribute-path.ts";
+import { parseAttributePath } from "../../../protocol/attribute-path.ts";
 import type { Unit } from "./expression.ts";
 import { DEFAULT_ATTRIBUTES } from "../../../core/config/resolve.ts";
 import { outputKind } from "./outputs.ts";

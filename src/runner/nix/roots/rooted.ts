@@ -61,6 +61,7 @@ export function rooting(
         await sink.results(list);
       },
       evaluated: (summary) => sink.evaluated(summary),
+      impact: (difference) => sink.impact(difference),
       log: (stream) => sink.log(stream),
     },
     async finish(whole) {

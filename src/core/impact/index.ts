@@ -1,0 +1,10 @@
+export { closureDifference } from "./closure.ts";
+export type { Sized } from "./closure.ts";
+export { compare } from "./compare.ts";
+export type { Change, ComparedMachine, Comparison, Difference, Evaluated } from "./compare.ts";
+export { DerivationWalk } from "./derivation.ts";
+export type { DerivationText } from "./derivation.ts";
+export { declaredMachines, machineOf } from "./machine.ts";
+export type { Declared } from "./machine.ts";
+export { impactSection } from "./section.ts";
+export type { Impact, ImpactState, ShownMachine } from "./section.ts";

@@ -33,7 +33,7 @@ export interface SandboxRun {
 export interface SandboxResult extends ProcessResult {
   /** The kernel ended a process of this run because of its memory limit. Known with cgroups only. */
   readonly outOfMemory: boolean;
-  /** Most memory (bytes) that the run's processes held at once, page cache included. Known with cgroups only. */
+  /** Most memory (bytes) that the run's processes held at once, page cache included. Known with cgroups, of a run with limits. */
   readonly peakBytes: number | null;
   readonly enforcement: { readonly memory: Enforcement; readonly processes: Enforcement };
 }

@@ -230,9 +230,14 @@ describeIsolated("the root helper", () => {
       expect(eater.outOfMemory).toBe(true);
       // What the kernel counted, not the limit: the same program with less to do needs less.
       expect(eater.peakBytes).toBeGreaterThan(200 << 20);
-      const small = await isolation.run({ argv: ["/bin/sh", "-c", "true"] });
+      const small = await isolation.run({
+        argv: ["/bin/sh", "-c", "true"],
+        limits: { memoryBytes: 256 << 20 },
+      });
       expect(small.peakBytes).toBeGreaterThan(0);
       expect(small.peakBytes).toBeLessThan(100 << 20);
+      const unlimited = await isolation.run({ argv: ["/bin/sh", "-c", "true"] });
+      expect(unlimited.peakBytes).toBeNull();
     } else expect(eater.enforcement.memory).toBe("address-space");
     const bomb = await isolation.run({
       argv: [

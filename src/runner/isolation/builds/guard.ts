@@ -29,6 +29,8 @@ type Build = {
   /** Null until it is in its sandbox. */
   drv: string | null;
   kills: number;
+  /** The kernel has killed for want of memory in its group. */
+  ended: boolean;
 };
 
 export type GuardOptions = {
@@ -86,19 +88,25 @@ export class Guard {
 
   async #look(): Promise<void> {
     await this.#sortAll();
+    let working = false;
     for (const build of this.#builds.values()) {
       const pids = await members(procs(build.group));
+      working ||= pids.length > 0;
       for (const pid of pids) build.drv ??= await derivationOf(pid);
       const kills = await build.group.outOfMemoryKills();
       if (kills > build.kills) {
         build.kills = kills;
+        build.ended = true;
         await this.#end(build, await this.#outOfMemory(build));
       }
       if (pids.length > 0) continue;
+      build.drv = null;
+      // The user's next build goes on with the group, unless the most that this one held would be taken for its own.
+      if (!build.ended) continue;
       this.#builds.delete(build.uid);
       await build.group.remove();
     }
-    if (this.#builds.size > 0) await this.#watchDisk();
+    if (working) await this.#watchDisk();
   }
 
   /**
@@ -145,7 +153,7 @@ export class Guard {
   async #buildOf(uid: number): Promise<Build> {
     const known = this.#builds.get(uid);
     if (known !== undefined) return known;
-    const build = { uid, group: await this.#options.open(uid), drv: null, kills: 0 };
+    const build = { uid, group: await this.#options.open(uid), drv: null, kills: 0, ended: false };
     this.#builds.set(uid, build);
     return build;
   }

@@ -80,8 +80,10 @@ async function openLegacy(name: string, hierarchies: Hierarchies): Promise<Cgrou
         joinFiles: [join(at.memory, "cgroup.procs"), join(at.pids, "cgroup.procs")],
         ...killsIn(join(at.memory, "memory.oom_control")),
         peakBytes: () => bytes(join(at.memory, "memory.max_usage_in_bytes")),
-        remove: async () =>
-          void (await Promise.all([removeGroup(at.memory), removeGroup(at.pids)])),
+        remove: async () => {
+          await letGo(join(at.memory, "memory.force_empty"), "0");
+          await Promise.all([removeGroup(at.memory), removeGroup(at.pids)]);
+        },
       };
     },
     close: async () => void (await Promise.all([removeTree(memory), removeTree(pids)])),
@@ -158,7 +160,11 @@ async function openUnified(name: string, { mounts, membership }: Hierarchies): P
         joinFiles: [join(at, "cgroup.procs")],
         ...killsIn(join(at, "memory.events")),
         peakBytes: () => bytes(join(at, "memory.peak")),
-        remove: () => removeGroup(at),
+        remove: async () => {
+          const held = await bytes(join(at, "memory.current"));
+          await letGo(join(at, "memory.reclaim"), String(held ?? 0));
+          await removeGroup(at);
+        },
       };
     },
     close: () => removeTree(base),
@@ -175,6 +181,14 @@ async function bytes(file: string): Promise<number | null> {
   const text = await readFile(file, "utf8").catch(() => "");
   const found = Number.parseInt(text, 10);
   return Number.isFinite(found) ? found : null;
+}
+
+/**
+ * A group that is removed lives on in the kernel as long as it is charged with cached pages of files, and thousands of
+ * such make everything on the machine slow. Best effort: what is in use elsewhere stays, and not every kernel can.
+ */
+async function letGo(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { flag: "r+" }).catch(() => {});
 }
 
 /** A group can be removed once its last process has been reaped, which may be a moment later. */

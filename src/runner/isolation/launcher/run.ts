@@ -8,7 +8,7 @@ import { FRAME, frameReader, writeFrame, writeJsonFrame } from "./frames.ts";
 import type { JobProcess } from "./job-process.ts";
 import { FIRST_FILE_FD, startJobProcess } from "./job-process.ts";
 import type { Job, Jobs } from "./jobs.ts";
-import type { Enforcement, Refusal, RunExit, RunRequest } from "./request.ts";
+import type { Enforcement, Limits, Refusal, RunExit, RunRequest } from "./request.ts";
 import { programArguments, runArguments } from "./sandbox-arguments.ts";
 
 /** What every run needs of the launcher. */
@@ -42,7 +42,7 @@ export async function serveRun(
     return;
   }
   const cgroup =
-    context.cgroups.kind === "none"
+    context.cgroups.kind === "none" || !isLimited(request.limits)
       ? null
       : await context.cgroups.create(context.nextRun(), request.limits);
   if (context.jobs.get(job.id) !== job || socket.destroyed) {
@@ -94,9 +94,14 @@ export async function serveRun(
     processes: enforcement(request.limits.processes, cgroup !== null, "per-user"),
     setupFailed: status.exitCode === null && end.signal === null,
   };
-  await cgroup?.remove();
   writeJsonFrame(socket, FRAME.exit, exit);
   socket.end();
+  await cgroup?.remove();
+}
+
+/** A group costs the kernel more than most programs take: what has no limit needs none. */
+function isLimited({ memoryBytes, processes }: Limits): boolean {
+  return memoryBytes !== undefined || processes !== undefined;
 }
 
 async function refuseRun(

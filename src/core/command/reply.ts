@@ -26,11 +26,10 @@ const SECTION_BYTES = 24_000;
 export function renderCommands(entries: readonly CommandEntry[]): string {
   if (entries.length === 0) return "";
   const newest = entries.toReversed().slice(0, SHOWN);
-  const earlier = entries.length - newest.length;
   const list = bounded(
     newest.map(item),
-    (left) => `- … and ${left + earlier} earlier.\n`,
-    newest.length + (earlier > 0 ? 1 : 0),
+    (left) => `- … and ${left} earlier.\n`,
+    entries.length,
     SECTION_BYTES,
   );
   return `### Commands\n\n${list}`;
@@ -41,10 +40,10 @@ function item({ text, by, comment, state, outcome }: CommandEntry): string {
   const shown = problem ? "A line" : code(text);
   const linked = comment === null ? shown : `[${shown}](#issuecomment-${comment})`;
   const head = `- ${markOf(state, outcome)} ${linked} by ${code(by.login, 60)}`;
-  const what = outcome?.text ?? (problem ? text : "");
+  const what = problem && outcome.text === "" ? text : (outcome?.text ?? "");
   if (what === "") return `${head}\n`;
   if (!what.includes("\n")) return `${head}: ${what}\n`;
-  const inner = what.trimEnd().replace(/^/gmu, "  ");
+  const inner = what.trimEnd().replace(/^(?=.)/gmu, "  ");
   return `${head}\n\n  <details><summary>Answer</summary>\n\n${inner}\n\n  </details>\n\n`;
 }
 

@@ -55,7 +55,7 @@ export function unnamed(because: Extract<Bound, { kind: "unnamed" }>["because"])
     case "not-a-writer":
       return "Without write in this repository the commit must be named.";
     case "new":
-      return "The head came less than a minute before the comment, so it is not sure that it is the one you saw. Look at it and name the commit.";
+      return "The head came less than a minute before the comment, or it is not known when, so it may not be the one you saw. Look at it and name the commit.";
   }
 }
 

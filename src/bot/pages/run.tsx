@@ -1,5 +1,7 @@
+import type { Evidence, Flake, LogPlace } from "../../core/flakiness/index.ts";
 import { plain } from "../../core/report/index.ts";
 import { conclusion, word } from "../../core/verdict/index.ts";
+import { runOf } from "../../protocol/identifiers.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { AttributeView, RunView } from "../objects/contracts.ts";
@@ -139,7 +141,7 @@ function Facts({ view }: { view: RunView }) {
 }
 
 function Attribute({ run, attribute }: { run: string; attribute: AttributeView }) {
-  const { name, system, required, verdict, seconds, log, provenance } = attribute;
+  const { name, system, required, verdict, seconds, log, provenance, flake } = attribute;
   return (
     <tr>
       <td>
@@ -149,14 +151,36 @@ function Attribute({ run, attribute }: { run: string; attribute: AttributeView }
       <td>{required ? "yes" : "no"}</td>
       <td>
         <Judged verdict={verdict} required={required} />
+        {flake == null ? null : <Past flake={flake} />}
       </td>
       <td>{seconds > 0 ? `${seconds.toFixed(1)} s` : ""}</td>
       <td>
-        {log === null ? null : <a href={logPath(run, log.job, log.attempt, log.stream)}>log</a>}
+        {log === null ? null : (
+          <a href={placePath(log)}>{runOf(log.job) === run ? "log" : "log of an earlier run"}</a>
+        )}
       </td>
       <td>{provenance == null ? "" : <Built provenance={provenance} />}</td>
     </tr>
   );
+}
+
+/** That it is flaky, with what was printed when it failed and when it passed; or that its attribute was before. */
+function Past({ flake: { proof, times } }: { flake: Flake }) {
+  if (proof === null)
+    return <span class="warn"> known to be flaky: {times} of its derivations were of late</span>;
+  const { failed, passed, failures, passes } = proof;
+  return (
+    <span class="warn">
+      {" "}
+      flaky: <Told evidence={failed} as="failed" />, <Told evidence={passed} as="passed" /> (failed
+      in {failures} of {failures + passes} builds
+      {times > 1 ? `; ${times} derivations of it were flaky of late` : ""})
+    </span>
+  );
+}
+
+function Told({ evidence: { run, log }, as }: { evidence: Evidence; as: string }) {
+  return <a href={log === null ? `/runs/${run}` : placePath(log)}>{as}</a>;
 }
 
 /** Who has signed for it. All of the statement, and what checks it, is in the run's JSON. */
@@ -196,6 +220,11 @@ function Judged({ verdict, required }: { verdict: Verdict | null; required: bool
         : ""}
     </span>
   );
+}
+
+/** A log of whichever run. */
+function placePath({ job, attempt, stream }: LogPlace): string {
+  return logPath(runOf(job), job, attempt, stream);
 }
 
 export function logPath(run: string, job: string, attempt: number, stream: string): string {

@@ -64,6 +64,17 @@ export function outcomeOf(verdict: Verdict, seconds: number): "passed" | "failed
   }
 }
 
+/** Whether the history of a derivation is worth asking for: it failed by itself, if only at a limit. */
+export function mayBeFlaky({ kind }: Verdict): boolean {
+  return (
+    kind === "failed" ||
+    kind === "dependency-failed" ||
+    kind === "timed-out" ||
+    kind === "silent" ||
+    kind === "out-of-memory"
+  );
+}
+
 /**
  * The history with one more build; the same run counts once. Without a failure there is none: most derivations never
  * fail, and cost nothing.

@@ -1,2 +1,2 @@
-export { noted, outcomeOf, proofOf } from "./history.ts";
+export { mayBeFlaky, noted, outcomeOf, proofOf } from "./history.ts";
 export type { Evidence, Flake, History, LogPlace } from "./history.ts";

@@ -1,9 +1,21 @@
 import type { Verdict } from "../../protocol/verdict.ts";
-import { advice, conclusion, type Conclusion, rollup, rooted, word } from "../verdict/index.ts";
+import { conclusion, type Conclusion, endedWith, rollup, word } from "../verdict/index.ts";
 import { ANNOTATION_CAP, annotations, findingAnnotations } from "./annotations.ts";
-import { bounded } from "./bounded.ts";
-import { causeParts } from "./causes.ts";
+import { bounded, summaryOf } from "./bounded.ts";
+import { causeParts, lookFirst } from "./causes.ts";
 import { code, line } from "./escape.ts";
+import {
+  approval,
+  capital,
+  course,
+  differing,
+  explain,
+  facts,
+  found,
+  notices,
+  unjudged,
+} from "./facts.ts";
+import { flakyLines } from "./flaky.ts";
 import type { Annotation, Cause, CheckBody, Listed, Summary } from "./model.ts";
 import { table } from "./table.ts";
 import { brief, detail } from "./verdict.ts";
@@ -30,20 +42,25 @@ export function overallCheck(
     status: done ? "completed" : "in_progress",
     conclusion: done
       ? stopped
-        ? conclusion(stopped.kind, true)
+        ? endedWith(stopped.kind)
         : (summary.conclusion ?? "action_required")
       : null,
     title: line(overallTitle(summary)),
-    summary: [
-      verdict === null ? "" : `${explain(verdict)}\n`,
-      approval(summary),
-      stopped === null && done ? unjudged(summary) : "",
-      facts(summary),
-    ]
-      .filter((part) => part !== "")
-      .join("\n"),
+    summary: summaryOf(
+      [
+        verdict === null ? "" : `${explain(verdict)}\n\n`,
+        approval(summary),
+        stopped === null && done ? unjudged(summary) : "",
+        stopped === null ? lookFirst(causes) : "",
+        ...flakyLines(summary.flaky),
+        ...course(summary),
+        ...facts(summary),
+        ...notices(summary),
+      ],
+      summary.url,
+    ),
     text: text.trim() === "" ? null : text,
-    annotations: done ? configuration : [],
+    annotations: done ? configuration.slice(0, ANNOTATION_CAP) : [],
     actions:
       summary.approval === null || summary.phase !== "waiting-approval"
         ? []
@@ -70,7 +87,12 @@ export function evaluationCheck(
         one.count > 0 &&
         (one.kind === "evaluation-error" || one.kind === "not-covered"),
     );
-  const whole: Conclusion = verdict === null ? "action_required" : conclusion(verdict.kind, true);
+  const whole: Conclusion =
+    summary.evaluation !== null
+      ? conclusion(summary.evaluation.kind, true)
+      : verdict === null
+        ? "action_required"
+        : endedWith(verdict.kind);
   const text = bounded(
     errors.map(
       (error) =>
@@ -85,14 +107,15 @@ export function evaluationCheck(
     status: done ? "completed" : "in_progress",
     conclusion: !done ? null : whole !== "success" ? whole : required ? worst(summary) : "success",
     title: line(evaluationTitle(summary, verdict, total)),
-    summary: [
-      verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n`,
-      facts(summary),
-      done ? differing(summary) : "",
-      done ? found(summary) : "",
-    ]
-      .filter((part) => part !== "")
-      .join("\n"),
+    summary: summaryOf(
+      [
+        verdict === null || verdict.kind === "succeeded" ? "" : `${explain(verdict)}\n\n`,
+        ...facts(summary),
+        ...(done ? [...differing(summary), ...found(summary)] : []),
+        ...notices(summary),
+      ],
+      summary.url,
+    ),
     text: !done || text.trim() === "" ? null : text,
     annotations: done
       ? [...annotations([...root, ...errors]), ...findingAnnotations(summary.findings)].slice(
@@ -111,7 +134,9 @@ export function buildCheck(
   causes: readonly Cause[],
 ): CheckBody {
   const done = summary.phase === "finished";
-  const counts = summary.counts.filter(({ kind }) => !OF_EVALUATION.has(kind));
+  const counts = summary.counts.filter(
+    ({ kind, required }) => !OF_EVALUATION.has(kind) || (required && kind === "evaluated-only"),
+  );
   const total = counts.reduce((sum, { count }) => sum + count, 0);
   const required = counts.filter((one) => one.required && one.count > 0);
   const ended =
@@ -130,11 +155,22 @@ export function buildCheck(
       : summary.phase === "building" || total > 0
         ? "in_progress"
         : "queued",
-    conclusion: !done ? null : nothing ? conclusion(ended.kind, true) : rollup(required),
+    conclusion: !done ? null : nothing ? endedWith(ended.kind) : rollup(required),
     title: line(
       !done ? "Building" : nothing ? `Nothing was built: ${word(ended.kind)}` : tally(counts),
     ),
-    summary: `${done && summary.stopped === null ? unjudged(summary) : ""}${facts(summary)}`,
+    summary: summaryOf(
+      done && summary.stopped === null
+        ? [
+            unjudged(summary),
+            lookFirst(causes),
+            ...flakyLines(summary.flaky),
+            ...course(summary),
+            ...facts(summary),
+          ]
+        : facts(summary),
+      summary.url,
+    ),
     text: !done || text.trim() === "" ? null : text,
     annotations: [],
     actions: [],
@@ -162,12 +198,12 @@ function overallTitle(summary: Summary): string {
   if (phase === "preparing") return "Preparing";
   if (phase === "evaluating" && summary.attributes === 0) return "Evaluating";
   if (phase !== "finished")
-    return `${judged(summary)} of ${summary.attributes} attributes${phase === "evaluating" ? ", evaluating" : ""}`;
+    return `${summary.attributes - summary.pending} of ${summary.attributes} attributes${failedSoFar(summary)}${phase === "evaluating" ? ", evaluating" : ""}`;
   if (summary.evaluation && summary.evaluation.kind !== "succeeded")
     return `Evaluation: ${word(summary.evaluation.kind)}`;
   return summary.attributes === 0
     ? "Nothing to build"
-    : `${tally(summary.counts)}${summary.replayOf === null ? "" : " (tree known)"}`;
+    : `${tally(summary.counts)}${summary.flaky.total > 0 ? `; ${summary.flaky.total} flaky` : ""}${summary.replayOf === null ? "" : " (tree known)"}`;
 }
 
 function evaluationTitle(summary: Summary, verdict: Verdict | null, errors: number): string {
@@ -177,8 +213,11 @@ function evaluationTitle(summary: Summary, verdict: Verdict | null, errors: numb
   return `${summary.attributes} ${summary.attributes === 1 ? "attribute" : "attributes"}${summary.replayOf === null ? "" : " (tree known)"}`;
 }
 
-function judged(summary: Summary): number {
-  return summary.attributes - summary.pending;
+function failedSoFar({ counts }: Summary): string {
+  const bad = counts
+    .filter(({ kind, required }) => required && conclusion(kind, true) !== "success")
+    .reduce((sum, { count }) => sum + count, 0);
+  return bad > 0 ? `, ${bad} not well` : "";
 }
 
 /** `1 failed, 41 succeeded`: worst first, what is not required apart. */
@@ -197,85 +236,6 @@ function tally(counts: Summary["counts"]): string {
   return sorted.map(([label, count]) => `${count} ${label}`).join(", ") || "Nothing to build";
 }
 
-function explain(verdict: Verdict): string {
-  return `**${capital(brief(verdict))}.** ${advice(verdict.kind)}\n\n${detail(verdict, 8_000)}`.trimEnd();
-}
-
-function approval(summary: Summary): string {
-  if (summary.approval === null) return "";
-  return `No job runs before someone with write access approves this very commit, by the button **OK to test** or by this comment:\n\n\`\`\`text\n${summary.approval}\n\`\`\`\n`;
-}
-
-function facts(summary: Summary): string {
-  const { evaluator, replayOf } = summary;
-  const merged = summary.built !== null && summary.built !== summary.head;
-  return [
-    `- Commit: ${code(summary.head)}${merged ? `; built: its test merge ${code(summary.built ?? "")}${summary.base === null ? "" : ` into ${code(summary.base)}`}` : ""}\n`,
-    summary.pool === null
-      ? ""
-      : `- Pool: ${code(summary.pool)}; required systems: ${summary.requiredSystems.map((system) => code(system)).join(", ") || "none"}\n`,
-    replayOf === null
-      ? ""
-      : `- The same tree was judged before, by run ${code(replayOf)}: nothing was evaluated or built again. Re-run the check to do so.\n`,
-    evaluator === null
-      ? ""
-      : `- Evaluator: ${code(evaluator.name)}, ${seconds(evaluator.seconds)}${evaluator.peakBytes === null ? "" : `, ${Math.ceil(evaluator.peakBytes / 2 ** 20)} MiB`}${evaluator.degraded === null ? "" : `; degraded: ${code(evaluator.degraded)}`}\n`,
-    ...summary.notices.slice(0, 50).map((notice) => `- Notice: ${code(notice, 500)}\n`),
-    `- [The run](${summary.url})\n`,
-  ].join("");
-}
-
-/** To a tenth below ten seconds, where it makes a difference. */
-function seconds(value: number): string {
-  return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)} s`;
-}
-
-/** What to do about required attributes that have no check of their own, because no change of the code would help them. */
-function unjudged({ counts }: Summary): string {
-  const lines = counts
-    .filter(({ kind, required, count }) => required && count > 0 && !rooted(kind))
-    .flatMap(({ kind, count }) =>
-      advice(kind) === "" ? [] : [`- **${count} × ${word(kind)}**: ${advice(kind)}\n`],
-    );
-  return lines.length === 0 ? "" : `${lines.join("")}\n`;
-}
-
-/** What the change changes, by the base's evaluation. */
-function differing({ difference }: Summary): string {
-  if (difference === null) return "";
-  const { base: sha, of, changed, added, removed, names } = difference;
-  const base = `the base (${code(sha.slice(0, 10))})`;
-  if (changed + added + removed === 0) return `No attribute differs from ${base}.\n`;
-  const counts = [
-    [changed, "changed"],
-    [added, "added"],
-    [removed, "removed"],
-  ] as const;
-  const told = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
-  const lists = counts.flatMap(([count, kind]) => {
-    const some = names.filter((one) => one.kind === kind).map(({ name }) => code(name));
-    if (some.length === 0) return [];
-    const more = count > some.length ? ` and ${count - some.length} more` : "";
-    return [`- ${capital(kind)}: ${some.join(", ")}${more}\n`];
-  });
-  return `${changed + added} of ${of} attributes differ from ${base}: ${told.join(", ")}.\n\n${lists.join("")}`;
-}
-
-/** What the outputs should not be, for those who do not look at annotations. */
-function found({ findings }: Summary): string {
-  if (findings.length === 0) return "";
-  const lines = findings.slice(0, 50).map(({ about, message, position }) => {
-    const where = position === null ? "" : ` (${code(`${position.file}:${position.line}`)})`;
-    return `- ${code(about)}: ${code(message, 500)}${where}\n`;
-  });
-  const rest = findings.length - lines.length;
-  return `Found by the way; it blocks nothing:\n\n${lines.join("")}${rest > 0 ? `- and ${rest} more\n` : ""}`;
-}
-
 function cutNote(left: number, loaded: number, total: number, url: string): string {
   return `${left} more entries are not shown here (${total} attributes${loaded < total ? "" : " in all"}): [the run](${url}) lists every one.`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -34,3 +34,12 @@ export function bounded(
   }
   return shown < total ? text + rest(total - shown) : text;
 }
+
+/** A summary: lines in the order of their weight. Those that do not fit are left to the run's page. */
+export function summaryOf(lines: readonly string[], url: string): string {
+  return bounded(
+    lines.filter((line) => line !== ""),
+    () => `\nThere is more than fits here: [the run](${url}) has it all.\n`,
+    lines.filter((line) => line !== "").length,
+  );
+}

@@ -2,6 +2,7 @@ import type { VerdictKind } from "../../protocol/verdict.ts";
 import { advice, conclusion, kindNamed, word } from "../verdict/index.ts";
 import { bounded } from "./bounded.ts";
 import { code, line } from "./escape.ts";
+import { past } from "./flaky.ts";
 import type { Cause, CheckBody } from "./model.ts";
 import { base, brief, detail } from "./verdict.ts";
 import { annotations } from "./annotations.ts";
@@ -14,6 +15,7 @@ export function causeCheck(cause: Cause, url: string): CheckBody {
     `${code(cause.label)} ${briefly(cause)}.\n`,
     cause.drv === null ? "" : `\nDerivation: ${code(base(cause.drv), 220)}\n`,
     `\n${advice(kind)}\n`,
+    cause.flaky === null ? "" : `\n${past(cause.flaky)}`,
     `\n${cause.log === null ? `[The run](${url})` : `[Whole log](${cause.log}) · [the run](${url})`}\n`,
   ];
   const dependents = others.map((name) => `- ${code(name)}\n`);
@@ -27,7 +29,7 @@ export function causeCheck(cause: Cause, url: string): CheckBody {
     // Only causes of something required have a check run.
     conclusion: conclusion(kind, true),
     title: line(
-      cause.total > 1 ? `${plainBrief(cause)}; ${cause.total} attributes` : plainBrief(cause),
+      `${plainBrief(cause)}${cause.total > 1 ? `; ${cause.total} attributes` : ""}${cause.flaky?.proof == null ? "" : "; flaky"}`,
     ),
     summary: lines.join(""),
     text: text.trim() === "" ? null : text,
@@ -52,8 +54,18 @@ export function* causeParts(causes: Iterable<Cause>): Iterable<string> {
             .slice(0, 20)
             .map((name) => code(name))
             .join(", ")}${more > 0 ? ` and ${more} more` : ""}.\n\n`;
-    yield `### ${code(cause.label)}\n\n${briefly(cause)}.${log} ${advice(kindOf(cause))}\n\n${list}${detail(cause.verdict, 4_000)}\n`;
+    yield `### ${code(cause.label)}\n\n${briefly(cause)}.${log} ${advice(kindOf(cause))}\n\n${cause.flaky === null ? "" : `${past(cause.flaky)}\n`}${list}${detail(cause.verdict, 4_000)}\n`;
   }
+}
+
+/** The cause that most hangs on: one line of an aggregate's summary. Empty without causes. */
+export function lookFirst(causes: readonly Cause[]): string {
+  const [first] = causes.toSorted((a, b) => b.total - a.total);
+  if (first === undefined) return "";
+  const name = code(first.label);
+  const where = first.log === null ? name : `[${name}](${first.log})`;
+  const others = first.total - (first.dependents.includes(first.label) ? 1 : 0);
+  return `**Look first at** ${where}: ${briefly(first)}${others > 0 ? `; ${others} more ${others === 1 ? "attribute hangs" : "attributes hang"} on it` : ""}${first.flaky?.proof == null ? "" : "; flaky"}.\n\n`;
 }
 
 /** How the cause itself ended. One that is no attribute is known by what it kept from being tried. */

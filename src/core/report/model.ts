@@ -1,7 +1,8 @@
 import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Conclusion } from "../verdict/index.ts";
-import type { Count, Difference, Phase } from "../run/index.ts";
+import type { Count, Phase } from "../run/index.ts";
+import type { Difference } from "../impact/index.ts";
 
 /** What the aggregates are rendered from. */
 export type Summary = {
@@ -30,6 +31,15 @@ export type Summary = {
   } | null;
   /** Against the base's evaluation, where that is known. */
   difference: (Difference & { base: string }) | null;
+  /** From the start to the end, or to now (s); where most of it went: the longest builds of this run. */
+  seconds: number;
+  longest: { name: string; seconds: number }[];
+  /** Attributes whose verdict was known before: nothing was built for them. */
+  reused: number;
+  /** Attributes of this run that are known to be flaky; the list may be shorter than `total`. */
+  flaky: { total: number; list: Flaky[] };
+  /** The impact's section, as Markdown, where there are machines; it says more than the difference. */
+  impact?: string | null;
   notices: string[];
   /** What the outputs should not be; it blocks nothing. */
   findings: Finding[];
@@ -38,12 +48,25 @@ export type Summary = {
   url: string;
 };
 
+/** One time that a derivation was built: in which run, and the page that tells of it. */
+export type Told = { run: string; url: string };
+
+/** What is known of a flaky attribute: its derivation failed and passed, or (without proof) others of it did. */
+export type Flaky = {
+  name: string;
+  proof: { failed: Told; passed: Told; failures: number; passes: number } | null;
+  /** Derivations of the attribute that were flaky of late. */
+  times: number;
+};
+
 export type Listed = {
   name: string;
   system: string | null;
   required: boolean;
   verdict: Verdict | null;
   seconds: number;
+  /** This very derivation failed and passed. */
+  flaky?: boolean;
 };
 
 /** One root cause and what hangs on it. `dependents` may be fewer than `total`. */
@@ -54,6 +77,7 @@ export type Cause = {
   dependents: string[];
   total: number;
   log: string | null;
+  flaky: Flaky | null;
 };
 
 export type Annotation = {

@@ -2,9 +2,12 @@ import type { AttributeResult } from "../../protocol/attribute.ts";
 import { LogStream } from "../../protocol/data.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
+import { type LogPlace, mayBeFlaky } from "../flakiness/index.ts";
+import { inSet } from "../config/match.ts";
 import { reusable } from "../verdict/index.ts";
 import { Draft } from "./draft.ts";
 import { heldBack } from "./job.ts";
+import { logOf } from "./log.ts";
 import type { AttributeRow, Changes, DerivationRow, Slice } from "./rows.ts";
 
 /** Derivations in one build job. */
@@ -21,6 +24,7 @@ export type Recalled = {
   at: number;
   /** The original builder's; null for a failure. */
   provenance: Provenance | null;
+  log: LogPlace | null;
 };
 
 /** The Repo's answer for derivations in state `unknown`: judged where it may be, ready to build elsewhere. */
@@ -37,17 +41,32 @@ export function recalled(
     const derivation = draft.derivation(drv);
     if (derivation?.state !== "unknown") continue;
     const memory = verdicts.get(drv);
-    const verdict = memory && remembered(memory, draft.run.fresh, now);
+    const again = memory !== undefined && isAgain(draft.run, memory, pathsOf(slice, derivation));
+    const verdict = memory && !again ? remembered(memory, now) : null;
+    const log = memory?.log ? logOf(memory.log) : null;
     if (memory && verdict)
-      draft.judgeDerivation(derivation, verdict, memory.seconds, null, false, memory.provenance);
-    else draft.move(derivation, "ready", null);
+      draft.judgeDerivation(derivation, verdict, memory.seconds, log, false, memory.provenance);
+    else draft.move(derivation, "ready", null, memory?.verdict.kind === "succeeded" ? log : null);
   }
   return draft.changes();
 }
 
-function remembered(memory: Recalled, fresh: boolean, now: number): Verdict | null {
-  // Asked for again: the runner says what is there, and builds what is not (any more).
-  if (fresh) return null;
+function pathsOf({ attributes }: Slice, { drv, path }: DerivationRow): string[][] {
+  return [path, ...attributes.filter((row) => row.drv === drv).map((row) => row.path)];
+}
+
+/** Asked for again: the runner says what is there, and builds what is not (any more). */
+function isAgain(
+  { fresh, rules: { retry = "all" } }: Slice["run"],
+  { verdict }: Recalled,
+  paths: readonly string[][],
+): boolean {
+  if (!fresh || retry === "all") return fresh;
+  if (verdict.kind === "succeeded") return false;
+  return retry === "failed" || paths.some((path) => inSet(retry, path));
+}
+
+function remembered(memory: Recalled, now: number): Verdict | null {
   const { verdict, at, provenance } = memory;
   const life = reusable(verdict);
   if (life === null || now - at > life.milliseconds) return null;
@@ -126,13 +145,18 @@ export function results(
     if (heldBack(draft, owner, result.verdict)) continue;
     // A name that cannot be a stream's has no log behind it, and is no part of a link either.
     const stream = LogStream.safeParse(result.log);
-    const log: AttributeRow["log"] = stream.success ? { job, attempt, stream: stream.data } : null;
+    const found = result.verdict.kind === "succeeded" && result.seconds === 0;
+    const log: AttributeRow["log"] = stream.success
+      ? { job, attempt, stream: stream.data }
+      : found
+        ? derivation.earlier
+        : null;
     draft.judgeDerivation(
       derivation,
       result.verdict,
       result.seconds,
       log,
-      reusable(result.verdict) !== null,
+      reusable(result.verdict) !== null || mayBeFlaky(result.verdict),
       result.attestation === undefined
         ? null
         : { ...result.attestation, ...builder, path: result.path },

@@ -4,12 +4,11 @@ export { adrift, claim, endedWith, freed } from "./claims.ts";
 export type { Claim, Fenced } from "./claims.ts";
 export { conclude } from "./conclude.ts";
 export type { Count } from "./conclude.ts";
-export { difference } from "./difference.ts";
-export type { Difference, Evaluated } from "./difference.ts";
 export { attributeKey } from "./draft.ts";
 export { attributes, attributesNeed, missing, missingNeed } from "./evaluate.ts";
-export { finish, lost, noRunner, offered, queued, stale, started } from "./job.ts";
-export { admit, newRun, settle, stop, sweep } from "./lifecycle.ts";
+export { cancelJob, finish, lost, noRunner, offered, queued, stale, started } from "./job.ts";
+export { admit, beginAside, endAside, newRun, settle, stop, sweep } from "./lifecycle.ts";
+export { placeOf } from "./log.ts";
 export { decideMerge } from "./merge.ts";
 export type { MergeAnswer } from "./merge.ts";
 export { advance, needs, toAsk } from "./needs.ts";
@@ -21,6 +20,7 @@ export type {
   Changes,
   DerivationRow,
   JobRow,
+  LogOf,
   Phase,
   Rules,
   RunRow,

@@ -1,7 +1,9 @@
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
+import type { LogPlace } from "../flakiness/index.ts";
 import { FAILURE_TTL } from "../verdict/index.ts";
 import { attributeKey, Draft } from "./draft.ts";
+import { logOf } from "./log.ts";
 import type { Changes, Slice } from "./rows.ts";
 
 /** An attribute of the run that judged the same tree before. */
@@ -16,6 +18,7 @@ export type Replayed = {
   seconds: number;
   /** The original builder's. */
   provenance: Provenance | null;
+  log: LogPlace | null;
 };
 
 /** Whether the earlier run may stand for this one. */
@@ -43,14 +46,14 @@ export function unreplayed(slice: Slice): Changes {
 export function replayed(slice: Slice, batch: readonly Replayed[], last: boolean): Changes {
   const draft = new Draft(slice);
   if (draft.run.phase !== "evaluating" || draft.run.stopped !== null) return draft.changes();
-  for (const { verdict, seconds, provenance, ...attribute } of batch) {
+  for (const { verdict, seconds, provenance, log, ...attribute } of batch) {
     if (draft.attribute(attributeKey(attribute.selection, attribute.path))) continue;
     const row = draft.addAttribute(attribute);
     draft.judge(
       row,
       verdict.kind === "succeeded" ? { kind: "succeeded", reused: true } : verdict,
       seconds,
-      null,
+      log && logOf(log),
       provenance,
     );
   }

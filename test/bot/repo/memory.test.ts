@@ -1,27 +1,36 @@
 import { reset, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { Memory } from "../../../src/bot/objects/repo/memory.ts";
-import type { RememberedVerdict } from "../../../src/bot/objects/contracts.ts";
+import type { JudgedVerdict, RecalledVerdict } from "../../../src/bot/objects/contracts.ts";
 import { knownProvenance } from "../support/builder.ts";
 import { repoStub } from "../support/objects.ts";
 
 const HOUR = 3_600_000;
 const drv = (n: number) => `/nix/store/${"0".repeat(32)}-p${n}.drv`;
-const succeeded = (n: number, at = 0): RememberedVerdict => ({
+const succeeded = (n: number, at = 0): JudgedVerdict => ({
   drv: drv(n),
   verdict: { kind: "succeeded", reused: false },
   run: "1-1",
   at,
   seconds: 2,
   provenance: knownProvenance(drv(n)),
+  log: null,
+  attribute: `packages.x86_64-linux.p${n}`,
 });
-const failed = (n: number, at = 0): RememberedVerdict => ({
+const failed = (n: number, at = 0): JudgedVerdict => ({
   drv: drv(n),
   verdict: { kind: "failed", drv: drv(n), exitCode: 1, logTail: "x".repeat(9_000) },
   run: "1-1",
   at,
   seconds: 2,
   provenance: null,
+  log: null,
+  attribute: `packages.x86_64-linux.p${n}`,
+});
+/** As it is told to a run, of what never failed. */
+const recalled = ({ attribute: _attribute, ...verdict }: JudgedVerdict): RecalledVerdict => ({
+  ...verdict,
+  flake: null,
 });
 
 afterEach(() => reset());
@@ -34,7 +43,7 @@ test("a verdict is recalled in its own pool only", () =>
   withMemory((memory) => {
     memory.remember("untrusted", [succeeded(1)], 0);
     expect(memory.recall("trusted", [drv(1)], 1)).toEqual([]);
-    expect(memory.recall("untrusted", [drv(1), drv(2)], 1)).toEqual([succeeded(1)]);
+    expect(memory.recall("untrusted", [drv(1), drv(2)], 1)).toEqual([recalled(succeeded(1))]);
   }));
 
 test("a failure lasts six hours, a success longer", () =>
@@ -53,7 +62,7 @@ test("a failure lasts six hours, a success longer", () =>
 
 test("only what the builder itself came to is kept", () =>
   withMemory((memory) => {
-    const others: RememberedVerdict["verdict"][] = [
+    const others: JudgedVerdict["verdict"][] = [
       { kind: "timed-out", limitSeconds: 1, logTail: "" },
       { kind: "hash-mismatch", drv: drv(0), specified: "a", got: "b" },
       { kind: "failed", drv: drv(0), exitCode: null, logTail: "" },
@@ -79,11 +88,17 @@ test("only what the builder itself came to is kept", () =>
 test("the newest counts, and a log is cut", () =>
   withMemory((memory) => {
     memory.remember("trusted", [failed(1, 5)], 5);
-    memory.remember("trusted", [succeeded(1, 3)], 6);
     const [kept] = memory.recall("trusted", [drv(1)], 7);
     expect(kept?.verdict).toMatchObject({ kind: "failed", logTail: "x".repeat(2_048) });
+    memory.remember("trusted", [succeeded(1, 3)], 6);
+    expect(memory.recall("trusted", [drv(1)], 7)).toEqual([]);
     memory.remember("trusted", [succeeded(1, 8)], 8);
     expect(memory.recall("trusted", [drv(1)], 9)[0]?.verdict.kind).toBe("succeeded");
+    // A success that was only found does not take the place of the build that is told of.
+    const log = { job: "1-1.2", attempt: 1, stream: "p2.drv" };
+    memory.remember("trusted", [{ ...succeeded(2), log }], 8);
+    memory.remember("trusted", [{ ...succeeded(2, 9), run: "1-2", seconds: 0 }], 9);
+    expect(memory.recall("trusted", [drv(2)], 10)).toMatchObject([{ run: "1-1", seconds: 2, log }]);
   }));
 
 test("above the bound the least recently used go", () =>

@@ -5,6 +5,7 @@ import {
   runInDurableObject,
 } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { steps } from "../../../src/bot/objects/repo/schema.ts";
 import { Account } from "../../../src/bot/objects/account/account.ts";
 import { Policy } from "../../../src/bot/objects/repo/policy.ts";
 import { Run } from "../../../src/bot/objects/run/run.ts";
@@ -23,7 +24,7 @@ import {
   settled,
   until,
 } from "../support/objects.ts";
-import { A, B, C, checkRun, comment, OWNER, pull, push, repository } from "../support/payloads.ts";
+import { A, B, C, checkRun, OWNER, pull, push, repository } from "../support/payloads.ts";
 
 let calls: Called[] = [];
 const ID = 201;
@@ -170,82 +171,6 @@ describe("the outbox", () => {
   });
 });
 
-describe("approving", () => {
-  const fork = () => pull({ repository: ID, headRepository: 999, sender: "eve" });
-
-  test("someone with write names the head: it runs, approved", async () => {
-    const role = vi.spyOn(Writer.prototype, "role").mockResolvedValue({ ok: true, value: "write" });
-    vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
-    await bring("pull_request", fork());
-    await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}` }));
-    expect(role).toHaveBeenCalledWith(
-      expect.objectContaining({ owner: "o", name: `r${ID}` }),
-      "ada",
-    );
-    expect(starts()[1]).toMatchObject({ run: `${ID}-2`, approved: A, sender: { login: "eve" } });
-    expect(await repoRows(ID, "SELECT approved, approved_by FROM pull")).toEqual([
-      { approved: A, approved_by: "ada" },
-    ]);
-  });
-
-  test("the button does the same, mapped by its commit", async () => {
-    vi.spyOn(Writer.prototype, "role").mockResolvedValue({ ok: true, value: "admin" });
-    vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
-    await bring("pull_request", fork());
-    await bring(
-      "check_run",
-      checkRun({
-        repository: ID,
-        action: "requested_action",
-        identifier: "ok-to-test",
-        externalId: `check:${ID}-1:x`,
-      }),
-    );
-    expect(starts()[1]).toMatchObject({ approved: A });
-  });
-
-  test.each([
-    ["nobody GitHub knows", { ok: false, missing: true } as const],
-    ["read", { ok: true, value: "read" } as const],
-    ["a custom role that nobody listed", { ok: true, value: "release-manager" } as const],
-  ])("%s approves nothing", async (_name, answer) => {
-    vi.spyOn(Writer.prototype, "role").mockResolvedValue(answer);
-    vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
-    await bring("pull_request", fork());
-    await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}` }));
-    expect(starts()).toHaveLength(1);
-  });
-
-  test("a custom role that the default branch's configuration lists approves", async () => {
-    vi.spyOn(Writer.prototype, "role").mockResolvedValue({ ok: true, value: "release-manager" });
-    vi.spyOn(Writer.prototype, "file").mockResolvedValue({
-      ok: true,
-      value: { text: "policy: { writers: [release-manager] }", commit: B },
-    });
-    await bring("pull_request", fork());
-    await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}` }));
-    expect(starts()).toHaveLength(2);
-  });
-
-  test("GitHub not answering is asked again later, not a refusal", async () => {
-    const role = vi.spyOn(Writer.prototype, "role").mockResolvedValueOnce({
-      ok: false,
-      missing: false,
-      retryAfter: 90_000,
-      reason: "rate limit",
-    });
-    role.mockResolvedValue({ ok: true, value: "write" });
-    vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
-    await bring("pull_request", fork());
-    await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}` }));
-    const [row] = await repoRows(ID, "SELECT at FROM due WHERE kind = 'effect'");
-    expect(Number(row?.["at"])).toBeGreaterThan(Date.now() + 60_000);
-    await hurry(repo());
-    await settled(repo());
-    expect(starts()).toHaveLength(2);
-  });
-});
-
 describe("the policy", () => {
   test("is read once for a head of the default branch, and again after it moved", async () => {
     const file = vi
@@ -343,7 +268,7 @@ describe("after a restart", () => {
     });
     await evictDurableObject(repo());
     expect(await runDurableObjectAlarm(repo())).toBe(false);
-    expect(await repo().wake()).toEqual({ version: 3 });
+    expect(await repo().wake()).toEqual({ version: steps.length });
     await until(async () => starts().length === 1, "the run started");
   });
 });

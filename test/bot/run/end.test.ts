@@ -52,6 +52,7 @@ describe("what is not done again", () => {
         at: 999_000,
         seconds: 5,
         provenance: knownProvenance(drv("a")),
+        log: null,
       },
       {
         drv: drv("b"),
@@ -60,6 +61,7 @@ describe("what is not done again", () => {
         at: 999_000,
         seconds: 5,
         provenance: null,
+        log: null,
       },
     ];
     for (const fresh of [false, true]) {

@@ -1,7 +1,9 @@
+import type { Flake } from "../../../src/core/flakiness/index.ts";
 import type { Environment } from "../../../src/bot/environment.ts";
 import type {
   AttributeView,
   DesiredCheck,
+  JudgedVerdict,
   QueuedJob,
   Read,
   RememberedEvaluation,
@@ -32,11 +34,11 @@ export class Neighbours {
     value: { tree: TREE, parents: [BASE, HEAD] },
   };
   policy: string | null = null;
-  proposed: string | null = null;
-  role: Read<string> = { ok: true, value: "write" };
   /** The configuration at any commit; `files` says it for some. */
-  classes: RunnerClass[] = [
+  proposed: string | null = null;
   files: Record<string, { text: string | null; problem?: string }> = {};
+  role: Read<string> = { ok: true, value: "write" };
+  classes: RunnerClass[] = [
     {
       class: "default",
       pool: "trusted",
@@ -48,6 +50,8 @@ export class Neighbours {
     },
   ];
   known: RememberedVerdict[] = [];
+  /** What the Repo knows of flakiness. */
+  flakes: Flake[] = [];
   tree: RememberedTree | null = null;
   earlier: { view: RunView; attributes: AttributeView[] } | null = null;
   missing: (job: QueuedJob) => string[] | null = () => null;
@@ -59,9 +63,11 @@ export class Neighbours {
 
   readonly queued: QueuedJob[] = [];
   readonly cancelled: string[] = [];
-  readonly remembered: RememberedVerdict[] = [];
+  readonly remembered: JudgedVerdict[] = [];
   readonly trees: RememberedTree[] = [];
   readonly evaluations: RememberedEvaluation[] = [];
+  /** The newest of each section of the pull request's comment. */
+  readonly sections = new Map<string, string | null>();
   readonly over: string[] = [];
   readonly desired: DesiredCheck[] = [];
   readonly calls: string[] = [];
@@ -92,8 +98,8 @@ export class Neighbours {
           const at = this.files[ref] ?? { text: this.proposed };
           return at.text === null && at.problem === undefined
             ? { ok: false, missing: true }
-            : { ok: true, value: { text: this.proposed, commit: MERGE } },
-        ),
+            : { ok: true, value: { ...at, commit: ref } };
+        }),
       desire: (checks: DesiredCheck[]) =>
         this.#answer("desire", () => void this.desired.push(...checks)),
     };
@@ -101,9 +107,19 @@ export class Neighbours {
       policy: () =>
         this.#answer("policy", () => ({ ok: true, value: { text: this.policy, commit: BASE } })),
       recall: (_pool: string, drvs: string[]) =>
-        this.#answer("recall", () => this.known.filter(({ drv }) => drvs.includes(drv))),
-      remember: (_pool: string, verdicts: RememberedVerdict[]) =>
-        this.#answer("remember", () => void this.remembered.push(...verdicts)),
+        this.#answer("recall", () =>
+          this.known
+            .filter(({ drv }) => drvs.includes(drv))
+            .map((one) => ({
+              ...one,
+              flake: this.flakes.find(({ drv }) => drv === one.drv) ?? null,
+            })),
+        ),
+      remember: (_pool: string, verdicts: JudgedVerdict[]) =>
+        this.#answer("remember", () => {
+          this.remembered.push(...verdicts);
+          return this.flakes.filter(({ drv }) => verdicts.some((one) => one.drv === drv));
+        }),
       recallTree: (key: string) =>
         this.#answer("recallTree", () => this.tree && { ...this.tree, key }),
       rememberTree: (tree: RememberedTree) =>
@@ -115,6 +131,8 @@ export class Neighbours {
           "recallEvaluation",
           () => this.evaluations.find((one) => one.sha === sha) ?? null,
         ),
+      section: (_run: string, section: string, markdown: string | null) =>
+        this.#answer("section", () => void this.sections.set(section, markdown)),
       finished: (_run: string, conclusion: string) =>
         this.#answer("finished", () => void this.over.push(conclusion)),
     };

@@ -47,6 +47,7 @@ describe("who built it", () => {
             at: 999_000,
             seconds: 5,
             provenance: knownProvenance(drv("a")),
+            log: null,
           },
         ];
       },
@@ -70,6 +71,7 @@ describe("who built it", () => {
             at: 999_000,
             seconds: 5,
             provenance: null,
+            log: null,
           },
         ];
       },

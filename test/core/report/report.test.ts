@@ -37,6 +37,10 @@ const summary: Summary = {
     { kind: "evaluation-error", required: true, count: 1 },
   ],
   evaluator: { name: "nix-eval-jobs", degraded: null, seconds: 12.4, peakBytes: 3 * 2 ** 20 },
+  seconds: 251.2,
+  longest: [{ name: "packages.x86_64-linux.app", seconds: 65.2 }],
+  reused: 0,
+  flaky: { total: 0, list: [] },
   notices: ["trace: @everyone <b>hello</b>"],
   findings: [],
   difference: null,
@@ -91,6 +95,7 @@ const cause: Cause = {
   dependents: ["packages.x86_64-linux.app", "checks.x86_64-linux.app"],
   total: 2,
   log: `${url}/logs/42-1.2/1/app`,
+  flaky: null,
 };
 
 function golden(check: CheckBody): string {
@@ -164,6 +169,7 @@ describe("golden files", () => {
             dependents: ["packages.x86_64-linux.app", "checks.x86_64-linux.app"],
             total: 130,
             log: null,
+            flaky: null,
           },
           url,
         ),

@@ -159,7 +159,7 @@ describe("a goal that needs what only another runner can build", () => {
       recalled(
         world.all(),
         [BELOW],
-        [{ drv: BELOW, verdict: SUCCEEDED, seconds: 1, at: 0, provenance: PROVENANCE }],
+        [{ drv: BELOW, verdict: SUCCEEDED, seconds: 1, at: 0, provenance: PROVENANCE, log: null }],
         1,
       ),
     );

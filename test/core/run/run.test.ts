@@ -160,6 +160,7 @@ function apply(model: Model, one: Step): void {
             seconds: 1,
             at: 0,
             provenance: PROVENANCE,
+            log: null,
           })),
           1,
         ),

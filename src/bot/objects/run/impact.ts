@@ -8,7 +8,7 @@ import type { Source, Work } from "../../../protocol/specification.ts";
 import { labelOf, read } from "./compare.ts";
 import { commit, type Context, header, repo } from "./context.ts";
 import type { Header, StoredImpact } from "./rows.ts";
-import { pageOf } from "./summary.ts";
+import { pageOf } from "./links.ts";
 
 /** Work beside a run that nobody has done by then is given up (ms). */
 const LATEST = 2 * 3_600_000;
@@ -157,9 +157,7 @@ export function sectionFor(context: Context, limit?: number): string | null {
   const { store, env } = context;
   const run = header(context);
   const { impact } = run;
-  if (impact === null || impact.state === "pending") return null;
-  const machines = shown(context);
-  if (machines.length === 0 && run.declared?.asked !== true) return null;
+  if (impact?.wanted !== true || impact.state === "pending") return null;
   const state: ImpactState =
     impact.state === "unknown"
       ? { kind: "unknown", why: impact.why ?? "" }
@@ -170,7 +168,7 @@ export function sectionFor(context: Context, limit?: number): string | null {
       built: run.built ?? run.head,
       state,
       difference: run.differs && { ...run.differs, names: store.differences() },
-      machines,
+      machines: shown(context),
       uncovered: impact.uncovered,
       revision: impact.revision,
       url: pageOf(env.PUBLIC_URL, run.id),

@@ -1,6 +1,10 @@
+import type { LogPlace } from "../../../core/flakiness/index.ts";
+import { attributeName } from "../../../protocol/attribute.ts";
 import {
   attributeKey,
   lease,
+  type LogOf,
+  placeOf,
   recalled,
   replayed,
   type Replayed,
@@ -10,6 +14,8 @@ import {
 } from "../../../core/run/index.ts";
 import { objectName } from "../contracts.ts";
 import { commit, type Context, header, repo } from "./context.ts";
+import { keepFlakes } from "./flakes.ts";
+import type { Store } from "./store.ts";
 
 /** Rows that one step takes. */
 const RECALL = 1_000;
@@ -31,13 +37,20 @@ export async function recall(context: Context): Promise<number | null> {
     .map(({ drv }) => drv);
   if (asked.length === 0 || pool === null) return null;
   const known = await repo(context, run).recall(pool, asked);
-  commit(context, () =>
-    recalled(
-      store.slice(store.withAttributes(store.derivationsByDrv(asked))),
-      asked,
-      known,
-      context.now(),
-    ),
+  commit(
+    context,
+    () =>
+      recalled(
+        store.slice(store.withAttributes(store.derivationsByDrv(asked))),
+        asked,
+        known,
+        context.now(),
+      ),
+    () =>
+      keepFlakes(
+        store,
+        known.flatMap(({ flake }) => (flake === null ? [] : [flake])),
+      ),
   );
   return store.run().stopped === null &&
     store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'")
@@ -73,25 +86,61 @@ export function leaseReady(context: Context): Promise<number | null> {
   return Promise.resolve(left?.since == null ? null : left.since + SLICE_WAIT);
 }
 
-/** Tells the Repo the verdicts that may be reused. */
+/** Tells the Repo the verdicts that may be reused or tell of flakiness, and learns which are flaky. */
 export async function remember(context: Context): Promise<number | null> {
-  const { store } = context;
+  const { store, tasks } = context;
   const run = header(context);
   const { pool } = store.run();
   const rows = store.derivations(`remember = 1 LIMIT ${REMEMBER}`);
   if (rows.length === 0 || pool === null) return null;
   const at = context.now();
-  await repo(context, run).remember(
+  const logs = logsOf(
+    store,
+    run.id,
+    rows.map(({ drv }) => drv),
+  );
+  const flakes = await repo(context, run).remember(
     pool,
-    rows.flatMap(({ drv, verdict, seconds, provenance }) =>
-      verdict === null ? [] : [{ drv, verdict, run: run.id, at, seconds, provenance }],
+    rows.flatMap(({ drv, verdict, seconds, provenance, path }) =>
+      verdict === null
+        ? []
+        : [
+            {
+              drv,
+              verdict,
+              run: run.id,
+              at,
+              seconds,
+              provenance,
+              log: logs.get(drv) ?? null,
+              attribute: attributeName(path),
+            },
+          ],
     ),
   );
   context.storage.transactionSync(() => {
     for (const { drv } of rows)
       store.sql.exec("UPDATE derivation SET remember = 0 WHERE drv = ?", drv);
+    keepFlakes(store, flakes);
+    if (flakes.length === 0) return;
+    tasks.at("report", context.now());
+    // What was archived did not know yet.
+    if (store.run().phase === "finished") tasks.at("archive", context.now());
   });
   return rows.length === REMEMBER ? context.now() : null;
+}
+
+/** Where each derivation's own build in this run is told of. */
+function logsOf(store: Store, run: string, drvs: readonly string[]): Map<string, LogPlace> {
+  const rows = store.in("SELECT drv, log FROM attribute WHERE log IS NOT NULL AND drv IN", drvs);
+  return new Map(
+    rows.flatMap(({ drv, log }) => {
+      if (typeof drv !== "string" || typeof log !== "string") return [];
+      // Written by the Run's store.
+      const of = JSON.parse(log) as LogOf;
+      return of.run === undefined ? [[drv, placeOf(of, run)]] : [];
+    }),
+  );
 }
 
 /** Takes over the attributes of the run that judged the same tree, slice after slice. */
@@ -120,11 +169,12 @@ export async function replay(context: Context, tries: number): Promise<number | 
       drv,
       required,
       seconds,
+      log,
       provenance = null,
     }): Replayed[] =>
       verdict === null
         ? []
-        : [{ selection, path, name, system, drv, required, verdict, seconds, provenance }],
+        : [{ selection, path, name, system, drv, required, verdict, seconds, provenance, log }],
   );
   const last = rows.length < REPLAY;
   const at = rows.at(-1)?.index ?? run.replayed;
@@ -140,7 +190,13 @@ export async function replay(context: Context, tries: number): Promise<number | 
         batch,
         last,
       ),
-    () => store.set({ replayed: at }),
+    () => {
+      store.set({ replayed: at });
+      keepFlakes(
+        store,
+        rows.flatMap(({ flake }) => (flake ? [flake] : [])),
+      );
+    },
   );
   return last ? null : context.now();
 }

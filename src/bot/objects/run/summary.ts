@@ -1,13 +1,13 @@
-import type { Evidence, Flake, LogPlace } from "../../../core/flakiness/index.ts";
+import type { Evidence, Flake } from "../../../core/flakiness/index.ts";
 import type { Cause, Flaky, Listed, Summary, Told } from "../../../core/report/index.ts";
 import { conclude, placeOf } from "../../../core/run/index.ts";
-import { runOf } from "../../../protocol/identifiers.ts";
 import type { Conclusion } from "../../../core/verdict/index.ts";
 import { base } from "../../../core/report/index.ts";
 import type { AttributeRow } from "../../../core/run/index.ts";
 import { type Context, header } from "./context.ts";
 import { sectionFor } from "./impact.ts";
 import { flakesOf, provenFlakes } from "./flakes.ts";
+import { logPage, pageOf } from "./links.ts";
 
 /** Attributes in an aggregate: as many as its text can hold. */
 export const LISTED = 700;
@@ -173,12 +173,4 @@ function described(
 
 function hashOf(storePath: string): string {
   return storePath.slice("/nix/store/".length, "/nix/store/".length + 8);
-}
-
-export function pageOf(url: string, run: string): string {
-  return `${url.replace(/\/+$/u, "")}/runs/${run}`;
-}
-
-function logPage(url: string, { job, attempt, stream }: LogPlace): string {
-  return `${pageOf(url, runOf(job))}/logs/${job}/${attempt}/${encodeURIComponent(stream)}`;
 }

@@ -1,5 +1,6 @@
-import type { AttributeRow, JobRow } from "../../../core/run/index.ts";
+import { type AttributeRow, type JobRow, placeOf } from "../../../core/run/index.ts";
 import type { AttributeView, JobView, RunView } from "../contracts.ts";
+import { flakesOf } from "./flakes.ts";
 import type { Store } from "./store.ts";
 
 /** What pages, replays and the index read; null before the run was started. */
@@ -30,7 +31,15 @@ export function viewOf(store: Store): RunView | null {
 /** Attributes in their order, those after `after`. */
 export function attributesOf(store: Store, after: number, limit: number): AttributeView[] {
   const rows = store.attributes("id > ? ORDER BY id LIMIT ?", after, limit);
-  return rows.map((row) => attributeView(store.header()?.id ?? "", row));
+  const run = store.header()?.id ?? "";
+  const flakes = flakesOf(
+    store,
+    rows.map(({ drv }) => drv),
+  );
+  return rows.map((row) => ({
+    ...attributeView(run, row),
+    flake: flakes.get(row.drv ?? "") ?? null,
+  }));
 }
 
 function jobView(run: string, { number, kind, attempt, state, runner, verdict }: JobRow): JobView {
@@ -57,7 +66,7 @@ function attributeView(run: string, row: AttributeRow): AttributeView {
     required,
     verdict,
     seconds,
-    log: log && { job: `${run}.${log.job}`, attempt: log.attempt, stream: log.stream },
+    log: log && placeOf(log, run),
     provenance,
   };
 }

@@ -40,7 +40,7 @@ export function answered(slice: Slice, key: string, answer: Answer, now: number)
   return plan.decision;
 }
 
-/** Null: it may act, and is asked once more. */
+/** Null: it may act, and is to be asked about once more. */
 function outcomeOf(
   plan: Plan,
   slice: Slice,
@@ -57,16 +57,20 @@ function outcomeOf(
   const pull = standing(recorded, answer, now);
   const facts = factsOf(slice, pull, answer, now);
   const verdict = judge(askedOf(row, row.command), facts);
-  if (verdict.kind !== "act") return refusal(plan, row, verdict);
   // GitHub and our own rows name different heads: one of the two is late, and nobody knows which.
-  if (verdict.sha !== null && recorded?.head !== answer.pull?.head) return moved();
+  const unsure = recorded?.head !== answer.pull?.head;
+  if (
+    unsure &&
+    (verdict.kind === "ask-for-sha" || (verdict.kind === "act" && verdict.sha !== null))
+  )
+    return moved();
+  if (verdict.kind !== "act") return refusal(plan, row, verdict);
   if (row.state === "asked") {
     const acting: CommandRow = { ...row, state: "acting", actsOn: verdict.sha };
     decision.changes.push(
       { kind: "command", row: acting },
       { kind: "audit", at: now, entry: entryOf(acting, "allowed", "") },
     );
-    decision.effects.push({ kind: "ask-permission", pull: row.pull, key: row.key });
     return null;
   }
   if (verdict.sha !== row.actsOn) return moved();

@@ -144,7 +144,7 @@ export type Effect =
   /** Ask for the role of whoever approves; the answer comes back as an `approval`. */
   | { kind: "ask-role"; approval: Omit<Approval, "role"> }
   | { kind: "react"; comment: number; content: "eyes" | "+1" | "-1" | "confused" }
-  /** Ask who it is that asks; the answer comes back to `answered`, for as long as the command is not done. */
+  /** Ask who it is that asks; the answer comes back to `answered`, again and again until the command is done. */
   | { kind: "ask-permission"; pull: number; key: string }
   /** A new comment: a person must act. */
   | { kind: "tell"; pull: number; about: string; body: string }

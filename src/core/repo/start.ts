@@ -99,8 +99,14 @@ export class Plan {
     return n;
   }
 
-  /** `yields`: another run judges the same commit and goes on with its checks. */
+  /**
+   * Ends a run, unless it speaks about a commit that the repository judges for another reason too: GitHub shows the newest
+   * check of a name, and one that was cancelled with a branch must not stand above the verdict of a pull request.
+   *
+   * @param yields another run judges the same commit and goes on with its checks
+   */
   supersede(row: RunRow, by: string, yields: boolean): void {
+    if (!yields && !isFork(row.reason) && this.own(row.reason).length > 0) return;
     this.decision.changes.push({ kind: "run-state", n: row.n, state: "superseded" });
     this.decision.effects.push({ kind: "supersede", n: row.n, by, yields });
   }

@@ -84,21 +84,31 @@ export function pull(over: PullOver) {
 }
 
 export function checkRun(
-  over: About & { action: string; externalId: string; head?: string; identifier?: string },
+  over: About & {
+    action: string;
+    externalId: string;
+    head?: string;
+    identifier?: string;
+    check?: number;
+  },
 ) {
   return {
     ...common(over),
     action: over.action,
-    check_run: { id: 1, head_sha: over.head ?? A, external_id: over.externalId },
+    check_run: { id: over.check ?? 1, head_sha: over.head ?? A, external_id: over.externalId },
     ...(over.identifier === undefined ? {} : { requested_action: { identifier: over.identifier } }),
   };
 }
 
-export function comment(over: About & { number?: number; body: string; action?: string }) {
+export function comment(
+  over: About & { number?: number; body: string; action?: string; id?: number; at?: number },
+) {
+  const base = common(over);
+  const at = new Date(over.at ?? Date.now()).toISOString().replace(/\.\d+Z$/u, "Z");
   return {
-    ...common(over),
+    ...base,
     action: over.action ?? "created",
-    comment: { id: 5, body: over.body },
+    comment: { id: over.id ?? 5, body: over.body, created_at: at, user: base.sender },
     issue: { number: over.number ?? 7, pull_request: { url: "x" } },
   };
 }

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { STEPS } from "../../../src/bot/objects/writer/schema.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_1 } from "./schema-1.ts";
+import { SCHEMA_2 } from "./schema-2.ts";
 
 it("brings a Writer of version 1 to what a new one is, and keeps its rows", async () => {
   const stub = env.WRITER.getByName(`${env.GITHUB_HOST}/installation/999`);
@@ -10,10 +11,24 @@ it("brings a Writer of version 1 to what a new one is, and keeps its rows", asyn
     const fresh = dump(storage);
     const row =
       "INSERT INTO effect VALUES ('r', '1-1', 'p', 0, 0, 0, 0, 1, 0, 0, NULL, 1, 0, 'idle', 0, 0, 0, '{}', NULL, 0)";
-    expect(upgrade(storage, SCHEMA_1, 1, [row], STEPS)).toBe(2);
+    expect(upgrade(storage, SCHEMA_1, 1, [row], STEPS)).toBe(STEPS.length);
     expect(dump(storage)).toEqual(fresh);
     expect(storage.sql.exec("SELECT resource, succeeds FROM effect").toArray()).toEqual([
       { resource: "r", succeeds: "[]" },
+    ]);
+  });
+});
+
+it("brings a Writer of version 2 to what a new one is, and keeps what GitHub shows", async () => {
+  const stub = env.WRITER.getByName(`${env.GITHUB_HOST}/installation/997`);
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    const row =
+      "INSERT INTO effect VALUES ('r', '1-1', 'p', 0, 0, 0, 0, 1, 0, 0, 77, 1, 0, 'idle', 0, 0, 0, '{}', NULL, 0, '[]')";
+    expect(upgrade(storage, SCHEMA_2, 2, [row], STEPS)).toBe(STEPS.length);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT resource, kind, shown_id FROM effect").toArray()).toEqual([
+      { resource: "r", kind: "check", shown_id: 77 },
     ]);
   });
 });

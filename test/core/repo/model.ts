@@ -96,6 +96,8 @@ export class Model {
     const named = all.filter(
       (run) => run.n === runs.n || run.head === runs.head || heads.includes(run.head),
     );
+    const ending = all.filter(({ key, state }) => state === "active" && runs.keys.includes(key));
+    const beside = all.filter((run) => ending.some(({ head }) => head === run.head));
     const asked = [...this.commands.values()];
     const lately = commands?.lately;
     const keys = new Set([...runs.keys, ...named.map(({ key }) => key)]);
@@ -120,6 +122,7 @@ export class Model {
       runs: all.filter(
         (run) =>
           named.includes(run) ||
+          beside.includes(run) ||
           (keys.has(run.key) && (run.state === "active" || run.n === newest(run.key))),
       ),
     });

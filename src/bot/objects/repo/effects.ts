@@ -27,6 +27,7 @@ export type Parts = {
   env: Environment;
   state: State;
   sticky: Sticky;
+  transaction: (work: () => void) => void;
   /** Applies a decision inside the running transaction. */
   apply: (decision: Decision) => void;
   policy: (identity: RepositoryIdentity) => Promise<Read<PolicySource>>;
@@ -65,7 +66,15 @@ export function targetOf(effect: Effect): string {
 const NOTHING = { done: () => {} };
 
 /** Performs what the Repo's decisions ask for, once or more often: every callee takes a repetition. */
-export function performer({ env, state, sticky, apply, policy, prune }: Parts): Perform {
+export function performer({
+  env,
+  state,
+  sticky,
+  transaction,
+  apply,
+  policy,
+  prune,
+}: Parts): Perform {
   const host = env.GITHUB_HOST;
   const run = (repository: number, n: number): RunContract =>
     env.RUN.getByName(objectName.run(host, runId(repository, n)));
@@ -102,21 +111,8 @@ export function performer({ env, state, sticky, apply, policy, prune }: Parts): 
         return NOTHING;
       case "ask-role":
         return askRole(effect.approval, identity);
-      case "ask-permission": {
-        const command = state.commands.one(effect.key);
-        if (command === null || command.state === "done") return NOTHING;
-        const writer = writerOf(identity);
-        const source = await policy(identity);
-        const found = await ask({ writer, identity, command, source, tries: row.tries }, state);
-        if ("retryAfter" in found) return found;
-        const answer = { ...found.answer, runUrl };
-        return {
-          done: () => {
-            const slice = state.slice(wantsForCommand(command));
-            apply(answered(slice, effect.key, answer, Date.now()));
-          },
-        };
-      }
+      case "ask-permission":
+        return askPermission(effect.key, identity, row.tries);
       case "react":
       case "tell":
         await writerOf(identity).say([saying(effect, repository)]);
@@ -167,6 +163,23 @@ export function performer({ env, state, sticky, apply, policy, prune }: Parts): 
   function runUrl(n: number): string {
     const id = state.identity()?.repository.id ?? 0;
     return `${env.PUBLIC_URL.replace(/\/+$/u, "")}/runs/${runId(id, n)}`;
+  }
+
+  /** Asked until it is done, twice if it may act; the commands of a pull request that came later wait meanwhile. */
+  async function askPermission(key: string, identity: RepositoryIdentity, tries: number) {
+    for (;;) {
+      const command = state.commands.one(key);
+      if (command === null || command.state === "done") return NOTHING;
+      const source = await policy(identity);
+      const writer = writerOf(identity);
+      const found = await ask({ writer, identity, command, source, tries }, state);
+      if ("retryAfter" in found) return found;
+      const answer = { ...found.answer, runUrl };
+      transaction(() => {
+        const slice = state.slice(wantsForCommand(command));
+        apply(answered(slice, key, answer, Date.now()));
+      });
+    }
   }
 
   async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {

@@ -73,6 +73,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       env,
       state: this.#state,
       sticky: this.#sticky,
+      transaction: (work) => storage.transactionSync(work),
       apply: (decision) => this.#apply(decision),
       policy: (identity) => this.policy(identity),
       prune: () => this.#prune(Date.now()),

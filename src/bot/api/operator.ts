@@ -55,6 +55,22 @@ operator.delete("/accounts/:account/runners/:runner", async (context) => {
   return context.json({ error: `account ${account} has no runner ${runner}` }, 404);
 });
 
+const OfRepository = z.object({
+  repository: z.coerce.number().int().positive(),
+  before: z.coerce.number().int().positive().nullish(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+
+/** Every command of a repository, what was decided and why, newest first; `before` an id for the earlier ones. */
+operator.get("/repositories/:repository/audit", async (context) => {
+  const named = OfRepository.safeParse({ ...context.req.query(), ...context.req.param() });
+  if (!named.success) return context.json({ error: z.prettifyError(named.error) }, 400);
+  const { repository, before, limit } = named.data;
+  const { GITHUB_HOST: host, REPO } = context.env;
+  const repo = REPO.getByName(objectName.repo(host, repository));
+  return context.json({ audit: await repo.audit(before ?? null, limit) });
+});
+
 operator.post("/index/rebuild", async (context) => context.json(await rebuildIndex(context.env)));
 
 operator.post("/sweep", async (context) => context.json(await sweep(context.env, Date.now())));

@@ -13,6 +13,7 @@ import {
   overallCheck,
   plain,
 } from "../../../core/report/index.ts";
+import { declarationOf } from "../../../core/command/registry.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
 import { sha256 } from "./digest.ts";
@@ -76,17 +77,14 @@ function checks(context: Context): Named[] {
       "SELECT file, line, message FROM fault ORDER BY id",
     )
     .toArray();
+  const overall = overallCheck(
+    summary,
+    listed(context, "1 ORDER BY rank, id", LISTED),
+    causes,
+    faults.filter(({ file }) => inTree(file)).map(annotation),
+  );
   const found: Named[] = [
-    {
-      name: OVERALL,
-      cause: null,
-      body: overallCheck(
-        summary,
-        listed(context, "1 ORDER BY rank, id", LISTED),
-        causes,
-        faults.filter(({ file }) => inTree(file)).map(annotation),
-      ),
-    },
+    { name: OVERALL, cause: null, body: { ...overall, actions: buttons(context, overall) } },
   ];
   // Before there is anything to evaluate, and where there never will be, the overall check says it all.
   if (summary.pool === null) return found;
@@ -129,6 +127,22 @@ function checks(context: Context): Named[] {
   for (const { cause, name } of names(context, causes))
     found.push({ name, cause: cause.key, body: causeCheck(cause, summary.url) });
   return found;
+}
+
+/** What a person may ask of a pull request's run as it is now, beside what the check itself offers. */
+function buttons(
+  context: Context,
+  { actions, status, conclusion }: CheckBody,
+): CheckBody["actions"] {
+  const { reason } = header(context);
+  const over = status === "completed";
+  const stopped = context.store.run().stopped?.kind;
+  // One that gave way to a newer one has nothing to be asked; of what waits for approval that is to be asked first.
+  if (reason.kind !== "pull_request" || actions.length > 0 || stopped === "superseded")
+    return actions;
+  if (over && conclusion === "success") return actions;
+  const { button } = declarationOf(over ? "retry" : "cancel");
+  return button === null ? actions : [...actions, button];
 }
 
 /** A cause keeps the name under which it was shown first. */

@@ -3,7 +3,7 @@ import { type Command, type CommandLine, type CommandName, COMMANDS } from "./co
 import { parseArguments } from "./grammar.ts";
 import { nearest } from "./near.ts";
 import { declarationOf } from "./registry.ts";
-import { visibleLines } from "./visible.ts";
+import { type VisibleLine, visibleLines } from "./visible.ts";
 
 /** Commands of one comment. Above it nothing runs: such a comment is a mistake or an attack. */
 export const MOST_COMMANDS = 10;
@@ -19,8 +19,8 @@ const HIDDEN = /[\p{C}\p{Z}\p{DI}]/gu;
  */
 export function readCommands(body: string): { lines: CommandLine[]; tooMany: boolean } {
   const lines: CommandLine[] = [];
-  for (const { number, text, belowQuote } of visibleLines(body)) {
-    const line = readLine(number, text, belowQuote);
+  for (const visible of visibleLines(body)) {
+    const line = readLine(visible);
     if (line !== null) lines.push(line);
   }
   const [, ...others] = lines;
@@ -37,7 +37,7 @@ export function printCommand({ name, arguments: values, flags }: Command): strin
   return [`/${name}`, ...flags.map((flag) => `--${flag}`), ...values].join(" ");
 }
 
-function readLine(number: number, text: string, belowQuote: boolean): CommandLine | null {
+function readLine({ number, text, below }: VisibleLine): CommandLine | null {
   const hidden = hiddenIn(text);
   const found = LOOKS_LIKE.exec(hidden === null ? text : text.replace(HIDDEN, seen).trimStart());
   if (found === null) return null;
@@ -62,16 +62,19 @@ function readLine(number: number, text: string, belowQuote: boolean): CommandLin
       meant,
     );
   }
-  if (belowQuote) {
-    return problem(
-      `${code(`/${name}`)} stands right below a quote, where GitHub shows it as part of the quote. Put an empty line between them.`,
-    );
-  }
+  if (below !== null) return problem(`${code(`/${name}`)} ${BELOW[below]}`);
   const parsed = parseArguments(declarationOf(name), rest);
   return parsed.ok
     ? { kind: "command", line: number, command: parsed.command }
     : problem(`${code(`/${name}`)}: ${parsed.problem}`);
 }
+
+const BELOW = {
+  quote:
+    "stands right below a quote, where GitHub shows it as part of the quote. Put an empty line between them.",
+  markup:
+    "stands below code, HTML or a link that is not closed on its own line, where it may not be seen. Put an empty line before the command.",
+} as const;
 
 /** The first character that may not be in a command, by its number. */
 function hiddenIn(text: string): string | null {

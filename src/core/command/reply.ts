@@ -1,5 +1,5 @@
 import { bounded } from "../report/bounded.ts";
-import { block, code } from "../report/escape.ts";
+import { code, exact } from "../report/escape.ts";
 import type { CommandPolicy, Facts, Judgement } from "./command.ts";
 import type { Declaration } from "./declaration.ts";
 import { requiredFor } from "./permission.ts";
@@ -64,7 +64,7 @@ function markOf(state: CommandEntry["state"], outcome: CommandEntry["outcome"]):
 
 /** What a new comment says when a command must be given again with its commit. The command is a block to copy. */
 export function renderAskForSha(ask: Extract<Judgement, { kind: "ask-for-sha" }>): string {
-  return `${ask.why}\n\nThe same for the commit that is the head now:\n\n${block(ask.command, 4_000, "head")}\n`;
+  return `${ask.why}\n\nThe same for the commit that is the head now:\n\n${exact(ask.command)}\n`;
 }
 
 /** Answer to `/help`: every command and who may give it here. */

@@ -229,6 +229,28 @@ describe("code, quotes and comments are not commands", () => {
     expect(problem("> quoted\n/build")).toMatch(/right below a quote.*empty line/u);
     expect(problem("> quoted\ntext\n/build")).toMatch(/right below a quote/u);
   });
+
+  test.each([
+    "a `b\n/build\n`",
+    '<a title="\n/build\n">',
+    '<a title=">\n/build\n">',
+    '[a](x "\n/build\n")',
+    '[a](x ")\n/build\n")',
+    '[a]: x "\n/build\n"',
+    "text <!-- a\n-->\n/build",
+  ])("in %j it may not be seen, and nothing is done", (body) => {
+    expect(problem(body)).toMatch(/where it may not be seen\. Put an empty line/u);
+  });
+
+  test.each([
+    "see `b` and ``c`d``,",
+    '<a title=">">x</a> <b>y</b> <!-- z -->',
+    "[a](https://example.org/x) [b](x 'y') @ada a < b, 1 <2",
+    "- [x] done [y]",
+    'don\'t "quote"',
+  ])("below %j it is seen", (above) => {
+    expect(command(`${above}\n/build`)?.name).toBe("build");
+  });
 });
 
 test("above ten commands none is done, and one line says so", () => {
@@ -416,9 +438,25 @@ describe("properties", () => {
   });
 
   test("a long comment takes time in proportion", () => {
-    for (const unit of ["/", "`", "<!--", "``` ", '/build "', "/a\n", "> \n", "`<!--`", "\\"]) {
+    for (const unit of [
+      "/",
+      "`",
+      "<!--",
+      "``` ",
+      '/build "',
+      "/a\n",
+      "> \n",
+      "`<!--`",
+      "\\",
+      "a<!--",
+      '<a"',
+      "](",
+      "a`",
+      "a``b`",
+    ]) {
       const began = performance.now();
       readCommands(unit.repeat(Math.ceil(65_536 / unit.length)));
+      readCommands(`${unit.repeat(Math.ceil(4_000 / unit.length))}\n`.repeat(16));
       expect(performance.now() - began, unit).toBeLessThan(2_000);
     }
   });

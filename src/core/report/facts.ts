@@ -1,6 +1,6 @@
 import type { Verdict } from "../../protocol/verdict.ts";
 import { advice, rooted, word } from "../verdict/index.ts";
-import { code } from "./escape.ts";
+import { code, exact } from "./escape.ts";
 import type { Summary } from "./model.ts";
 import { duration } from "./time.ts";
 import { brief, detail } from "./verdict.ts";
@@ -13,7 +13,7 @@ export function explain(verdict: Verdict): string {
 /** How the run is let go on. */
 export function approval(summary: Summary): string {
   if (summary.approval === null) return "";
-  return `No job runs before someone with write access approves this very commit, by the button **OK to test** or by this comment:\n\n\`\`\`text\n${summary.approval}\n\`\`\`\n\n`;
+  return `No job runs before someone with write access approves this very commit, by the button **OK to test** or by this comment:\n\n${exact(summary.approval)}\n\n`;
 }
 
 /**

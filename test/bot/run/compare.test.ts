@@ -26,9 +26,11 @@ describe("what differs from the base", () => {
       expect(neighbours.evaluations).toEqual([
         { sha: HEAD, pool: "trusted", blob: "evaluations/42-1.ndjson" },
       ]);
-      expect(neighbours.blobs.get("evaluations/42-1.ndjson")).toBe(
-        line("a", drv("a")) + line("b", null),
-      );
+      const [first, ...lines] = (neighbours.blobs.get("evaluations/42-1.ndjson") ?? "").split("\n");
+      expect(JSON.parse(first ?? "")).toEqual({
+        selections: expect.stringMatching(/^[0-9a-f]{64}$/u),
+      });
+      expect(lines.join("\n")).toBe(line("a", drv("a")) + line("b", null));
     }));
 
   it("is told of a pull request, in the evaluation's check, with the first report that it is done", () =>
@@ -93,7 +95,9 @@ describe("what differs from the base", () => {
       });
       await finish(2);
       await pass(60_000);
-      expect(neighbours.checks()["snowcat / evaluation"]?.summary).not.toContain("differ");
+      const { summary = "" } = neighbours.checks()["snowcat / evaluation"] ?? {};
+      expect(summary).not.toContain("differ");
+      expect(summary).toContain("What it changes is unknown.");
       expect(await run.view()).toMatchObject({ conclusion: "success", merge: MERGE });
     }),
   );

@@ -59,6 +59,8 @@ export class Neighbours {
     anybody: null,
     partners: null,
   };
+  /** Slots of runners that share the exchange. */
+  slots = 0;
   failing = new Set<string>();
 
   readonly queued: QueuedJob[] = [];
@@ -149,6 +151,7 @@ export class Neighbours {
         }),
       reach: (_account: number, _of: object, wanted: object[]) =>
         this.#answer("reach", () => wanted.map(() => this.reach)),
+      partners: () => this.#answer("partners", () => this.slots),
       cancel: (job: string) => this.#answer("cancel", () => void this.cancelled.push(job)),
     };
     const run = {

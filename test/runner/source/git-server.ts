@@ -7,21 +7,20 @@ import { dirname, join } from "node:path";
 import { folder } from "../nix/support.ts";
 import { run } from "../../../src/runner/process/index.ts";
 
+export type Committed = { sha: string; tree: string; committedAt: number };
+
 /** A git host on loopback: git's own http-backend, behind a token where one is set. */
 export interface GitServer {
   readonly port: number;
   url(name: string): string;
-  /** Makes a bare repository whose `main` holds these files. @returns commit and tree. */
+  /** Makes a bare repository whose `main` holds these files. @returns commit, tree and time (Unix s). */
   commit(
     name: string,
     files: Readonly<Record<string, string>>,
     extra?: (work: string) => Promise<void>,
-  ): Promise<{ sha: string; tree: string }>;
+  ): Promise<Committed>;
   /** Another commit on its `main`: these files changed, those that are null gone. */
-  next(
-    name: string,
-    files: Readonly<Record<string, string | null>>,
-  ): Promise<{ sha: string; tree: string }>;
+  next(name: string, files: Readonly<Record<string, string | null>>): Promise<Committed>;
   /** `Authorization` headers that came in. */
   readonly authorizations: (string | undefined)[];
   close(): Promise<void>;
@@ -95,6 +94,11 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       throw new Error(`git ${args.join(" ")}: ${new TextDecoder().decode(result.stderr)}`);
     return new TextDecoder().decode(result.stdout).trim();
   };
+  const committed = async (work: string): Promise<Committed> => {
+    const said = await git(work, "log", "-1", "--format=%H %T %ct");
+    const [sha = "", tree = "", time = ""] = said.split(" ");
+    return { sha, tree, committedAt: Number(time) };
+  };
   return {
     port,
     authorizations,
@@ -106,11 +110,9 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       await git(work, "add", "--all");
       await git(work, "commit", "--quiet", "--message=first");
       await cp(join(work, ".git"), join(root, `${name}.git`), { recursive: true });
-      const [sha = "", tree = ""] = (await git(work, "rev-parse", "HEAD", "HEAD^{tree}")).split(
-        "\n",
-      );
+      const made = await committed(work);
       await rm(work, { recursive: true });
-      return { sha, tree };
+      return made;
     },
     async next(name, files) {
       const work = await mkdtemp(join(tmpdir(), "snowcat-git-work-"));
@@ -124,10 +126,9 @@ export async function gitServer(token: string | null): Promise<GitServer> {
       await git(work, "add", "--all");
       await git(work, "commit", "--quiet", "--message=next");
       await git(bare, "fetch", "--quiet", "--update-head-ok", work, "+HEAD:refs/heads/main");
-      const said = await git(work, "rev-parse", "HEAD", "HEAD^{tree}");
+      const made = await committed(work);
       await rm(work, { recursive: true });
-      const [sha = "", tree = ""] = said.split("\n");
-      return { sha, tree };
+      return made;
     },
     async close() {
       await new Promise((resolve) => server.close(resolve));

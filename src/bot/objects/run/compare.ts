@@ -36,7 +36,7 @@ export async function compare(context: Context, tries: number): Promise<number |
   if (tries >= TRIES) return unknown(context, base, "What is needed for it could not be read.");
   const kept = await known(context, run, base);
   if (run.impact !== null) return await evaluated(context, run, run.impact, kept);
-  const wanted = run.declared?.asked === true || hasMachine(context, run);
+  const wanted = isWanted(context, run);
   // A base that is shown under this commit's revision is evaluated for each pull request anew.
   if (kept !== null && !(wanted && run.source.revision))
     return conclude(context, base, kept, null, run.source.revision ? "mixed" : "unread");
@@ -49,7 +49,7 @@ export async function compare(context: Context, tries: number): Promise<number |
     context,
     () => beginAside(store.slice(), "base"),
     () => {
-      set(context, { ...fresh(base), tree, committedAt });
+      set(context, { ...fresh(base, wanted), tree, committedAt });
       asideIn(context);
     },
   );
@@ -104,9 +104,12 @@ function conclude(
   const found = compared(before, own(context, run), shown, run.declared?.names ?? []);
   storage.transactionSync(() => {
     save(context, run, base, found);
+    const known = run.impact ?? fresh(base, isWanted(context, run));
     set(context, {
-      ...(run.impact ?? fresh(base)),
+      ...known,
       state: "compared",
+      // The last machine may have gone.
+      wanted: known.wanted || found.machines.length > 0,
       revision,
       uncovered: found.uncovered,
     });
@@ -146,18 +149,21 @@ function save(
 
 function unknown(context: Context, base: string, why: string): null {
   const { store, storage, tasks } = context;
+  const run = header(context);
   storage.transactionSync(() => {
-    set(context, { ...(header(context).impact ?? fresh(base)), state: "unknown", why });
+    const known = run.impact ?? fresh(base, isWanted(context, run));
+    set(context, { ...known, state: "unknown", why });
     store.sql.exec("DELETE FROM base");
     for (const task of ["report", "section"] as const) tasks.at(task, context.now());
   });
   return null;
 }
 
-function fresh(base: string): StoredImpact {
+function fresh(base: string, wanted: boolean): StoredImpact {
   return {
     base,
     state: "pending",
+    wanted,
     why: null,
     looked: "no",
     left: null,
@@ -220,7 +226,8 @@ function errorsOf({ store }: Context, { selections }: Header): Map<string, strin
   return found;
 }
 
-function hasMachine(context: Context, run: Header): boolean {
+function isWanted(context: Context, run: Header): boolean {
+  if (run.declared?.asked === true) return true;
   const declared = new Set(run.declared?.names);
   for (const { selection, name } of own(context, run))
     if (machineOf(selection, name, declared) !== null) return true;

@@ -88,8 +88,11 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     )
       tasks.at("needs", now);
     for (const { aside, state } of changes.jobs)
-      if (aside !== null && state === "finished")
+      if (aside !== null && state === "finished") {
         tasks.at(aside === "base" ? "compare" : "impact", now);
+        // There is never more than one of them.
+        tasks.drop("aside");
+      }
     if (
       stopped !== null &&
       phase !== "finished" &&

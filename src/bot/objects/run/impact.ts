@@ -177,6 +177,15 @@ export function sectionFor(context: Context, limit?: number): string | null {
   );
 }
 
+/** The same for a check, which also says it where there are no machines. */
+export function impactIn(context: Context, limit: number): string | null {
+  const { impact } = header(context);
+  const section = sectionFor(context, limit);
+  return section === null && impact?.state === "unknown"
+    ? `What it changes is unknown. ${impact.why ?? ""}\n`
+    : section;
+}
+
 function shown({ store }: Context): ShownMachine[] {
   return store.sql
     .exec<{

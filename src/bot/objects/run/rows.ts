@@ -56,6 +56,8 @@ export type Header = {
 export type StoredImpact = {
   base: string;
   state: "pending" | "unknown" | "compared";
+  /** There are machines, or the configuration speaks of them: the pull request's comment has a section. */
+  wanted: boolean;
   /** Why it is unknown, as Markdown. */
   why: string | null;
   /** Whether machines are to be looked into: not yet, by a job, or over. */

@@ -5,7 +5,7 @@ import type { Conclusion } from "../../../core/verdict/index.ts";
 import { base } from "../../../core/report/index.ts";
 import type { AttributeRow } from "../../../core/run/index.ts";
 import { type Context, header } from "./context.ts";
-import { sectionFor } from "./impact.ts";
+import { impactIn } from "./impact.ts";
 import { flakesOf, provenFlakes } from "./flakes.ts";
 import { logPage, pageOf } from "./links.ts";
 
@@ -46,7 +46,7 @@ export function summaryOf(context: Context): Summary {
     pending: state.pending,
     replayOf: run.replayOf,
     evaluator: run.evaluator,
-    impact: sectionFor(context, CHECK_BYTES),
+    impact: impactIn(context, CHECK_BYTES),
     difference: run.differs && { ...run.differs, names: store.differences() },
     seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
     ...(state.phase === "finished" ? took(context) : { longest: [], reused: 0 }),

@@ -85,6 +85,11 @@ export class Tasks {
     );
   }
 
+  /** What it was for has happened. */
+  drop(task: Task): void {
+    this.#sql.exec("DELETE FROM task WHERE name = ?", task);
+  }
+
   /** Whether anything but `task` is to be done. */
   others(task: Task): boolean {
     return this.#sql.exec("SELECT 1 FROM task WHERE name <> ? LIMIT 1", task).toArray().length > 0;

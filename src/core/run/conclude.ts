@@ -1,12 +1,12 @@
 import type { VerdictKind } from "../../protocol/verdict.ts";
-import { type Conclusion, conclusion, rollup } from "../verdict/index.ts";
+import { type Conclusion, endedWith, rollup } from "../verdict/index.ts";
 import type { RunRow } from "./rows.ts";
 
 export type Count = { kind: VerdictKind; required: boolean; count: number };
 
 /** The run's conclusion, of its counts. Not a success unless everything required has succeeded. */
 export function conclude(run: RunRow, counts: readonly Count[]): Conclusion {
-  if (run.stopped !== null) return conclusion(run.stopped.kind, true);
+  if (run.stopped !== null) return endedWith(run.stopped.kind);
   const verdicts: { kind: VerdictKind; required: boolean }[] = counts.filter(
     ({ count }) => count > 0,
   );

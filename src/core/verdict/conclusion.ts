@@ -131,6 +131,12 @@ export function conclusion(kind: VerdictKind, required: boolean): Conclusion {
   return required ? TABLE[kind].required : TABLE[kind].optional;
 }
 
+/** What GitHub is told of something that was ended before its time: that is no success, whatever it was ended with. */
+export function endedWith(kind: VerdictKind): Conclusion {
+  const told = TABLE[kind].required;
+  return told === "success" ? "action_required" : told;
+}
+
 /** The kind that a text names; null for a text of another release. */
 export function kindNamed(text: string): VerdictKind | null {
   // A key of the table is a kind.

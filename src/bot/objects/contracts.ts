@@ -237,6 +237,11 @@ export interface FleetContract extends Wakeable {
     of: { pool: Pool; repository: number; exchange: string | null },
     wanted: { system: string | null; features: string[] }[],
   ): Promise<{ anybody: string[] | null; partners: string[] | null }[]>;
+  /** Slots of the runners with this exchange that are here, if there are several of them; else 0. */
+  partners(
+    account: number,
+    of: { pool: Pool; repository: number; exchange: string },
+  ): Promise<number>;
   /** A branch was deleted: runners that are here are told that they need keep nothing of it. */
   branchGone(account: number, repository: number, ref: string): Promise<void>;
   /** Declared classes of a pool that may serve the repository. */

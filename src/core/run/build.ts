@@ -10,8 +10,10 @@ import { heldBack } from "./job.ts";
 import { logOf } from "./log.ts";
 import type { AttributeRow, Changes, DerivationRow, Slice } from "./rows.ts";
 
-/** Derivations in one build job. */
-export const SLICE_SIZE = 200;
+/** Derivations in one build job: of a run that stays at one runner, and of one that several may take jobs of. */
+export const SLICE_SIZE = { alone: 500, shared: 200 } as const;
+/** Jobs for each slot of the runners that share the rest of a run: nobody waits long for the one with the slowest. */
+const JOBS_FOR_A_SLOT = 2;
 /** Names in one build job, in characters: half of what a specification may have. */
 const SLICE_CHARACTERS = 400_000;
 /** How long a slice that is not full waits for more while the evaluation goes on (ms). */
@@ -78,8 +80,9 @@ function remembered(memory: Recalled, now: number): Verdict | null {
 /**
  * Puts ready derivations of one system and set of features into jobs. The slice holds those rows, oldest first; what
  * does not fill a job stays unless `all`.
+ * @param slots of the runners that may take jobs of the run; 0 where it stays at one.
  */
-export function lease(slice: Slice, all: boolean): Changes {
+export function lease(slice: Slice, all: boolean, slots: number): Changes {
   const draft = new Draft(slice);
   if (
     draft.run.stopped !== null ||
@@ -95,7 +98,7 @@ export function lease(slice: Slice, all: boolean): Changes {
     else group.push(derivation);
   }
   for (const group of groups.values()) {
-    for (const { part, full } of parts(group)) {
+    for (const { part, full } of parts(group, sizeOf(group.length, all, slots))) {
       const [first] = part;
       if (first === undefined || (!full && !all)) continue;
       const system = first.system === "builtin" ? null : first.system;
@@ -106,14 +109,24 @@ export function lease(slice: Slice, all: boolean): Changes {
   return draft.changes();
 }
 
+/** What is there for several is dealt out to all of them, whatever each derivation may turn out to take. */
+function sizeOf(ready: number, all: boolean, slots: number): number {
+  if (slots === 0) return SLICE_SIZE.alone;
+  if (!all) return SLICE_SIZE.shared;
+  return Math.min(SLICE_SIZE.shared, Math.ceil(ready / (slots * JOBS_FOR_A_SLOT)));
+}
+
 /** Jobs' worth of derivations, in order; only the last one may have room left. */
-function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: boolean }[] {
+function parts(
+  group: readonly DerivationRow[],
+  most: number,
+): { part: DerivationRow[]; full: boolean }[] {
   const found: { part: DerivationRow[]; full: boolean }[] = [];
   let part: DerivationRow[] = [];
   let characters = 0;
   for (const derivation of group) {
     const size = JSON.stringify(derivation.path).length + derivation.drv.length;
-    if (part.length === SLICE_SIZE || (part.length > 0 && characters + size > SLICE_CHARACTERS)) {
+    if (part.length === most || (part.length > 0 && characters + size > SLICE_CHARACTERS)) {
       found.push({ part, full: true });
       part = [];
       characters = 0;
@@ -121,7 +134,7 @@ function parts(group: readonly DerivationRow[]): { part: DerivationRow[]; full: 
     part.push(derivation);
     characters += size;
   }
-  found.push({ part, full: part.length === SLICE_SIZE });
+  found.push({ part, full: part.length === most });
   return found;
 }
 

@@ -4,6 +4,7 @@ import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeName } from "../../protocol/attribute.ts";
 import { build } from "../nix/build/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
+import { tryShowDerivations } from "../nix/store/derivations.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
 import { evaluateAgain } from "./again.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
@@ -24,11 +25,10 @@ export async function buildJob(
   layOut: LayOut,
 ): Promise<Verdict> {
   const { workspace, facts, sink, talk, exchange, signal, now, say, attest } = place;
-  let absent = await invalidPaths(
-    workspace,
-    work.derivations.map(({ drv }) => drv),
-    signal,
-  );
+  const drvs = work.derivations.map(({ drv }) => drv);
+  // Most often they are all there: then one process says so, and what they are.
+  const known = await tryShowDerivations(workspace, facts.version, drvs, signal);
+  let absent = known === null ? await invalidPaths(workspace, drvs, signal) : new Set<string>();
   if (absent.size > 0 && exchange !== null) {
     const there = await exchange.has(absent, signal);
     say(`${there.size} derivations come from the exchange`);
@@ -56,6 +56,7 @@ export async function buildJob(
       workspace,
       facts,
       goals,
+      known,
       limits: work.limits,
       memory,
       sink,

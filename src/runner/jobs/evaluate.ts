@@ -4,7 +4,6 @@ import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeBatches } from "../nix/evaluate/batch.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
-import { findJobs } from "../nix/evaluate/jobs/index.ts";
 import type { EvaluationPlace } from "./place.ts";
 import { importsOf } from "./place.ts";
 
@@ -39,7 +38,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
   const missing: string[] = [];
   const findings: Finding[] = [];
   let peakBytes: number | null = null;
-  const jobs = await findJobs(place.workspace);
+  const jobs = place.evalJobs;
   let worst: Verdict = { kind: "succeeded", reused: false };
   for (const [index, selection] of work.selections.entries()) {
     const batches = attributeBatches((attributes) => sink.attributes(attributes));

@@ -10,6 +10,7 @@ import type { RootTable } from "../nix/roots/table.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { readFacts } from "../nix/version.ts";
+import { findJobs } from "../nix/evaluate/jobs/index.ts";
 import { workspaceOf } from "../nix/workspace.ts";
 import { sourceAccess } from "../source/access.ts";
 import { fetchSource } from "../source/index.ts";
@@ -34,6 +35,7 @@ export function jobRunner(
   roots: RootTable | null = null,
 ): RunJob {
   let facts: Promise<NixFacts> | null = null;
+  let evalJobs: Promise<string | null> | null = null;
   const memories = new Map<string, RunMemory>();
   const memoryOf = (run: string): RunMemory => {
     const memory = memories.get(run) ?? runMemory();
@@ -60,6 +62,8 @@ export function jobRunner(
       const workspace = workspaceOf(job);
       facts ??= readFacts(workspace);
       facts.catch(() => (facts = null));
+      evalJobs ??= findJobs(workspace);
+      evalJobs.catch(() => (evalJobs = null));
       const branch = branchOf(specification);
       const rooted =
         roots === null || branch === null
@@ -78,6 +82,7 @@ export function jobRunner(
       const place: Place = {
         workspace,
         facts: await facts,
+        evalJobs: await evalJobs,
         sink: rooted?.sink ?? context.sink,
         talk: context.talk,
         exchange: exchangeFor(specification, exchange),

@@ -12,6 +12,8 @@ import type { Attest } from "../provenance/attest.ts";
 export interface Place {
   readonly workspace: Workspace;
   readonly facts: NixFacts;
+  /** Version of the nix-eval-jobs at hand; null without. */
+  readonly evalJobs: string | null;
   readonly sink: Sink;
   readonly talk: RunTalk;
   /** The one of the run, where this runner has it. */

@@ -51,6 +51,18 @@ describe("an exchange", () => {
     expect(runs.told[0]).toMatchObject({ call: "offered", exchange: EXCHANGE });
   });
 
+  it("counts the slots of those who share it, where there are several", async () => {
+    spyRuns();
+    const of = newFleet();
+    const ask = () =>
+      of.fleet.partners(of.account, { pool: "trusted", repository: 11, exchange: EXCHANGE });
+    await (await connected(of, "trusted", EXCHANGE)).socket.nth("welcome", 0);
+    await (await connected(of, "trusted", undefined)).socket.nth("welcome", 0);
+    expect(await ask()).toBe(0);
+    await (await connected(of, "trusted", EXCHANGE)).socket.nth("welcome", 0);
+    expect(await ask()).toBe(2);
+  });
+
   it("says who can build what", async () => {
     spyRuns();
     const of = newFleet();

@@ -244,10 +244,10 @@ describe("what goes wrong", () => {
       expect(neighbours.checks()["snowcat / evaluation"]?.text).toContain("`push`");
     }));
 
-  it("builds at once what comes first, then in jobs of 200 while it still evaluates", () =>
+  it("builds at once what comes first, then in jobs of 500 while it still evaluates", () =>
     evaluating({}, async ({ neighbours, pass, frame, finish }) => {
-      const names = Array.from({ length: 450 }, (_, n) => `p${n}`);
-      for (let at = 0; at < 450; at += 150) {
+      const names = Array.from({ length: 900 }, (_, n) => `p${n}`);
+      for (let at = 0; at < 900; at += 150) {
         await frame(1, {
           kind: "attributes",
           attributes: names
@@ -266,13 +266,13 @@ describe("what goes wrong", () => {
         neighbours.queued
           .slice(1)
           .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
-      ).toEqual([150, 200]);
+      ).toEqual([150, 500]);
       await finish(1);
       await pass();
       expect(
         neighbours.queued
           .slice(1)
           .map(({ work }) => (work.kind === "build" ? work.derivations.length : 0)),
-      ).toEqual([150, 200, 100]);
+      ).toEqual([150, 500, 250]);
     }));
 });

@@ -61,7 +61,7 @@ class World extends Model {
       ),
     );
     this.save(recalled(this.all(), goals.map(drv), [], 0));
-    this.save(lease(this.all(), true));
+    this.save(lease(this.all(), true, 0));
   }
 
   needs(change: Partial<Extract<ToRun, { kind: "needs" }>> = {}, job = 1): void {
@@ -112,12 +112,12 @@ describe("a goal that needs what only another runner can build", () => {
       "waiting",
       2,
     ]);
-    world.save(lease(world.all(), true));
+    world.save(lease(world.all(), true, 0));
     expect(world.jobs.get(2)).toMatchObject({ kind: "build", system: "aarch64-linux" });
     world.result("below", SUCCEEDED);
     world.advance();
     expect([world.state("goal"), world.waits, world.run.openDerivations]).toEqual(["ready", [], 1]);
-    world.save(lease(world.all(), true));
+    world.save(lease(world.all(), true, 0));
     world.result("goal", SUCCEEDED);
     expect([world.run.openDerivations, world.run.pending]).toEqual([0, 0]);
   });
@@ -126,7 +126,7 @@ describe("a goal that needs what only another runner can build", () => {
     const world = new World();
     world.needs();
     world.advance();
-    world.save(lease(world.all(), true));
+    world.save(lease(world.all(), true, 0));
     world.result("below", { kind: "failed", drv: BELOW, exitCode: 2, logTail: "no" });
     world.advance();
     expect(world.verdict("goal")).toEqual({
@@ -167,7 +167,7 @@ describe("a goal that needs what only another runner can build", () => {
     world.needs();
     world.advance();
     expect([world.state("below"), world.run.pending]).toEqual(["ready", 1]);
-    world.save(lease(world.all(), true));
+    world.save(lease(world.all(), true, 0));
     world.result("below", SUCCEEDED);
     world.advance();
     expect(world.state("goal")).toBe("ready");
@@ -213,11 +213,11 @@ describe("a goal that needs what only another runner can build", () => {
       world.needs({}, job);
       world.advance();
       if (world.state("below") === "ready") {
-        world.save(lease(world.all(), true));
+        world.save(lease(world.all(), true, 0));
         world.result("below", SUCCEEDED);
         world.advance();
       }
-      world.save(lease(world.all(), true));
+      world.save(lease(world.all(), true, 0));
     }
     expect(world.verdict("goal")?.kind).toBe("infrastructure");
   });

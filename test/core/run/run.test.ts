@@ -94,7 +94,14 @@ const step = fc.oneof(
       known: fc.array(fc.nat({ max: 11 }), { maxLength: 2 }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("lease" as const), all: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("lease" as const),
+      all: fc.boolean(),
+      slots: fc.nat({ max: 9 }),
+    }),
+  },
   fc.record({ do: fc.constant("stop" as const), really: fc.nat({ max: 9 }) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -168,7 +175,7 @@ function apply(model: Model, one: Step): void {
       break;
     }
     case "lease":
-      model.save(lease(model.all(), one.all));
+      model.save(lease(model.all(), one.all, one.slots));
       break;
     case "stop":
       if (one.really === 0) model.save(stop(model.all(), { kind: "superseded", by: "42-2" }));
@@ -189,7 +196,7 @@ function complete(model: Model): void {
         attempt,
         verdict: { kind: "succeeded", reused: false },
       });
-    apply(model, { do: "lease", all: true });
+    apply(model, { do: "lease", all: true, slots: 0 });
   }
 }
 

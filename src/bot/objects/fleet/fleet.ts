@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { missingEverywhere } from "../../../core/fleet/index.ts";
+import { lacks, missingEverywhere } from "../../../core/fleet/index.ts";
 import { type FromRunner, LEASE, RunnerFrame } from "../../../protocol/control.ts";
 import {
   CLOCK_SKEW,
@@ -141,6 +141,23 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
       anybody: missingEverywhere({ ...of, ...each }, runners),
       partners: missingEverywhere({ ...of, ...each }, partners),
     }));
+  }
+
+  async partners(
+    account: number,
+    { pool, repository, exchange }: { pool: Pool; repository: number; exchange: string },
+  ): Promise<number> {
+    this.#identity.require(account);
+    const here = this.#desk
+      .runners()
+      .filter(
+        (each) =>
+          each.exchange === exchange &&
+          each.online &&
+          !each.draining &&
+          lacks({ pool, repository, system: null, features: [] }, each).length === 0,
+      );
+    return here.length < 2 ? 0 : here.reduce((sum, { slots }) => sum + slots, 0);
   }
 
   async branchGone(account: number, repository: number, ref: string): Promise<void> {

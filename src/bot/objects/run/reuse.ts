@@ -13,7 +13,7 @@ import {
   unreplayed,
 } from "../../../core/run/index.ts";
 import { objectName } from "../contracts.ts";
-import { commit, type Context, header, repo } from "./context.ts";
+import { commit, type Context, fleet, header, repo } from "./context.ts";
 import { keepFlakes } from "./flakes.ts";
 import type { Store } from "./store.ts";
 
@@ -62,28 +62,41 @@ export async function recall(context: Context): Promise<number | null> {
  * Puts what is ready into jobs: full ones at once, the rest when nothing is being built, when the evaluation has said
  * everything, or when it has kept it waiting.
  */
-export function leaseReady(context: Context): Promise<number | null> {
+export async function leaseReady(context: Context): Promise<number | null> {
   const { store } = context;
+  const slots = await sharedSlots(context);
   const ready = store.derivations("state = 'ready' ORDER BY since, rowid");
   const [oldest] = store.sql
     .exec<{ since: number | null }>(
       "SELECT min(since) AS since FROM derivation WHERE state = 'ready'",
     )
     .toArray();
-  if (ready.length === 0 || oldest?.since == null || store.run().stopped !== null)
-    return Promise.resolve(null);
+  if (ready.length === 0 || oldest?.since == null || store.run().stopped !== null) return null;
   const run = store.run();
   const unknown = store.exists("SELECT 1 FROM derivation WHERE state = 'unknown'");
   const said = run.evaluation !== null || store.header()?.evaluator !== null;
   const building = store.exists("SELECT 1 FROM job WHERE kind = 'build' AND state <> 'finished'");
   const all = (said && !unknown) || !building || context.now() - oldest.since >= SLICE_WAIT;
-  commit(context, () => lease(store.slice({ derivations: ready }), all));
+  commit(context, () => lease(store.slice({ derivations: ready }), all, slots));
   const [left] = store.sql
     .exec<{ since: number | null }>(
       "SELECT min(since) AS since FROM derivation WHERE state = 'ready'",
     )
     .toArray();
-  return Promise.resolve(left?.since == null ? null : left.since + SLICE_WAIT);
+  return left?.since == null ? null : left.since + SLICE_WAIT;
+}
+
+/** Slots of the runners that may take jobs of the run because they share its exchange; 0 where it stays at one. */
+async function sharedSlots(context: Context): Promise<number> {
+  const { store } = context;
+  const run = header(context);
+  const { pool } = store.run();
+  if (run.exchange === null || pool === null) return 0;
+  return fleet(context, run).partners(run.identity.account.id, {
+    pool,
+    repository: run.identity.repository.id,
+    exchange: run.exchange,
+  });
 }
 
 /** Tells the Repo the verdicts that may be reused or tell of flakiness, and learns which are flaky. */

@@ -32,6 +32,8 @@ export interface BuildOptions {
   readonly workspace: Workspace;
   readonly facts: NixFacts;
   readonly goals: readonly Goal[];
+  /** The goals' derivations, where they were read already. */
+  readonly known?: Graph | null;
   readonly limits: BuildLimits;
   readonly memory: RunMemory;
   readonly sink: Pick<Sink, "results" | "log">;
@@ -102,7 +104,9 @@ export class Session {
     const { workspace, facts, signal, goals, say, memory, now } = this.#options;
     const ledger = this.#ledger;
     for (const drv of memory.secondTries.due(now())) memory.failures.delete(drv);
-    const own = await showDerivations(workspace, facts.version, ledger.open(), false, signal);
+    const own =
+      this.#options.known ??
+      (await showDerivations(workspace, facts.version, ledger.open(), false, signal));
     const outputs = outputsOf(own.values());
     const there = await pathInfos(workspace, outputs, false, signal);
     ledger.begin(own, without(outputs, there), new Map());

@@ -173,14 +173,33 @@ async function attempt(
 }
 
 /** Nix expression of the tree as a fetcher's arguments. */
-function fetched({ tree, revision, shownAs }: MetadataOptions): string {
+function fetched({ tree, revision }: MetadataOptions): string {
   return revision === null
-    ? `type = "path"; path = ${nixString(tree)};${
-        shownAs == null
-          ? ""
-          : ` rev = ${nixString(shownAs.sha)};${shownAs.lastModified === null ? "" : ` lastModified = ${shownAs.lastModified};`}`
-      }`
+    ? `type = "path"; path = ${nixString(tree)};`
     : `type = "git"; url = ${nixString(`file://${tree}`)}; rev = ${nixString(revision)}; shallow = true;`;
+}
+
+/** What a path is to say of itself: Nix takes its word with its hash, without which it looks at the files' age. */
+async function shown(options: MetadataOptions): Promise<string> {
+  const { shownAs } = options;
+  if (shownAs == null) return "";
+  const { sha, lastModified } = shownAs;
+  const hash = nixString(await treeHash(options));
+  return ` rev = ${nixString(sha)}; lastModified = ${lastModified ?? 0}; narHash = ${hash};`;
+}
+
+async function treeHash(options: MetadataOptions): Promise<string> {
+  const expression = `(builtins.fetchTree { ${fetched(options)} }).narHash`;
+  const result = await options.workspace.launch({
+    argv: ["nix", "eval", "--raw", "--impure", "--expr", expression],
+    network: "none",
+    signal: options.signal,
+  });
+  if (ended(result)) return text(result.stdout).trim();
+  options.signal.throwIfAborted();
+  throw new Error(
+    `reading the hash of ${options.tree}: ${describeLaunch(result)}: ${text(result.stderr).slice(-500)}`,
+  );
 }
 
 /** Where the tree's copy in the store lies; asked where Nix did not come to say. The tree itself when it cannot be copied. */
@@ -236,7 +255,7 @@ async function writeWrapper(options: MetadataOptions): Promise<string> {
   const { workspace, directory, signal } = options;
   const folder = posix.join(workspace.directory, "wrapper");
   const dir = directory === "." ? "" : `dir = ${nixString(directory)}; `;
-  const content = `{ inputs.${WRAPPED} = { ${fetched(options)} ${dir}}; outputs = _: { }; }\n`;
+  const content = `{ inputs.${WRAPPED} = { ${fetched(options)}${await shown(options)} ${dir}}; outputs = _: { }; }\n`;
   const result = await workspace.launch({
     argv: [
       "sh",

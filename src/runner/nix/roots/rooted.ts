@@ -66,12 +66,15 @@ export function rooting(
     },
     async finish(whole) {
       if (work.kind !== "evaluate") return;
-      const there = await valid([...new Set(named.map(({ path }) => path))]);
-      await table.keep(
-        branch,
-        named.filter(({ path }) => there(path)),
-        now(),
-      );
+      const news = named.filter((one) => !table.keeps(branch, one));
+      if (news.length > 0) {
+        const there = await valid([...new Set(news.map(({ path }) => path))]);
+        await table.keep(
+          branch,
+          news.filter(({ path }) => there(path)),
+          now(),
+        );
+      }
       if (whole) await table.retain(branch, evaluated, now());
     },
   };

@@ -81,6 +81,11 @@ export class RootTable {
     return listed(this.#branches);
   }
 
+  /** Whether this very output is kept already: then it is in the store. */
+  keeps(branch: Branch, one: Good): boolean {
+    return this.#branches.get(folderOf(branch))?.roots.get(keyOf(one))?.path === one.path;
+  }
+
   /** These are good now: they take the place of what the attributes had. What has not changed costs nothing. */
   async keep(branch: Branch, good: readonly Good[], at: number): Promise<void> {
     await this.#serial(async () => {

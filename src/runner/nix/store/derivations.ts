@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { NixVersion } from "../version.ts";
-import type { Workspace } from "../launch.ts";
+import type { LaunchResult, Workspace } from "../launch.ts";
 import { describeLaunch, ended, text } from "../launch.ts";
 import { clean } from "../log/clean.ts";
 
@@ -52,6 +52,19 @@ const Document = z.union([
 /** Bytes of a whole closure's JSON: a NixOS system has some thousand derivations of a few KB. */
 const CLOSURE_BYTES = 480 * 1_024 * 1_024;
 
+/** Reads derivations; null unless every one is in the store. */
+export async function tryShowDerivations(
+  workspace: Workspace,
+  version: NixVersion,
+  drvs: readonly string[],
+  signal: AbortSignal,
+): Promise<Graph | null> {
+  const result = await show(workspace, version, drvs, false, signal);
+  if (ended(result) && !result.truncated) return parseDerivations(text(result.stdout));
+  signal.throwIfAborted();
+  return null;
+}
+
 /** Reads derivations, and with `recursive` everything that they are built from. Throws when one is not in the store. */
 export async function showDerivations(
   workspace: Workspace,
@@ -61,15 +74,7 @@ export async function showDerivations(
   signal: AbortSignal,
 ): Promise<Graph> {
   if (drvs.length === 0) return new Map();
-  const command = recursive
-    ? version.showDerivations
-    : version.showDerivations.filter((argument) => argument !== "--recursive");
-  const result = await workspace.launch({
-    argv: ["nix", ...command, ...drvs],
-    network: "none",
-    maxOutput: CLOSURE_BYTES,
-    signal,
-  });
+  const result = await show(workspace, version, drvs, recursive, signal);
   if (!ended(result) || result.truncated) {
     signal.throwIfAborted();
     throw new Error(
@@ -77,6 +82,22 @@ export async function showDerivations(
     );
   }
   return parseDerivations(text(result.stdout));
+}
+
+function show(
+  workspace: Workspace,
+  { showDerivations: all }: NixVersion,
+  drvs: readonly string[],
+  recursive: boolean,
+  signal: AbortSignal,
+): Promise<LaunchResult> {
+  const command = recursive ? all : all.filter((argument) => argument !== "--recursive");
+  return workspace.launch({
+    argv: ["nix", ...command, ...drvs],
+    network: "none",
+    maxOutput: CLOSURE_BYTES,
+    signal,
+  });
 }
 
 export function parseDerivations(json: string): Graph {

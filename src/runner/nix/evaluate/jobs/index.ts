@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { LaunchResult, Workspace } from "../../launch.ts";
-import { ended, text } from "../../launch.ts";
+import { describeLaunch, ended, text } from "../../launch.ts";
 import { clean } from "../../log/clean.ts";
 import { lineSplitter } from "../../log/lines.ts";
 import { showDerivations } from "../../store/derivations.ts";
@@ -32,6 +32,8 @@ export async function findJobs(workspace: Workspace): Promise<string | null> {
     argv: ["sh", "-c", `p=$(command -v ${PROGRAM}) && readlink -f -- "$p"`],
     network: "none",
   });
+  if (found.exitCode === null || found.startFailure !== null)
+    throw new Error(`looking for ${PROGRAM}: the shell ${describeLaunch(found)}`);
   if (!ended(found)) return null;
   return /nix-eval-jobs-(\d[\w.]*)/u.exec(text(found.stdout))?.[1] ?? "of unknown version";
 }

@@ -77,7 +77,7 @@ describeIsolated("how machines differ from the base's", () => {
       selections: selectionsIn(directory),
       limits,
     });
-    expect(verdict.kind).toBe("succeeded");
+    expect(verdict).toEqual({ kind: "succeeded", reused: false });
     return new Map(
       attributes.flatMap(({ path, result }) =>
         result.kind === "derivation" ? [[path.at(-1) ?? "", result.derivation.path]] : [],
@@ -181,7 +181,7 @@ describeIsolated("how machines differ from the base's", () => {
     const [before, after] = [await evaluate(base), await evaluate(head)];
     const gone = new Map(before).set("plain", `/nix/store/${"0".repeat(32)}-gone.drv`);
     const { impact: found, verdict } = await impact(base, head, gone, after, ["plain", "web"]);
-    expect(verdict.kind).toBe("succeeded");
+    expect(verdict).toEqual({ kind: "succeeded", reused: false });
     expect(found.map(({ derivation }) => derivation.kind)).toEqual(["unknown", "known"]);
     expect(found[0]?.derivation).toMatchObject({
       why: "the derivation of the base is not in this runner's store: evaluating it again did not give the same derivation",

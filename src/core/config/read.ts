@@ -17,8 +17,11 @@ const MOST_ERRORS = 50;
 /** What a message keeps of a key that somebody wrote (characters). */
 const LONGEST_MESSAGE = 500;
 
-/** Nobody is trusted but the default branch and the merge queue while nobody can say what the policy is. */
-const UNREADABLE: Configuration = {
+/**
+ * While nobody can say what the policy is, nobody is trusted but the default branch and the merge queue, and only admins
+ * give commands.
+ */
+export const UNREADABLE: Configuration = {
   policy: { trusted: "default-branch-and-merge-queue", commands: ADMINS_ONLY },
 };
 

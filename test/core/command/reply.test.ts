@@ -200,8 +200,8 @@ describe("the section of the sticky comment", () => {
   test("whatever was typed, it is code on one line, and no command", () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: fc.constantFrom(..."`@|\n\r <>*[]()!/build#\u202e\u200b") }),
-        fc.string({ unit: fc.constantFrom(..."`@|\n /build") }),
+        fc.string({ unit: fc.constantFrom(...Array.from("`@|\n\r <>*[]()!/build#\u202e\u200b")) }),
+        fc.string({ unit: fc.constantFrom(...Array.from("`@|\n /build")) }),
         (text, login) => {
           const section = renderCommands([entry({ text, by: { login } })]);
           expect(section.trimEnd().split("\n")).toHaveLength(3);

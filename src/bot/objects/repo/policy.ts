@@ -1,5 +1,5 @@
 import type { CommandPolicy } from "../../../core/command/command.ts";
-import { readConfiguration } from "../../../core/config/read.ts";
+import { readConfiguration, UNREADABLE } from "../../../core/config/read.ts";
 import { resolve } from "../../../core/config/resolve.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import type { RepositoryIdentity } from "../../../core/repo/request.ts";
@@ -58,8 +58,9 @@ export class Policy {
 
   /** Who may give which command; the strictest while the configuration is not right or not there to be read. */
   static commands(source: PolicySource | null): CommandPolicy {
-    const read = readConfiguration(source === null ? null : source.text);
-    const configuration = read.ok ? read.configuration : read.rest;
+    const read =
+      source === null || source.problem !== undefined ? null : readConfiguration(source.text);
+    const configuration = read === null ? UNREADABLE : read.ok ? read.configuration : read.rest;
     const { writers, commands } = resolve(configuration, [], "untrusted").policy;
     return { writers, commands };
   }

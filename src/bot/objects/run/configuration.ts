@@ -3,6 +3,7 @@ import {
   type ConfigurationError,
   type ConfigurationRead,
   readConfiguration,
+  UNREADABLE,
 } from "../../../core/config/read.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import { type PolicySource, type Read, type WriterContract } from "../contracts.ts";
@@ -18,7 +19,7 @@ export function readSource({ text, problem }: Source): ConfigurationRead {
   return {
     ok: false,
     errors: [{ file: CONFIGURATION_FILE, line: 1, column: 1, message: problem }],
-    rest: { policy: { trusted: "default-branch-and-merge-queue" } },
+    rest: UNREADABLE,
   };
 }
 

@@ -2,7 +2,7 @@
 export const testFolders = {
   core: ["test/core", "test/protocol"],
   github: ["test/github"],
-  runner: ["test/runner", "test/bench", "test/support"],
+  runner: ["test/runner", "test/bench", "test/simulation", "test/support"],
   house: ["test/house"],
   bot: ["test/bot"],
   e2e: ["test/e2e"],

@@ -94,6 +94,7 @@ export const commands = {
   check: { entry: "scripts/check.ts", tools: ["git"] },
   "test:slow": { entry: "scripts/test-slow.ts", tools: everything, partial: true, otherNix: true },
   bench: { entry: "test/bench/main.ts", tools: everything, otherNix: true },
+  simulate: { entry: "test/simulation/main.ts", tools: [] },
   snowcat: { entry: "src/runner/main.ts", tools: everything },
   format: { entry: "scripts/format.ts", tools: [] },
   generate: { entry: "scripts/generate.ts", tools: [] },

@@ -104,6 +104,12 @@ export interface GitHub {
   createRepository(input: RepositoryInput): Promise<Repository>;
   fork(repo: Repository, owner: Account, name?: string): Promise<Repository>;
   setRole(repo: Repository, login: string, role: Role): void;
+  /** A team of an organization, by its slug; replaces what it was. */
+  setTeam(
+    organization: Account,
+    slug: string,
+    members: { account: Account; state?: "active" | "pending" }[],
+  ): void;
   /** Required checks of a branch, for admins too; a plain name accepts any App. An empty list lifts the protection. */
   protect(
     repo: Repository,
@@ -141,6 +147,8 @@ export interface GitHub {
   requestAction(as: Account, run: CheckRun, identifier: string): void;
   /** "Re-run" of one check (`check_run.rerequested`). */
   rerequest(as: Account, run: CheckRun): void;
+  /** Reactions to a comment, oldest first: whose, and which. */
+  reactions(comment: Comment): { login: string; content: string }[];
   deliveries(): readonly Delivery[];
   redeliver(guid: string): Delivery;
   hold: Hooks["hold"];
@@ -215,6 +223,10 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
       if (role === "none") repo.roles.delete(account.id);
       else repo.roles.set(account.id, role);
     },
+    setTeam: (organization, slug, members) => {
+      const people = members.map(({ account, state }) => [account.id, state ?? "active"] as const);
+      world.teams.set(`${organization.id}/${slug}`, new Map(people));
+    },
     protect: (repo, branch, contexts, more) => {
       const checks = contexts.map((one) =>
         typeof one === "string" ? { context: one, appId: null } : one,
@@ -281,6 +293,10 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
       emitCheckRun(world, run, "requested_action", as, { requested_action: { identifier } });
     },
     rerequest: (as, run) => emitCheckRun(world, run, "rerequested", as),
+    reactions: (comment) =>
+      [...world.reactions.values()]
+        .filter((one) => one.subjectId === comment.id)
+        .map(({ userId, content }) => ({ login: world.account(userId).login, content })),
     deliveries: () => world.deliveries,
     redeliver: (guid) => {
       const delivery = world.deliveries.find((one) => one.guid === guid);

@@ -92,6 +92,7 @@ export const needs: Record<string, Need> = {
   "repos/get-admin-branch-protection": administers,
   "repos/set-admin-branch-protection": write("admin", "administration"),
   "repos/delete-admin-branch-protection": write("admin", "administration"),
+  "teams/get-membership-for-user-in-org": { app: [["members", "read"]], user: null },
   "repos/list-deployments": read("deployments"),
   "repos/get-deployment": read("deployments"),
   "repos/create-deployment": write("write", "deployments"),

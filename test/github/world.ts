@@ -40,6 +40,8 @@ export class World {
   readonly checkSuites = new Map<number, CheckSuite>();
   /** Accepted as soon as they are made: id → whom. */
   readonly invitations = new Map<number, number>();
+  /** By `<organization's id>/<slug>`: its people. */
+  readonly teams = new Map<string, Map<number, "active" | "pending">>();
   readonly statuses: CommitStatus[] = [];
   readonly deployments = new Map<number, Deployment>();
   readonly deliveries: Delivery[] = [];

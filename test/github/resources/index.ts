@@ -18,6 +18,7 @@ import { reactions } from "./reactions.ts";
 import { repos } from "./repos.ts";
 import { repositories } from "./repositories.ts";
 import { statuses } from "./statuses.ts";
+import { teams } from "./teams.ts";
 
 export const handlers: Handlers = {
   ...accounts,
@@ -39,4 +40,5 @@ export const handlers: Handlers = {
   ...repos,
   ...repositories,
   ...statuses,
+  ...teams,
 };

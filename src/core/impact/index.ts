@@ -1,7 +1,7 @@
 export { closureDifference } from "./closure.ts";
 export type { Sized } from "./closure.ts";
 export { compare } from "./compare.ts";
-export type { Change, ComparedMachine, Comparison, Difference, Evaluated } from "./compare.ts";
+export type { Comparison, Difference, Evaluated } from "./compare.ts";
 export { DerivationWalk } from "./derivation.ts";
 export type { DerivationText } from "./derivation.ts";
 export { declaredMachines, machineOf } from "./machine.ts";

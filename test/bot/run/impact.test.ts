@@ -1,18 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Attribute } from "../../../src/protocol/attribute.ts";
 import type { MachineDifference } from "../../../src/protocol/impact.ts";
-import {
-  BASE,
-  type Bench,
-  broken,
-  built,
-  drv,
-  evaluated,
-  evaluating,
-  HEAD,
-  MERGE,
-  TREE,
-} from "./harness.ts";
+import { BASE, type Bench, broken, built, drv, evaluating, HEAD, MERGE, TREE } from "./harness.ts";
 
 /** A machine's system. */
 const machine = (name: string, derivation = drv(name)): Attribute => ({
@@ -37,10 +26,20 @@ const ill = (name: string): Attribute => ({
   system: null,
 });
 
+const whole = {
+  kind: "evaluated" as const,
+  evaluator: "nix",
+  degraded: null,
+  seconds: 1,
+  peakBytes: null,
+  warnings: [],
+  missing: [],
+};
+
 /** The head's evaluation, to its end. */
 async function evaluates({ frame, finish, pass }: Bench, attributes: Attribute[]): Promise<void> {
   await frame(1, { kind: "attributes", attributes });
-  await frame(1, evaluated);
+  await frame(1, whole);
   await finish(1);
   await pass();
 }
@@ -109,7 +108,7 @@ describe("the impact of a pull request", () => {
         kind: "attributes",
         attributes: [machine("a1"), machine("b2", drv("b2")), machine("c3"), machine("d4")],
       });
-      await frame(base, { ...evaluated, missing: ["nothing of the run's"] });
+      await frame(base, { ...whole, missing: ["nothing of the run's"] });
       await finish(base);
       await pass(10_000);
       expect(neighbours.evaluations).toEqual([

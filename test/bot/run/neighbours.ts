@@ -29,7 +29,7 @@ export class Neighbours {
     ok: true,
     value: { state: "open", head: HEAD, base: BASE, merge: { kind: "ready", sha: MERGE } },
   };
-  commit: Read<{ tree: string; parents: string[] }> = {
+  commit: Read<{ tree: string; parents: string[]; committedAt?: number }> = {
     ok: true,
     value: { tree: TREE, parents: [BASE, HEAD] },
   };

@@ -6,10 +6,9 @@ import {
 } from "../../../core/impact/index.ts";
 import { beginAside } from "../../../core/run/index.ts";
 import { code } from "../../../core/report/index.ts";
-import type { Selection } from "../../../protocol/specification.ts";
-import { commit, type Context, header, repo, writer } from "./context.ts";
+import { commit, type Context, header, repo } from "./context.ts";
 import { sha256 } from "./digest.ts";
-import { asideIn } from "./impact.ts";
+import { asideIn, labelOf, read } from "./base.ts";
 import type { Header, StoredImpact } from "./rows.ts";
 
 /** Failed tries before it is said to be unknown: it decides about nothing. */
@@ -179,18 +178,6 @@ function set({ store }: Context, impact: StoredImpact): void {
   store.set({ impact: JSON.stringify(impact) });
 }
 
-/** A commit of the repository. Throws when GitHub does not say it now. */
-export async function read(
-  context: Context,
-  run: Header,
-  sha: string,
-): Promise<{ tree: string; committedAt?: number }> {
-  const { owner, name } = run.identity.repository;
-  const found = await writer(context, run).commit({ owner, name }, sha);
-  if (found.ok) return found.value;
-  throw new Error(`commit ${sha}: ${found.missing ? "GitHub does not have it" : found.reason}`);
-}
-
 function* own({ store }: Context, { selections }: Header): Iterable<Evaluated> {
   const labels = selections.map(labelOf);
   const rows = store.sql.exec<{ selection: number; name: string; drv: string | null }>(
@@ -232,13 +219,6 @@ function isWanted(context: Context, run: Header): boolean {
   for (const { selection, name } of own(context, run))
     if (machineOf(selection, name, declared) !== null) return true;
   return false;
-}
-
-/** A selection's number may change with the configuration; what it looks at does not. */
-export function labelOf(selection: Selection): string {
-  return selection.kind === "flake"
-    ? `flake:${selection.directory === "" ? "." : selection.directory}`
-    : `file:${selection.file}`;
 }
 
 async function keep(

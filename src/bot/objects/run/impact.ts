@@ -1,26 +1,17 @@
-import { impactSection, type ImpactState, type ShownMachine } from "../../../core/impact/index.ts";
 import { code } from "../../../core/report/index.ts";
 import { beginAside, endAside } from "../../../core/run/index.ts";
 import { type Attribute, attributeName } from "../../../protocol/attribute.ts";
 import { parseAttributePath } from "../../../protocol/attribute-path.ts";
 import { IMPACT, type MachineDifference } from "../../../protocol/impact.ts";
-import type { Source, Work } from "../../../protocol/specification.ts";
-import { labelOf, read } from "./compare.ts";
-import { commit, type Context, header, repo } from "./context.ts";
+import type { Work } from "../../../protocol/specification.ts";
+import { baseSource, asideIn, labelOf, LATEST, read } from "./base.ts";
+import { commit, type Context, header } from "./context.ts";
 import type { Header, StoredImpact } from "./rows.ts";
-import { pageOf } from "./links.ts";
 
-/** Work beside a run that nobody has done by then is given up (ms). */
-const LATEST = 2 * 3_600_000;
 /** Failed tries before machines are left as they are. */
 const TRIES = 4;
 /** Attributes that a base may have; what goes on beyond is at fault. */
 const MOST_BASE = 50_000;
-
-/** Work beside the run begins: it has so long. */
-export function asideIn({ tasks, now }: Context): void {
-  tasks.at("aside", now() + LATEST);
-}
 
 /** Ends what is beside the run and has taken too long. */
 export function endLate(context: Context): Promise<number | null> {
@@ -107,26 +98,6 @@ export function takeDifference({ store }: Context, difference: MachineDifference
   );
 }
 
-/**
- * Where the base's tree comes from. `own`: as it was built; else under the revision of the commit that is run, where
- * flakes read one.
- */
-export function baseSource({ id, source, impact, reason }: Header, own: boolean): Source {
-  if (source === null || impact?.tree == null || reason.kind !== "pull_request")
-    throw new Error(`run ${id} has a job for its base and does not know the base's tree`);
-  return {
-    cloneUrl: source.cloneUrl,
-    // By its name, as any commit that is still reachable. No branch: nothing here is a branch's last good.
-    ref: `refs/pull/${reason.number}/merge`,
-    sha: impact.base,
-    tree: impact.tree,
-    revision: source.revision && own,
-    ...(source.revision && !own
-      ? { shownAs: { sha: source.sha, lastModified: impact.committedAt } }
-      : {}),
-  };
-}
-
 /** The machines that changed, those with the first names. */
 export function impactWork(
   { store }: Context,
@@ -150,71 +121,4 @@ export function impactWork(
     machines,
     ...of,
   };
-}
-
-/** The section as it is now; null where a comment would have nothing to say of machines, or nothing is known yet. */
-export function sectionFor(context: Context, limit?: number): string | null {
-  const { store, env } = context;
-  const run = header(context);
-  const { impact } = run;
-  if (impact?.wanted !== true || impact.state === "pending") return null;
-  const state: ImpactState =
-    impact.state === "unknown"
-      ? { kind: "unknown", why: impact.why ?? "" }
-      : { kind: "compared", looking: impact.looked === "looking", left: impact.left };
-  return impactSection(
-    {
-      base: impact.base,
-      built: run.built ?? run.head,
-      state,
-      difference: run.differs && { ...run.differs, names: store.differences() },
-      machines: shown(context),
-      uncovered: impact.uncovered,
-      revision: impact.revision,
-      url: pageOf(env.PUBLIC_URL, run.id),
-    },
-    limit,
-  );
-}
-
-/** The same for a check, which also says it where there are no machines. */
-export function impactIn(context: Context, limit: number): string | null {
-  const { impact } = header(context);
-  const section = sectionFor(context, limit);
-  return section === null && impact?.state === "unknown"
-    ? `What it changes is unknown. ${impact.why ?? ""}\n`
-    : section;
-}
-
-function shown({ store }: Context): ShownMachine[] {
-  return store.sql
-    .exec<{
-      machine: string;
-      selection: string;
-      attribute: string;
-      change: string;
-      before: string | null;
-      after: string | null;
-      error: string | null;
-      difference: string | null;
-    }>(`SELECT * FROM machine ORDER BY change = 'same', id`)
-    .toArray()
-    .map(({ difference, change, ...row }) => ({
-      ...row,
-      change: change as ShownMachine["change"],
-      // Written above, from the protocol's own.
-      difference: difference === null ? null : (JSON.parse(difference) as MachineDifference),
-    }));
-}
-
-/** Says it in the pull request's comment. */
-export async function tellSection(context: Context): Promise<number | null> {
-  const { store } = context;
-  const run = header(context);
-  const text = sectionFor(context);
-  if (run.impact === null || text === null || text === run.impact.section) return null;
-  await repo(context, run).section(run.id, "impact", text);
-  const now = header(context).impact;
-  if (now !== null) store.set({ impact: JSON.stringify({ ...now, section: text }) });
-  return null;
 }

@@ -2,7 +2,8 @@ import { type JobRow, noRunner, queued } from "../../../core/run/index.ts";
 import type { Work } from "../../../protocol/specification.ts";
 import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
-import { baseSource, impactWork } from "./impact.ts";
+import { baseSource } from "./base.ts";
+import { impactWork } from "./impact.ts";
 import type { Header } from "./rows.ts";
 
 /** Hands new jobs to the Fleet, those whose time has come. */

@@ -5,7 +5,7 @@ import type { Conclusion } from "../../../core/verdict/index.ts";
 import { base } from "../../../core/report/index.ts";
 import type { AttributeRow } from "../../../core/run/index.ts";
 import { type Context, header } from "./context.ts";
-import { impactIn } from "./impact.ts";
+import { impactIn } from "./section.ts";
 import { flakesOf, provenFlakes } from "./flakes.ts";
 import { logPage, pageOf } from "./links.ts";
 

@@ -5,6 +5,9 @@ import { lexer, type Token, type Tokens } from "marked";
 export const SENTINEL = "q9zevil";
 
 const PIECES = [
+  `\n\`\`\`\n${SENTINEL} @admin\n`,
+  `\n\`\`\`\`\n${SENTINEL}\n`,
+  `\`${SENTINEL}\``,
   "`",
   "```",
   "````text",

@@ -1,3 +1,4 @@
+import { env } from "cloudflare:test";
 import { vi } from "vitest";
 
 /** How one request is mistreated. `lost`: carried out, and the answer never comes. */
@@ -18,12 +19,17 @@ type CheckRun = {
   output: { title: string; summary: string };
 };
 
+/** Our App's id, as tests have it. */
+export const APP = Number(env.GITHUB_APP_ID);
+
 /**
- * GitHub's check runs, as far as the Writer uses them, on `fetch`. Strict: what it does not know is a failed test.
+ * GitHub's check runs, comments and reactions, as far as the Writer uses them, on `fetch`. Strict: what it does not know is a failed test.
  * Creating twice makes two, as GitHub does; lists can lag.
  */
 export class FakeGitHub {
   readonly checks: CheckRun[] = [];
+  readonly comments: { id: number; body: string; app: number | null; type: string }[] = [];
+  readonly reactions: string[] = [];
   readonly requests: string[] = [];
   readonly unexpected: string[] = [];
   /** Taken by the requests whose `METHOD path` begins with the key, in order. */
@@ -95,6 +101,7 @@ export class FakeGitHub {
         })),
       });
     }
+    if (path.includes("/issues/")) return this.#talk(method, path, url, body);
     const commit = /^\/repos\/o\/r\/git\/commits\/([0-9a-f]{40})$/u.exec(path);
     if (method === "GET" && commit)
       return json({ sha: commit[1], tree: { sha: "4".repeat(40) }, parents: [] });
@@ -106,6 +113,44 @@ export class FakeGitHub {
       return json({ id: 42, name: "r", owner: { login: "o" }, private: false });
     this.unexpected.push(`${method} ${path}`);
     return json({ message: "Not Found" }, 404);
+  }
+
+  #talk(method: string, path: string, url: URL, body: Record<string, never>): Response {
+    const shown = ({ id, body: text, app, type }: (typeof this.comments)[number]) => ({
+      id,
+      body: text,
+      user: { type },
+      performed_via_github_app: app === null ? null : { id: app },
+    });
+    const reaction = /^\/repos\/o\/r\/issues\/comments\/(\d+)\/reactions$/u.exec(path);
+    if (method === "POST" && reaction) {
+      const { content } = body as { content: string };
+      const what = `${content} on ${reaction[1]}`;
+      const known = this.reactions.includes(what);
+      if (!known) this.reactions.push(what);
+      return json({ id: this.reactions.indexOf(what) + 1, content }, known ? 200 : 201);
+    }
+    const one = /^\/repos\/o\/r\/issues\/comments\/(\d+)$/u.exec(path);
+    if (one) {
+      const found = this.comments.find(({ id }) => id === Number(one[1]));
+      if (found === undefined) return json({ message: "Not Found" }, 404);
+      if (method === "PATCH") found.body = (body as { body: string }).body;
+      return json(shown(found));
+    }
+    if (path !== "/repos/o/r/issues/7/comments") {
+      this.unexpected.push(`${method} ${path}`);
+      return json({ message: "Not Found" }, 404);
+    }
+    if (method === "POST") {
+      const id = this.comments.length + 1;
+      const made = { id, body: (body as { body: string }).body, app: APP, type: "Bot" };
+      this.comments.push(made);
+      return json(shown(made), 201);
+    }
+    this.#asked += 1;
+    const page = Number(url.searchParams.get("page") ?? 1);
+    const listed = this.#asked > this.lag ? this.comments : [];
+    return json(listed.slice((page - 1) * 100, page * 100).map(shown));
   }
 
   #create(body: Record<string, never>): Response {

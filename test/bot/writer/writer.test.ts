@@ -182,10 +182,12 @@ describe("what GitHub is made to show", () => {
   });
 
   it("looks up what was on its way when the object died", async () => {
-    await stub.desire([check(1, done)]);
-    await runInDurableObject(stub, (_writer, state) => {
+    // At once, before the alarm rings by itself.
+    await runInDurableObject(stub, async (writer, state) => {
+      const wished = writer.desire([check(1, done)]);
       state.storage.sql.exec("UPDATE effect SET state = 'sending'");
-      return state.storage.deleteAlarm();
+      await wished;
+      await state.storage.deleteAlarm();
     });
     github.checks.push({
       id: 1,

@@ -1,12 +1,11 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Isolation } from "../isolation/index.ts";
-import { startIsolation, StateDirectoryTaken } from "../isolation/index.ts";
 import { readFacts } from "../nix/version.ts";
 import { workspaceOf } from "../nix/workspace.ts";
 import { CheckoutProblem } from "./checkout.ts";
 import { check } from "./pipeline.ts";
+import { isolationFor } from "./place.ts";
 import { json, passed, words } from "./report.ts";
 
 const USAGE = `usage: snowcat check [--json] [--systems SYSTEM[,SYSTEM…]] [--state DIRECTORY] [--no-isolation] <checkout>
@@ -108,38 +107,5 @@ function readArguments(args: readonly string[]): Arguments | string {
     };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
-  }
-}
-
-/** Other users must get there, which a checkout in root's home does not allow. */
-const DEFAULT_STATE = "/var/cache/snowcat/check";
-/** Stores for checks side by side: one is held by one check. */
-const PLACES = 8;
-/** User numbers of a place: agent, egress, builders and jobs. */
-const FIRST_UID = 34_000;
-const UIDS = 100;
-
-async function isolationFor({ isolated, state }: Arguments): Promise<Isolation> {
-  if (!isolated) return await startIsolation({ kind: "none" });
-  if (process.getuid?.() !== 0) {
-    throw new CheckoutProblem(
-      "isolation is set up by root: run this as root, or on your own checkout with --no-isolation",
-    );
-  }
-  const base = state ?? DEFAULT_STATE;
-  for (let place = 0; ; place += 1) {
-    try {
-      return await startIsolation({
-        kind: "own",
-        config: {
-          stateDirectory: place === 0 ? base : `${base}-${place}`,
-          uidBase: FIRST_UID + place * UIDS,
-          jobUsers: 4,
-          sandboxShell: existsSync("/bin/busybox") ? "/bin/busybox" : null,
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof StateDirectoryTaken) || place + 1 >= PLACES) throw error;
-    }
   }
 }

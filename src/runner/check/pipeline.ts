@@ -2,6 +2,7 @@ import type { Attribute, AttributeResult } from "../../protocol/attribute.ts";
 import { attributeName } from "../../protocol/attribute.ts";
 import type { Finding } from "../../protocol/data.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
+import { expected, inSet, matches, reaches } from "../../core/config/match.ts";
 import { readConfiguration } from "../../core/config/read.ts";
 import { resolve } from "../../core/config/resolve.ts";
 import { CONFIGURATION_FILE } from "../../core/config/schema.ts";
@@ -112,10 +113,25 @@ export async function check(options: CheckOptions): Promise<Checked> {
     warnings.push(
       "warning: the revision is not visible to a flake here, as it is on a runner with revision: true",
     );
-  const required = (attribute: Attribute): boolean =>
-    // Attributes of a file are declared one by one: they always are.
-    resolved.selections[attribute.selection]?.kind === "file" ||
-    isOfSystems(attribute, options.systems ?? resolved.required[attribute.selection] ?? []);
+  const set = resolved.sets.pull_request;
+  rows.push(
+    ...expected(set, resolved.selections)
+      .filter((pattern) => !found.some(({ path }) => matches(pattern, path)))
+      .map((pattern) =>
+        problem(pattern, {
+          kind: "not-covered",
+          reason: `sets.pull_request names ${pattern}, and nothing is called so`,
+        }),
+      ),
+  );
+  const required = (attribute: Attribute): boolean => {
+    const { path, selection, result } = attribute;
+    if (!inSet(set, path) && !(result.kind === "error" && reaches(set, path))) return false;
+    const systems = resolved.required[selection];
+    // Of a file every attribute is required, and of a flake where nobody names a system.
+    if (systems === null || systems === undefined) return true;
+    return isOfSystems(attribute, options.systems ?? systems);
+  };
   const results = await builds(options, found.filter(required), resolved.limits, say);
   rows.push(...found.map((attribute) => row(attribute, required(attribute), results)));
   return { rows, warnings, findings };

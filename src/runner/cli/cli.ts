@@ -15,6 +15,8 @@ export async function cli([command, ...args]: readonly string[]): Promise<number
         return await (await import("./roots.ts")).rootsCommand(args);
       case "check":
         return await (await import("../check/index.ts")).checkCommand(args);
+      case "doctor":
+        return await (await import("../doctor/index.ts")).doctorCommand(args);
       case "--version":
         process.stdout.write(`${VERSION}\n`);
         return EXIT.ok;

@@ -14,6 +14,10 @@ export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
       Evaluates and builds a local checkout as a pull request's checks would, without
       GitHub or Worker. Exit code 0: everything required succeeded.
 
+  snowcat doctor [--json] [--config FILE] DIRECTORY
+      Looks whether everything that a checkout's .github/snowcat.yml names is there, by the
+      checkout's own evaluation. Exit code 0: it is, 1: it is not, 2: could not be looked at.
+
   snowcat roots  --config FILE [--json]
       Lists what the runner's store keeps from garbage collection: for each branch the
       outputs that were good last.

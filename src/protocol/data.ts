@@ -2,7 +2,7 @@ import * as z from "zod";
 import { Attribute, ATTRIBUTE_BATCH, AttributeResult } from "./attribute.ts";
 import { frame } from "./frame.ts";
 import { StorePath, System } from "./identifiers.ts";
-import { MachineDifference } from "./impact.ts";
+import { INVENTORY, InventoryMachine, MachineDifference } from "./impact.ts";
 import { Position, Verdict } from "./verdict.ts";
 
 /** Runner → Run object and runner → Log object: what an attempt finds out. One WebSocket for each attempt and side. */
@@ -72,6 +72,8 @@ export const ToRun = z.discriminatedUnion("kind", [
     findings: z.array(Finding).max(MAX_FINDINGS).optional(),
     /** It depended on more than the tree, the selection and the evaluator: nothing of it stands for the same tree again. */
     impure: z.boolean().optional(),
+    /** Machines of clan's inventory, where a flake has one. */
+    inventory: z.array(InventoryMachine).max(INVENTORY.machines).optional(),
   }),
   /** Asks for the right to build these, all or none; answered with `claimed`. */
   z.strictObject({

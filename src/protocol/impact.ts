@@ -13,6 +13,19 @@ export const IMPACT = {
   versions: 8,
 } as const;
 
+/** Most of a clan's inventory that one evaluation tells. */
+export const INVENTORY = { machines: 1_000, tags: 16 } as const;
+
+/** A machine that a clan's inventory names. */
+export const InventoryMachine = z.strictObject({
+  selection: z.int().nonnegative(),
+  machine: z.string().min(1).max(255),
+  /** `nixos` or `darwin`, as it says. */
+  class: z.string().max(64),
+  tags: z.array(z.string().max(128)).max(INVENTORY.tags),
+});
+export type InventoryMachine = z.infer<typeof InventoryMachine>;
+
 const Name = z.string().max(255);
 const Count = z.int().nonnegative();
 

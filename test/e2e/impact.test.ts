@@ -44,8 +44,10 @@ onStack("the impact of a pull request", {}, (at) => {
     const first = await project.openPull("new-domain", "Another domain");
     const text = await said(project, first, "What changes in each machine");
     expect(text).toContain("**1 of 3 machines changes.**");
-    expect(text).toContain("| `web1` | changed | not known |");
+    expect(text).toContain("| `web1` `web, canary` | changed | not known |");
     expect(text).toContain("Unchanged: `build1`, `web2`");
+    // In clan's inventory, and not among what the configuration has evaluated.
+    expect(text).toContain("nothing that was evaluated is the machine `laptop`.");
     expect(text).toContain("`nixos-system-web1-25.05`: `variable domain`, `variable hosts`");
     expect(text).toContain("the base's machine is not built on this runner");
 
@@ -60,7 +62,9 @@ onStack("the impact of a pull request", {}, (at) => {
     const second = await project.openPull("bigger", "Bigger machines");
     const closures = await said(project, second, "→ 1 paths");
     expect(closures).toContain("**3 of 3 machines change.**");
-    expect(closures).toContain("| `web1` | changed | +64.2 KiB, 1 → 1 paths | 1 changed |");
+    expect(closures).toContain(
+      "| `web1` `web, canary` | changed | +64.2 KiB, 1 → 1 paths | 1 changed |",
+    );
     expect(closures).toContain("`arguments`");
 
     // A change of nothing that is evaluated.

@@ -41,7 +41,7 @@ export type ComparedMachine = {
 export type Comparison = {
   difference: Difference;
   machines: ComparedMachine[];
-  /** Declared, and nothing that was evaluated has the name. */
+  /** Declared, or in an inventory, and nothing that was evaluated has the name. */
   uncovered: string[];
 };
 
@@ -53,13 +53,14 @@ export const MACHINES = 2_000;
 /**
  * Compares by selection and name. The same name under another selection is another attribute. What fails to evaluate
  * before and now has not changed.
+ * @param named machines that the configuration declares (whose attributes in files are theirs) and that an inventory has.
  * @param shown the base's tree under this commit's revision; null where the revision cannot be read anyway.
  */
 export function compare(
   base: Iterable<Evaluated>,
   own: Iterable<Evaluated>,
   shown: Iterable<Evaluated> | null,
-  declared: readonly string[],
+  { declared, inventory }: { declared: readonly string[]; inventory: readonly string[] },
 ): Comparison {
   const before = keyed(base);
   const under = shown === null ? null : keyed(shown);
@@ -97,7 +98,8 @@ export function compare(
       order(a.selection, b.selection) ||
       order(a.attribute, b.attribute),
   );
-  return { difference: found, machines, uncovered: declared.filter((name) => !covered.has(name)) };
+  const named = [...new Set([...declared, ...inventory])].toSorted();
+  return { difference: found, machines, uncovered: named.filter((name) => !covered.has(name)) };
 }
 
 function changeOf(earlier: Evaluated | undefined, { drv }: Evaluated, isRevision: boolean): Change {

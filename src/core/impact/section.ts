@@ -11,6 +11,8 @@ export type ShownMachine = ComparedMachine & {
   difference: MachineDifference | null;
   /** Why it cannot be evaluated, where it cannot. */
   error: string | null;
+  /** As an inventory has them. */
+  tags: string[];
 };
 
 /** How far the comparison with the base is. */
@@ -146,7 +148,7 @@ function notes({ revision, uncovered, state }: Impact, limit: number): string[] 
     );
   if (uncovered.length > 0)
     found.push(
-      `Declared in the configuration, and **not covered**: nothing that was evaluated is called ${some(uncovered, limit)}.`,
+      `Declared in the configuration or named in the inventory, and **not covered**: nothing that was evaluated is the machine ${some(uncovered, limit)}.`,
     );
   if (state.kind === "compared" && state.looking)
     found.push("What changes inside the machines is being looked at.");
@@ -164,7 +166,8 @@ function row(machine: ShownMachine): string {
         ? "not known"
         : closureCell(difference.closure);
   const packages = difference?.closure.kind === "known" ? packagesCell(difference.closure) : "";
-  return `| ${code(labelOf(machine))} | ${words(change, machine.error)} | ${closure} | ${packages} |\n`;
+  const tags = machine.tags.length === 0 ? "" : ` ${code(machine.tags.join(", "), 60)}`;
+  return `| ${code(labelOf(machine))}${tags} | ${words(change, machine.error)} | ${closure} | ${packages} |\n`;
 }
 
 function words(change: Change, error: string | null): string {

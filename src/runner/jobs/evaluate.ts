@@ -1,5 +1,6 @@
 import type { Finding } from "../../protocol/data.ts";
 import { MAX_FINDINGS } from "../../protocol/data.ts";
+import { INVENTORY, type InventoryMachine } from "../../protocol/impact.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeBatches } from "../nix/evaluate/batch.ts";
@@ -37,6 +38,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
   const warnings: string[] = [];
   const missing: string[] = [];
   const findings: Finding[] = [];
+  const inventory: InventoryMachine[] = [];
   let peakBytes: number | null = null;
   const jobs = place.evalJobs;
   let worst: Verdict = { kind: "succeeded", reused: false };
@@ -67,6 +69,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
         warnings.push(...result.warnings);
         missing.push(...result.missing);
         findings.push(...result.findings);
+        inventory.push(...result.inventory);
         if (result.peakBytes !== null) peakBytes = Math.max(peakBytes ?? 0, result.peakBytes);
         break;
       case "error":
@@ -92,6 +95,7 @@ export async function evaluateJob(work: Work, place: EvaluationPlace): Promise<V
     missing: missing.slice(0, 1_000),
     ...(isImpure(work, warnings) ? { impure: true } : {}),
     findings: findings.slice(0, MAX_FINDINGS),
+    ...(inventory.length > 0 ? { inventory: inventory.slice(0, INVENTORY.machines) } : {}),
   });
   return worst;
 }

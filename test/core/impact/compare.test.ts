@@ -11,6 +11,7 @@ const one = (name: string, of: string | null = name, selection = "flake:."): Eva
   name,
   drv: of === null ? null : drv(of),
 });
+const NONE = { declared: [], inventory: [] };
 const m = (name: string) => `nixosConfigurations.${name}`;
 
 describe("machines", () => {
@@ -69,7 +70,7 @@ describe("an evaluation and its base's", () => {
       one(m("unborn"), null),
       one("packages.x86_64-linux.p", "p2"),
     ];
-    const found = compare(base, own, null, []);
+    const found = compare(base, own, null, NONE);
     expect(found.machines.map(({ machine, change }) => [machine, change])).toEqual([
       ["breaks", "broken"],
       ["fresh", "added"],
@@ -90,14 +91,14 @@ describe("an evaluation and its base's", () => {
       [one(m("a"), "a-base"), one(m("b"), "b-base"), one(m("c"))],
       [one(m("a"), "a-head"), one(m("b"), "b-new"), one(m("c"))],
       [one(m("a"), "a-head"), one(m("b"), "b-head"), one(m("c"))],
-      [],
+      NONE,
     );
     expect(found.machines.map(({ change }) => change)).toEqual(["revision", "changed", "same"]);
     expect(found.difference).toMatchObject({ changed: 1, revision: 1 });
   });
 
   it("never call an error the same because the base under this revision fails too", () => {
-    const found = compare([one(m("a"))], [one(m("a"), null)], [one(m("a"), null)], []);
+    const found = compare([one(m("a"))], [one(m("a"), null)], [one(m("a"), null)], NONE);
     expect(found.machines[0]?.change).toBe("broken");
   });
 
@@ -106,13 +107,13 @@ describe("an evaluation and its base's", () => {
       [one("web", "w1", "file:krops.nix"), one("web", "b1", "file:build-local.nix")],
       [one("web", "w2", "file:krops.nix"), one("web", "b1", "file:build-local.nix")],
       null,
-      ["web", "other"],
+      { declared: ["web", "other"], inventory: ["laptop", "other"] },
     );
     expect(found.machines.map(({ selection, change }) => [selection, change])).toEqual([
       ["file:build-local.nix", "same"],
       ["file:krops.nix", "changed"],
     ]);
-    expect(found.uncovered).toEqual(["other"]);
+    expect(found.uncovered).toEqual(["laptop", "other"]);
   });
 
   const evaluations = fc.uniqueArray(
@@ -129,7 +130,7 @@ describe("an evaluation and its base's", () => {
       fc.property(evaluations, evaluations, (base, own) => {
         const key = ({ selection, name, drv: of }: Evaluated) => `${selection} ${name} ${of}`;
         const same = own.filter((of) => base.some((was) => key(was) === key(of))).length;
-        const { difference, machines } = compare(base, own, null, []);
+        const { difference, machines } = compare(base, own, null, NONE);
         expect(same + difference.changed + difference.added).toBe(own.length);
         expect(same + difference.changed + difference.removed).toBe(base.length);
         expect(machines.length).toBe(
@@ -140,7 +141,7 @@ describe("an evaluation and its base's", () => {
           ).size,
         );
         // Without the other way round there is no change.
-        const back = compare(own, base, null, []).difference;
+        const back = compare(own, base, null, NONE).difference;
         expect([back.added, back.removed]).toEqual([difference.removed, difference.added]);
       }),
     );
@@ -148,6 +149,6 @@ describe("an evaluation and its base's", () => {
 
   it("keep so many names of each kind", () => {
     const own = Array.from({ length: 3 * NAMES }, (_, at) => one(`p${at}`));
-    expect(compare([], own, null, []).difference.names.length).toBe(NAMES);
+    expect(compare([], own, null, NONE).difference.names.length).toBe(NAMES);
   });
 });

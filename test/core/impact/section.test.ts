@@ -53,6 +53,7 @@ const machine = (name: string, change: Change, more: Partial<ShownMachine> = {})
   after: drv(name),
   difference: null,
   error: null,
+  tags: [],
   ...more,
 });
 
@@ -67,7 +68,7 @@ const impact: Impact = {
     machine("new1", "added"),
     machine("old1", "removed"),
     machine("rev1", "revision"),
-    machine("web1", "changed", { difference }),
+    machine("web1", "changed", { difference, tags: ["canary", "web"] }),
     machine("web2", "changed", {
       difference: {
         ...difference,
@@ -198,7 +199,7 @@ describe("the section", () => {
           uncovered: [text],
           machines: [
             machine(text, "changed", { difference: evil(text), selection: `file:${text}` }),
-            machine(text, "broken", { error: text }),
+            machine(text, "broken", { error: text, tags: [text] }),
             machine(text, "same"),
             machine("x", "changed", {
               difference: {

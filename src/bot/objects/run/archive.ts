@@ -65,6 +65,7 @@ export async function empty(context: Context): Promise<number | null> {
       "flake",
       "base",
       "machine",
+      "inventory",
     ])
       store.sql.exec(`DELETE FROM ${table}`);
     store.set({ emptied_at: context.now() });

@@ -100,7 +100,10 @@ function conclude(
 ): null {
   const { store, storage, tasks } = context;
   const run = header(context);
-  const found = compared(before, own(context, run), shown, run.declared?.names ?? []);
+  const found = compared(before, own(context, run), shown, {
+    declared: run.declared?.names ?? [],
+    inventory: inventoryOf(context),
+  });
   storage.transactionSync(() => {
     save(context, run, base, found);
     const known = run.impact ?? fresh(base, isWanted(context, run));
@@ -188,6 +191,13 @@ function* own({ store }: Context, { selections }: Header): Iterable<Evaluated> {
     yield { selection: labels[selection] ?? "", name, drv };
 }
 
+function inventoryOf({ store }: Context): string[] {
+  return store.sql
+    .exec<{ machine: string }>("SELECT machine FROM inventory ORDER BY machine")
+    .toArray()
+    .map(({ machine }) => machine);
+}
+
 function baseRows({ store }: Context, { selections }: Header): Evaluated[] {
   const labels = selections.map(labelOf);
   return store.sql
@@ -214,7 +224,7 @@ function errorsOf({ store }: Context, { selections }: Header): Map<string, strin
 }
 
 function isWanted(context: Context, run: Header): boolean {
-  if (run.declared?.asked === true) return true;
+  if (run.declared?.asked === true || context.store.exists("SELECT 1 FROM inventory")) return true;
   const declared = new Set(run.declared?.names);
   for (const { selection, name } of own(context, run))
     if (machineOf(selection, name, declared) !== null) return true;

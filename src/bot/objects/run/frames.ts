@@ -10,7 +10,7 @@ import {
 import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context, header } from "./context.ts";
-import { takeBase, takeDifference } from "./impact.ts";
+import { keepInventory, takeBase, takeDifference } from "./impact.ts";
 import { builderOf, unproven } from "./provenance.ts";
 import {
   endClaims,
@@ -121,6 +121,7 @@ export function take(
           });
           for (const warning of body.warnings) store.notice(warning);
           for (const finding of body.findings ?? []) store.find(finding);
+          keepInventory(context, body.inventory ?? []);
         },
       );
       return;

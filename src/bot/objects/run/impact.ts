@@ -2,7 +2,7 @@ import { code } from "../../../core/report/index.ts";
 import { beginAside, endAside } from "../../../core/run/index.ts";
 import { type Attribute, attributeName } from "../../../protocol/attribute.ts";
 import { parseAttributePath } from "../../../protocol/attribute-path.ts";
-import { IMPACT, type MachineDifference } from "../../../protocol/impact.ts";
+import { IMPACT, type InventoryMachine, type MachineDifference } from "../../../protocol/impact.ts";
 import type { Work } from "../../../protocol/specification.ts";
 import { baseSource, asideIn, labelOf, LATEST, read } from "./base.ts";
 import { commit, type Context, header } from "./context.ts";
@@ -86,6 +86,17 @@ export function takeBase({ store, storage }: Context, attributes: readonly Attri
         result.kind === "derivation" ? result.derivation.path : null,
       );
   });
+}
+
+/** What clan's inventory names; where two do it is one machine. */
+export function keepInventory({ store }: Context, inventory: readonly InventoryMachine[]): void {
+  for (const { machine, class: of, tags } of inventory)
+    store.sql.exec(
+      "INSERT OR REPLACE INTO inventory (machine, class, tags) VALUES (?, ?, ?)",
+      machine,
+      of,
+      JSON.stringify(tags),
+    );
 }
 
 /** What an impact job found out about a machine: of those it was asked about. */

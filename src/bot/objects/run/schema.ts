@@ -114,6 +114,8 @@ export const STEPS: readonly Step[] = [
     id INTEGER PRIMARY KEY, machine TEXT NOT NULL, selection TEXT NOT NULL, attribute TEXT NOT NULL, change TEXT NOT NULL, before TEXT,
     after TEXT, error TEXT, difference TEXT
   ) STRICT;
+  -- What clan's inventory names, with its class and its tags as JSON.
+  CREATE TABLE inventory (machine TEXT PRIMARY KEY, class TEXT NOT NULL, tags TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX machine_after ON machine (after) WHERE after IS NOT NULL;
   `,
 ];

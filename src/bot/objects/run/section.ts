@@ -48,10 +48,14 @@ function shown({ store }: Context): ShownMachine[] {
       after: string | null;
       error: string | null;
       difference: string | null;
-    }>(`SELECT * FROM machine ORDER BY change = 'same', id`)
+      tags: string | null;
+    }>(
+      "SELECT machine.*, tags FROM machine LEFT JOIN inventory USING (machine) ORDER BY change = 'same', id",
+    )
     .toArray()
-    .map(({ difference, change, ...row }) => ({
+    .map(({ difference, change, tags, ...row }) => ({
       ...row,
+      tags: tags === null ? [] : (JSON.parse(tags) as string[]),
       change: change as ShownMachine["change"],
       // Written above, from the protocol's own.
       difference: difference === null ? null : (JSON.parse(difference) as MachineDifference),

@@ -7,6 +7,7 @@ import type { GroupEnd } from "./group.ts";
 import { evaluateUnits } from "./group.ts";
 import { evaluateByJobs } from "./jobs/index.ts";
 import { evaluateGroup } from "./look.ts";
+import { readInventory } from "./inventory.ts";
 import type { Evaluation, EvaluationOptions } from "./options.ts";
 import { buildsWhileEvaluating, prepareFile, prepareFlake } from "./prepare.ts";
 import { settlePrograms } from "./programs.ts";
@@ -94,6 +95,11 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     return look ? await evaluateGroup(group, context, evaluate) : await evaluate(group.units);
   });
   if (end !== null) return end;
+  const inventory =
+    prepared.hasInventory && options.again !== true
+      ? await readInventory(prepared.context.evaluator, options.index, notes.remainingMs())
+      : { machines: [] };
+  if ("why" in inventory) notes.warn(`warning: clan's inventory cannot be read: ${inventory.why}`);
   await settlePrograms(options, programs, (message) => notes.warn(message));
   return {
     kind: "evaluated",
@@ -101,6 +107,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     missing: missing.slice(0, 1_000).map((name) => shorten(name, 4_096)),
     findings: prepared.context.findings.list(),
     peakBytes,
+    inventory: "why" in inventory ? [] : inventory.machines,
   };
 }
 

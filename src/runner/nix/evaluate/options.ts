@@ -1,6 +1,7 @@
 import type { Attribute } from "../../../protocol/attribute.ts";
 import type { Selection, Source } from "../../../protocol/specification.ts";
 import type { Finding } from "../../../protocol/data.ts";
+import type { InventoryMachine } from "../../../protocol/impact.ts";
 import type { Position } from "../../../protocol/verdict.ts";
 import type { InputAccess } from "../../source/inputs/access.ts";
 import type { Workspace } from "../launch.ts";
@@ -43,6 +44,8 @@ export type Evaluation =
       readonly findings: readonly Finding[];
       /** Most memory of one of its processes; null where the isolation cannot tell. */
       readonly peakBytes: number | null;
+      /** Machines of clan's inventory, where the flake has one. */
+      readonly inventory: readonly InventoryMachine[];
     }
   /** Nothing of it could be evaluated. */
   | {

@@ -4,6 +4,7 @@ import type { Selection } from "../../../protocol/specification.ts";
 import type { Root } from "./expression.ts";
 import { fileRoot, FORMATTER_CHECK_OUTPUT, flakeRoot } from "./expression.ts";
 import { Findings } from "./findings.ts";
+import { INVENTORY_OUTPUT } from "./inventory.ts";
 import type { LockedFlake } from "./flake.ts";
 import { lockFlake } from "./flake.ts";
 import type { GroupContext } from "./progress.ts";
@@ -20,6 +21,8 @@ export interface Prepared {
   readonly kind: "prepared";
   readonly groups: readonly Group[];
   readonly missing: readonly string[];
+  /** Whether it has an inventory of machines. */
+  readonly hasInventory: boolean;
   /** Inputs that attributes may turn out to need. */
   readonly unfetched: LockedFlake["unfetched"];
   readonly context: Pick<GroupContext, "evaluator" | "roots" | "calls" | "args" | "findings">;
@@ -98,6 +101,7 @@ export async function prepareFlake(
       outline.outline,
     ),
     missing: [...absent.map(attributeName), ...malformed],
+    hasInventory: names.has(INVENTORY_OUTPUT),
     unfetched: flake.unfetched,
     context: { evaluator, roots, calls: false, args: {}, findings },
   };
@@ -123,6 +127,7 @@ export function prepareFile(
     kind: "prepared",
     groups: fileGroups(paths),
     missing: malformed,
+    hasInventory: false,
     unfetched: [],
     // A file is evaluated as nix-build would: impure, and so with whatever network the policy allows.
     context: {

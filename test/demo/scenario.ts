@@ -4,7 +4,11 @@ import type { Stage } from "./stage.ts";
 export type SeenCheck = { name: string; conclusion: string | null; title?: string };
 
 /** One story, told on real parts. It throws where something is not as it should be, and answers the checks it ended with. */
-export type Scenario = { name: string; group: "main"; play(stage: Stage): Promise<SeenCheck[]> };
+export type Scenario = {
+  name: string;
+  group: "main" | "commands";
+  play(stage: Stage): Promise<SeenCheck[]>;
+};
 
 export type Outcome = {
   name: string;

@@ -1,9 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { derivation, flake } from "../demo/scenarios/flakes.ts";
 import { eventually } from "../demo/stage.ts";
-import type { RunningRunner } from "../support/runner.ts";
-import { Conversation } from "./conversation.ts";
+import { Conversation } from "../demo/conversation.ts";
 import { onStack } from "./suite.ts";
 
 /** What people type on a pull request, on the whole stack. */
@@ -13,11 +11,6 @@ const works = (name: string) => derivation(name, `echo ${name} > $out`);
 let ahead = 0;
 
 onStack("commands", { github: { now: () => Date.now() + ahead } }, (at) => {
-  let untrusted: RunningRunner;
-  beforeAll(async () => {
-    untrusted = await at.stack.addRunner({ name: "untrusted", pool: "untrusted" });
-  });
-
   test("help and status: eyes at once, a reaction, one comment that is edited, whatever answer is lost", async () => {
     const { stage } = at;
     const project = await stage.project("talk", { "flake.nix": flake({ a: works("talk-a") }) });
@@ -83,40 +76,6 @@ onStack("commands", { github: { now: () => Date.now() + ahead } }, (at) => {
     await talk.say("/status", ["eyes", "+1"]);
     expect(talk.sticky().split("`/status`")).toHaveLength(3);
     expect(github.requests().length).toBeGreaterThan(before);
-  });
-
-  test("a fork's commit runs by its full SHA alone; a stranger's word and a stale SHA do not count", async () => {
-    const { stage, stack } = at;
-    const project = await stage.project("outside", {
-      "flake.nix": flake({ a: works("outside-a") }),
-    });
-    await project.judged(await project.push("main", { notes: "base\n" }));
-    const fork = await project.fork();
-    const first = await fork.push("feature", {
-      "flake.nix": flake({ a: works("outside-a"), mine: works(`outside-${randomUUID()}`) }),
-    });
-    const { pull } = await project.openPull("feature", "From a stranger", fork);
-    expect((await project.judged(first)).get("snowcat")).toBe("action_required");
-    const talk = new Conversation(project, pull.number);
-    await talk.say(`/ok-to-test ${first}`, ["eyes", "-1"], stack.accounts.stranger);
-    await talk.untilSticky("You have the role `read`");
-
-    const second = await fork.push("feature", { notes: "sneaked in\n" });
-    await project.judged(second);
-    await talk.say(`/ok-to-test ${first}`, ["eyes", "-1"]);
-    await talk.untilSticky("and the head is");
-    expect(untrusted.jobs()).toEqual([]);
-
-    await talk.say(`/ok-to-test ${second}`, ["eyes", "+1"]);
-    await eventually(
-      () => project.checks(second).get("snowcat") === "success",
-      "the approved commit runs",
-      () => project.checks(second).seen(),
-    );
-    expect(untrusted.jobs().length).toBeGreaterThan(0);
-    expect(project.checks(first).get("snowcat")).not.toBe("success");
-    await talk.say(`/approve ${second}`, ["eyes", "-1"]);
-    await talk.untilSticky("a fork's commit is never deployed");
   });
 
   test("a push that races a command wins; a young head must be named, an older one need not", async () => {

@@ -88,7 +88,7 @@ export interface GitHub {
   /** `owners` are the people who administer an organization. */
   createAccount(input: {
     login: string;
-    type?: "User" | "Organization";
+    type?: "User" | "Organization" | "Bot";
     id?: number;
     owners?: Account[];
   }): Account;

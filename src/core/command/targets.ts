@@ -38,7 +38,7 @@ function tester(pattern: string): (target: Target) => boolean {
 }
 
 /** Without backtracking over more than the last star: linear in practice, whatever the pattern. */
-function globs(pattern: string, name: string): boolean {
+export function globs(pattern: string, name: string): boolean {
   let p = 0;
   let n = 0;
   let star: { p: number; n: number } | null = null;

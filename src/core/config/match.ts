@@ -1,8 +1,10 @@
+import { globs } from "../command/targets.ts";
+
 /**
- * Whether a set's pattern names an attribute path. Patterns are components between dots; `*` is any one component, and
- * a last `*` is everything below: `*` is all, `checks.*` every check of every system, `packages.*.hello` is one package
- * on every system. A first `**` is everything above: `**.hello` is what is called so anywhere. A component with a dot is
- * quoted, as Nix does.
+ * Whether a set's pattern names an attribute path. Patterns are components between dots; `*` is any one component (within
+ * one, any characters, and `?` any one), and a last `*` is everything below: `*` is all, `checks.*` every check of every
+ * system, `packages.*.hello` is one package on every system. A first `**` is everything above: `**.hello` is what is called
+ * so anywhere. A component with a dot is quoted, as Nix does.
  */
 export function matches(pattern: string, path: readonly string[]): boolean {
   const [first, ...tail] = components(pattern);
@@ -14,7 +16,11 @@ export function matches(pattern: string, path: readonly string[]): boolean {
 function fits(parts: readonly string[], path: readonly string[]): boolean {
   const rest = parts.at(-1) === "*";
   if (rest ? path.length < parts.length : path.length !== parts.length) return false;
-  return parts.every((part, index) => part === "*" || part === path[index]);
+  return parts.every((part, index) => index < path.length && isNamed(part, path[index]!));
+}
+
+function isNamed(part: string, name: string): boolean {
+  return /[*?]/u.test(part) ? globs(part, name) : part === name;
 }
 
 export function inSet(patterns: readonly string[], path: readonly string[]): boolean {
@@ -31,7 +37,7 @@ export function reaches(patterns: readonly string[], path: readonly string[]): b
     if (parts[0] === "**") return true;
     return path.every((part, index) => {
       const wanted = index < parts.length ? parts[index] : parts.at(-1) === "*" ? "*" : null;
-      return wanted === "*" || wanted === part;
+      return wanted != null && isNamed(wanted, part);
     });
   });
 }

@@ -154,9 +154,11 @@ function alsoOf({ reason }: RunRow): string[] {
   return reason.kind === "pull_request" ? (reason.also ?? []) : [];
 }
 
-/** A bare name stands for what is called so, wherever it is. */
+/** A bare name, and what follows a first `*.`, stands for what is called so, wherever it is. */
 function patternOf(typed: string): string {
-  return /[.*]/u.test(typed) ? typed : `**.${typed}`;
+  if (typed === "*") return typed;
+  if (typed.startsWith("*.")) return `*${typed}`;
+  return typed.includes(".") ? typed : `**.${typed}`;
 }
 
 function theRepositorys(): CommandOutcome {

@@ -6,6 +6,7 @@ import { steps as repoSteps } from "../../../src/bot/objects/repo/schema.ts";
 import { accountStub, repoStub } from "../support/objects.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import account1 from "../account/schema-1.sql?raw";
+import account2 from "../account/schema-2.sql?raw";
 import repo1 from "./schema-1.sql?raw";
 import repo3 from "./schema-3.sql?raw";
 
@@ -39,8 +40,22 @@ test("a Repo of version 3 becomes what a new one is, and keeps what it remembers
 test("an Account of version 1 becomes what a new one is", async () => {
   await runInDurableObject(accountStub(401), (_account, { storage }) => {
     const fresh = dump(storage);
-    expect(upgrade(storage, statements(account1), 1, [], accountSteps)).toBe(2);
+    expect(upgrade(storage, statements(account1), 1, [], accountSteps)).toBe(accountSteps.length);
     expect(dump(storage)).toEqual(fresh);
+  });
+});
+
+test("an Account of version 2 becomes what a new one is, and knows how far it had looked for deliveries", async () => {
+  await runInDurableObject(accountStub(404), (_account, { storage }) => {
+    const fresh = dump(storage);
+    const row = "INSERT INTO sweep VALUES (1, 1800000000000)";
+    expect(upgrade(storage, statements(account2), 2, [row], accountSteps)).toBe(
+      accountSteps.length,
+    );
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT until, top, cursor FROM walk").toArray()).toEqual([
+      { until: 1_800_000_000_000, top: null, cursor: null },
+    ]);
   });
 });
 
@@ -75,6 +90,6 @@ test("steps run once, all or none, and a newer database is not touched", async (
       version(),
       sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'two'").toArray(),
     ]).toEqual([accountSteps.length + 2, []]);
-    expect(() => migrate(storage, ["", ""])).toThrow(/version 4, this release knows 2/u);
+    expect(() => migrate(storage, ["", ""])).toThrow(/version 5, this release knows 2/u);
   });
 });

@@ -115,10 +115,11 @@ export class FakeGitHub {
     return json({ message: "Not Found" }, 404);
   }
 
-  #talk(method: string, path: string, url: URL, body: Record<string, never>): Response {
-    const shown = ({ id, body: text, app, type }: (typeof this.comments)[number]) => ({
+  #talk(method: string, path: string, url: URL, sent: Record<string, unknown>): Response {
+    const text = String(sent["body"]);
+    const shown = ({ id, body, app, type }: (typeof this.comments)[number]) => ({
       id,
-      body: text,
+      body,
       user: { type },
       performed_via_github_app: app === null ? null : { id: app },
     });
@@ -134,7 +135,7 @@ export class FakeGitHub {
     if (one) {
       const found = this.comments.find(({ id }) => id === Number(one[1]));
       if (found === undefined) return json({ message: "Not Found" }, 404);
-      if (method === "PATCH") found.body = (body as { body: string }).body;
+      if (method === "PATCH") found.body = text;
       return json(shown(found));
     }
     if (path !== "/repos/o/r/issues/7/comments") {
@@ -143,7 +144,7 @@ export class FakeGitHub {
     }
     if (method === "POST") {
       const id = this.comments.length + 1;
-      const made = { id, body: (body as { body: string }).body, app: APP, type: "Bot" };
+      const made = { id, body: text, app: APP, type: "Bot" };
       this.comments.push(made);
       return json(shown(made), 201);
     }

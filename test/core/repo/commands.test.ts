@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Answer } from "../../../src/core/repo/answered.ts";
+import { inSet } from "../../../src/core/config/match.ts";
 import { A, ada, B, C, D, eve, pr, press, say } from "./events.ts";
 import { Model } from "./model.ts";
 
@@ -329,4 +330,30 @@ describe("what they do", () => {
     model.answer(() => answer({ role: "admin" }));
     expect(commands(model)).toMatchObject([{ state: "done", became: "not-available" }]);
   });
+});
+
+test("what is typed after /build is read as a pattern of attributes", () => {
+  const fits = (typed: string, path: string) => {
+    const model = opened();
+    model.finish(1);
+    model.deliver(say(`/build ${typed}`, ada, 5, model.now));
+    model.answer(() => answer());
+    const reason = model.runs.get(2)?.reason;
+    return inSet((reason?.kind === "pull_request" && reason.also) || [], path.split("."));
+  };
+  const hello = "packages.x86_64-linux.hello";
+  expect(
+    [
+      "hello",
+      "hel*",
+      "*.hello",
+      "packages.*",
+      "packages.*.hello",
+      "*",
+      "packages.x86_64-linux.h?llo",
+    ].map((typed) => fits(typed, hello)),
+  ).toEqual(Array.from({ length: 7 }, () => true));
+  expect(["hell", "packages", "checks.*", "*.hello.x"].map((typed) => fits(typed, hello))).toEqual(
+    Array.from({ length: 4 }, () => false),
+  );
 });

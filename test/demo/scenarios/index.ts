@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.ts";
+import { approvedFork, helpAndStatus, retry, staleSha } from "./commands.ts";
 import { cleanPullRequest, failingBuild, evaluationError, noRunner } from "./verdicts.ts";
 import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
 import { nonFlake } from "./file.ts";
@@ -18,4 +19,8 @@ export const scenarios: Scenario[] = [
   rerequest,
   fork,
   conflict,
+  helpAndStatus,
+  approvedFork,
+  staleSha,
+  retry,
 ];

@@ -1,5 +1,5 @@
 import type { Account, Comment } from "../github/index.ts";
-import { eventually, type Project } from "../demo/stage.ts";
+import { eventually, type Project } from "./stage.ts";
 
 /** What is said on one pull request, by people and by us. */
 export class Conversation {

@@ -24,7 +24,8 @@ import { outcome, unexplainedCause } from "./outcome.ts";
 import { returned } from "./needs.ts";
 import { Partners } from "./partners.ts";
 import { need, within } from "./plan.ts";
-import type { Work, Worth } from "./queue.ts";
+import { Pace } from "./pace.ts";
+import type { Work } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TAIL } from "./tail.ts";
 
@@ -58,11 +59,6 @@ export interface BuildOptions {
 /** How often a derivation is given to a batch again that something else interrupted. */
 const TRIES = 3;
 
-/** Seconds of work that are worth a process of their own, and that may wait behind one that takes long. */
-const WORTH = { least: 0.5, most: 2 } as const;
-/** Builds of a process while nobody knows how long one takes. */
-const UNKNOWN: Worth = { least: 1, most: 16 };
-
 /** One build job: what to build next, and what the end of each process means. */
 export class Session {
   readonly #options: BuildOptions;
@@ -77,8 +73,9 @@ export class Session {
   /** The derivations of attributes: their failures are results. */
   readonly #goals: ReadonlySet<string>;
   #running = 0;
-  /** Builds so far, and how long their processes took in all. */
-  readonly #built = { builds: 0, seconds: 0 };
+  readonly #pace = new Pace();
+  /** What goes on beside the builds. */
+  readonly #asides = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Null where no other runner builds for the same run. */
@@ -207,6 +204,7 @@ export class Session {
       await Promise.all(Array.from({ length: this.#slots }, () => this.#worker()));
       this.#signal.throwIfAborted();
     } finally {
+      await Promise.all(this.#asides);
       this.#signal.removeEventListener("abort", onAbort);
       this.#partners?.close();
       await this.#logs.closeAll();
@@ -228,11 +226,11 @@ export class Session {
         this.#ledger.need(),
         this.#suspects,
         this.#running === 0,
-        this.#worth(),
+        this.#pace.worth(),
         (members) => !this.#partners?.hold(members) && claims.take(members),
       );
       if (work === null) {
-        if (this.#running === 0 && this.#queue.isEmpty) return;
+        if (this.#running === 0 && this.#asides.size === 0 && this.#queue.isEmpty) return;
         await claims.changed();
         continue;
       }
@@ -247,15 +245,6 @@ export class Session {
         claims.give(work.members);
       }
     }
-  }
-
-  /** By what builds took so far: a process for less would cost more than it spreads. */
-  #worth(): Worth {
-    const { builds, seconds } = this.#built;
-    if (builds === 0) return UNKNOWN;
-    const fit = (work: number): number =>
-      Math.max(1, Math.floor((work * builds) / Math.max(seconds, 0.001)));
-    return { least: fit(WORTH.least), most: fit(WORTH.most) };
   }
 
   /** Builds it, unless another runner does. Whoever waits for a claim of ours finds the outputs, or the failure. */
@@ -303,14 +292,47 @@ export class Session {
     if (signal.aborted) return;
     const touched = new Set([...drvs, ...end.watch.builds.keys()]);
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
-    const there = await pathInfos(workspace, paths, end.result.exitCode === 0, signal);
+    this.#pace.took(end.watch.builds.size, end.result.durationMs / 1_000);
+    if (end.result.exitCode !== 0 || this.#partners !== null) {
+      await this.#settle(drvs, after, end, paths);
+      return this.#plan([...drvs, ...after]);
+    }
+    // All of it is there, Nix says: the next process need not wait until the store has said what came out.
+    ledger.assume(paths);
+    this.#plan(after);
+    this.#aside(async () => {
+      await this.#settle(drvs, after, end, paths);
+      this.#plan(drvs);
+    });
+  }
+
+  /** Goes on beside what is built; the session does not end before it. */
+  #aside(work: () => Promise<void>): void {
+    const aside = work()
+      .catch((error: unknown) => this.#stop.abort(error))
+      .finally(() => {
+        this.#asides.delete(aside);
+        this.#options.memory.claims.wake();
+      });
+    this.#asides.add(aside);
+  }
+
+  /** Asks the store what came out of a batch, and tells of the goals that it settled. */
+  async #settle(
+    drvs: readonly string[],
+    after: readonly string[],
+    end: BatchEnd,
+    paths: readonly string[],
+  ): Promise<void> {
+    const { workspace, now } = this.#options;
+    const ledger = this.#ledger;
+    const there = await pathInfos(workspace, paths, end.result.exitCode === 0, this.#signal);
     ledger.found(there);
+    ledger.assumeNoMore(paths);
     // Before anybody is told that it is built.
     await this.#partners?.push([...there.keys()]);
     for (const build of end.watch.builds.values())
       ledger.took(build.drv, ((build.endedAt ?? now()) - build.startedAt) / 1_000, build.printed);
-    this.#built.builds += end.watch.builds.size;
-    this.#built.seconds += end.result.durationMs / 1_000;
     await this.#logs.close(end.watch.builds.keys());
     await this.#conclude(drvs, after, end);
   }
@@ -341,7 +363,7 @@ export class Session {
       (drv) => lacking(ledger.node(drv), this.#options.facts).length > 0,
     );
     for (const [drv, cause] of failed) fail(drv, cause);
-    const there = [...drvs, ...after].filter((drv) => ledger.isOpen(drv) && !ledger.isMissing(drv));
+    const there = [...drvs, ...after].filter((drv) => ledger.isOpen(drv) && ledger.isThere(drv));
     await ledger.succeed(new Set(there), false);
     const alone = drvs.length === 1;
     for (const drv of alone ? drvs : []) {
@@ -355,7 +377,6 @@ export class Session {
       else this.#suspects.add(drv);
     }
     await ledger.settleBlocked();
-    this.#plan([...drvs, ...after]);
   }
 }
 

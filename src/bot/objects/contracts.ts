@@ -1,5 +1,6 @@
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
+import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
@@ -117,9 +118,14 @@ export interface AccountContract extends Wakeable {
   installations(): Promise<number[]>;
   /** The repositories whose turn it is to be looked after, and puts them at the end of the row. */
   rotate(limit: number): Promise<number[]>;
-  /** Until when (Unix ms) missed deliveries were looked for; null is never. Kept by object 0. */
-  sweptUntil(): Promise<number | null>;
-  swept(until: number): Promise<void>;
+  /** What the sweep knows of deliveries that GitHub could not bring: how far it read their log. Kept by object 0. */
+  missedWalk(): Promise<Walk & { pausedUntil: number }>;
+  noteMissed(attempts: DeliveryAttempt[], next: string | null, now: number): Promise<Walk>;
+  restartMissed(): Promise<void>;
+  pauseMissed(until: number): Promise<void>;
+  dueMissed(now: number, limit: number): Promise<{ guid: string; id: number }[]>;
+  /** Whether it will be asked for again, should it fail again. */
+  askedForMissed(guid: string, now: number): Promise<boolean>;
 }
 
 export interface RunContract extends Wakeable {
@@ -332,6 +338,12 @@ export type Read<T> =
   | { ok: true; value: T }
   | { ok: false; missing: true }
   | { ok: false; missing: false; retryAfter: number; reason: string };
+/** What GitHub answered the App itself. */
+export type AskedApp<T> =
+  | { ok: true; value: T }
+  | { ok: false; kind: "limited"; retryAfter: number; reason: string }
+  /** `refused`: it never will as it is. `unknown`: nobody knows whether it was done. */
+  | { ok: false; kind: "refused" | "unknown"; reason: string };
 export type PullState = {
   state: "open" | "closed";
   head: string;
@@ -373,8 +385,12 @@ export interface WriterContract extends Wakeable {
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }>;
   /** The same for further repositories of the account, by name; `own` is the job's, which the token opens too. */
   inputToken(own: string, names: readonly string[]): Promise<MintedInputs>;
-  /** Deliveries GitHub failed to bring since `since` (ms) are asked for again. */
-  redeliver(since: number): Promise<{ asked: number }>;
+  /** A page of the App's log of deliveries, newest first; the App's, whichever Writer is asked. */
+  deliveries(
+    cursor: string | null,
+  ): Promise<AskedApp<{ attempts: DeliveryAttempt[]; next: string | null }>>;
+  /** GitHub brings it once more, under the same id. */
+  redeliver(delivery: number): Promise<AskedApp<null>>;
   /** Who GitHub takes the App's key for: for the health check. */
   app(): Promise<{ id: number; slug: string }>;
 }

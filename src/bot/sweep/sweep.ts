@@ -1,23 +1,26 @@
 import type { Environment } from "../environment.ts";
 import { allowedAccounts } from "../github/allowed.ts";
-import { NOBODY } from "../github/webhook.ts";
 import { objectName } from "../objects/contracts.ts";
+import { bringMissed } from "./deliveries.ts";
 
-/** GitHub keeps what it failed to bring for three days (ms); nothing older is asked for. */
-const KEPT_BY_GITHUB = 3 * 24 * 3_600_000;
-/** Looked at again each time (ms): a delivery can fail after the sweep has passed it. */
-const OVERLAP = 10 * 60_000;
 /** Repositories and runs woken in one sweep of an account: each is a request, and the next sweep is two minutes away. */
 const MOST = { repositories: 20, runs: 50 } as const;
 
-export type Swept = { redelivered: number; woken: number; failed: string[] };
+export type Swept = {
+  /** Deliveries that GitHub was asked to bring again. */
+  redelivered: number;
+  /** Until when (Unix ms) GitHub's rate limit puts that off; null where it does not. */
+  waitsUntil: number | null;
+  woken: number;
+  failed: string[];
+};
 
 /**
  * What the cron trigger does: brings back what was missed (deliveries) or lost (alarms). Each part fails by itself, and
  * says so in the log; the next sweep tries again.
  */
 export async function sweep(env: Environment, now: number): Promise<Swept> {
-  const swept: Swept = { redelivered: 0, woken: 0, failed: [] };
+  const swept: Swept = { redelivered: 0, waitsUntil: null, woken: 0, failed: [] };
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -70,16 +73,9 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
       env.WRITER.getByName(objectName.writer(host, installation)),
     );
   await attempt("missed deliveries", async () => {
-    // Deliveries are the App's, so any one installation's Writer can ask.
-    const [installation] = installations;
-    if (installation === undefined) return;
-    const book = env.ACCOUNT.getByName(objectName.account(host, NOBODY));
-    const since = Math.max(now - KEPT_BY_GITHUB, ((await book.sweptUntil()) ?? 0) - OVERLAP);
-    const { asked } = await env.WRITER.getByName(objectName.writer(host, installation)).redeliver(
-      since,
-    );
+    const { asked, waitsUntil } = await bringMissed(env, now);
     swept.redelivered = asked;
-    await book.swept(now);
+    swept.waitsUntil = waitsUntil;
   });
   return swept;
 }

@@ -19,9 +19,11 @@ import {
 } from "../support/objects.ts";
 import { OWNER, push } from "../support/payloads.ts";
 
-const DAY = 24 * 3_600_000;
 let calls: Called[] = [];
-const redeliver = () => vi.spyOn(Writer.prototype, "redeliver").mockResolvedValue({ asked: 2 });
+const nothingMissed = () =>
+  vi
+    .spyOn(Writer.prototype, "deliveries")
+    .mockResolvedValue({ ok: true, value: { attempts: [], next: null } });
 
 beforeEach(async () => {
   env.ALLOWED_ACCOUNTS = String(OWNER);
@@ -34,23 +36,8 @@ afterEach(async () => {
   await reset();
 });
 
-test("missed deliveries are asked for since the last sweep, at most three days back", async () => {
-  const asked = redeliver();
-  await accountStub(OWNER).know(9, { id: 501, owner: "o", name: "r", private: false });
-  const now = 1_800_000_000_000;
-  expect(await sweep(env, now)).toMatchObject({ redelivered: 2, failed: [] });
-  await sweep(env, now + 120_000);
-  expect(asked.mock.calls).toEqual([[now - 3 * DAY], [now - 600_000]]);
-});
-
-test("where nothing is installed nobody is asked", async () => {
-  const asked = redeliver();
-  expect(await sweep(env, 1_800_000_000_000)).toMatchObject({ redelivered: 0, failed: [] });
-  expect(asked).not.toHaveBeenCalled();
-});
-
 test("a lost alarm of a repository is put back, its active runs and the account's fleet are woken", async () => {
-  redeliver();
+  nothingMissed();
   const run = vi.spyOn(Run.prototype, "wake").mockResolvedValue({ version: 1 });
   const fleet = vi.spyOn(Fleet.prototype, "wake");
   await deliver("push", push({ repository: 501 }));
@@ -70,30 +57,11 @@ test("a lost alarm of a repository is put back, its active runs and the account'
 test("what fails is named and logged, the rest goes on", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   vi.spyOn(Fleet.prototype, "wake").mockRejectedValue(new Error("away"));
-  redeliver();
+  nothingMissed();
   await accountStub(OWNER).know(9, { id: 501, owner: "o", name: "r", private: false });
-  expect(await sweep(env, Date.now())).toMatchObject({
-    redelivered: 2,
-    failed: [`fleet ${OWNER}`],
-  });
+  expect((await sweep(env, Date.now())).failed).toEqual([`fleet ${OWNER}`]);
   expect(logged).toHaveBeenCalledOnce();
   await expect(
     worker.scheduled(createScheduledController({ scheduledTime: new Date() }), env),
   ).rejects.toThrow(/fleet 77/u);
-});
-
-test("a failed look for deliveries is made again over the same time", async () => {
-  vi.spyOn(console, "error").mockImplementation(() => {});
-  const asked = vi
-    .spyOn(Writer.prototype, "redeliver")
-    .mockRejectedValueOnce(new Error("rate limit"))
-    .mockResolvedValue({ asked: 0 });
-  await accountStub(OWNER).know(9, { id: 501, owner: "o", name: "r", private: false });
-  const now = 1_800_000_000_000;
-  await sweep(env, now);
-  await sweep(env, now + 120_000);
-  expect(asked.mock.calls.map(([since]) => since)).toEqual([
-    now - 3 * DAY,
-    now + 120_000 - 3 * DAY,
-  ]);
 });

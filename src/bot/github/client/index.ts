@@ -1,6 +1,6 @@
 export { createCheck, findCheck, updateCheck } from "./checks.ts";
 export { createComment, findComment, react, updateComment } from "./comments.ts";
-export { failed, redeliver } from "./deliveries.ts";
+export { deliveries, redeliver } from "./deliveries.ts";
 export { failure, limits } from "./failure.ts";
 export type { Failure } from "./failure.ts";
 export { commit, file, pull, role, visibility } from "./reads.ts";

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { DeliveryAttempt, Walk } from "../../../core/sweep/missed.ts";
 import type { Environment } from "../../environment.ts";
 import { Receiver } from "../../github/probot.ts";
 import type { Accepted, AccountContract, Delivery, KnownRepository } from "../contracts.ts";
@@ -8,6 +9,7 @@ import { Inbox, REMEMBERED, type Waiting } from "../inbox/inbox.ts";
 import { Turns } from "../inbox/turns.ts";
 import { migrate } from "../migrations.ts";
 import { Directory } from "./directory.ts";
+import { Missed } from "./missed.ts";
 import { steps } from "./schema.ts";
 
 /** Lines about deliveries that are not served; strangers can cause them, so they are few. */
@@ -22,6 +24,7 @@ export class Account extends DurableObject<Environment> implements AccountContra
   readonly #inbox: Inbox;
   readonly #due: Due;
   readonly #directory: Directory;
+  readonly #missed: Missed;
   readonly #receiver = new Receiver();
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -37,6 +40,7 @@ export class Account extends DurableObject<Environment> implements AccountContra
       due: this.#due,
     });
     this.#directory = new Directory(ctx.storage.sql);
+    this.#missed = new Missed(ctx.storage);
   }
 
   async accept(delivery: Delivery): Promise<Accepted> {
@@ -76,15 +80,28 @@ export class Account extends DurableObject<Environment> implements AccountContra
     return this.#directory.rotate(limit, Date.now());
   }
 
-  async sweptUntil(): Promise<number | null> {
-    return (
-      this.ctx.storage.sql.exec<{ until: number }>("SELECT until FROM sweep").toArray()[0]?.until ??
-      null
-    );
+  async missedWalk(): Promise<Walk & { pausedUntil: number }> {
+    return this.#missed.walk();
   }
 
-  async swept(until: number): Promise<void> {
-    this.ctx.storage.sql.exec("INSERT OR REPLACE INTO sweep (one, until) VALUES (1, ?)", until);
+  async noteMissed(attempts: DeliveryAttempt[], next: string | null, now: number): Promise<Walk> {
+    return this.#missed.note(attempts, next, now);
+  }
+
+  async restartMissed(): Promise<void> {
+    this.#missed.restart();
+  }
+
+  async pauseMissed(until: number): Promise<void> {
+    this.#missed.pause(until);
+  }
+
+  async dueMissed(now: number, limit: number): Promise<{ guid: string; id: number }[]> {
+    return this.#missed.due(now, limit);
+  }
+
+  async askedForMissed(guid: string, now: number): Promise<boolean> {
+    return this.#missed.asked(guid, now);
   }
 
   async #handle(row: Waiting): Promise<() => void> {

@@ -209,19 +209,28 @@ export class State {
         : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", want.n).toArray();
     const heads = want.ofPulls ? pulls.map(({ head }) => head) : [];
     if (want.head !== undefined) heads.push(want.head);
-    const byHead = heads.flatMap((head) =>
-      this.#sql
-        .exec<RunRecord>("SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?", head, MOST)
-        .toArray(),
-    );
+    const byHead = heads.flatMap((head) => this.#ofHead(head));
     const others = [...new Set([...one, ...byHead].map(({ key }) => key))].flatMap((key) =>
       this.#ofKey(key),
     );
+    // Whether a run that may be ended is the only one that speaks about its commit.
+    const beside = keys
+      .filter(({ state, head }) => state === "active" && !heads.includes(head))
+      .flatMap(({ head }) => this.#ofHead(head));
     return [
       ...new Map(
-        [...keys, ...one, ...byHead, ...others].map((record) => [record.n, runOf(record)]),
+        [...keys, ...one, ...byHead, ...beside, ...others].map((record) => [
+          record.n,
+          runOf(record),
+        ]),
       ).values(),
     ];
+  }
+
+  #ofHead(head: string): RunRecord[] {
+    return this.#sql
+      .exec<RunRecord>("SELECT * FROM run WHERE head = ? ORDER BY n DESC LIMIT ?", head, MOST)
+      .toArray();
   }
 
   #ofKey(key: string): RunRecord[] {

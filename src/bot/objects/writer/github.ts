@@ -12,6 +12,7 @@ import {
   type Token,
 } from "../../github/client/index.ts";
 import { appToken } from "../../github/key.ts";
+import type { AskedApp } from "../contracts.ts";
 import type { Effects } from "./effects.ts";
 
 /** A token is replaced this long before it expires (ms). */
@@ -73,6 +74,38 @@ export class GitHub {
       this.#now(),
     );
     return request(this.#client(token));
+  }
+
+  /** Speaks for the App itself, whose limits are not the installation's. */
+  async askAsApp<T>(request: (octokit: Octokit) => Promise<T>): Promise<AskedApp<T>> {
+    const now = this.#now();
+    try {
+      return { ok: true, value: await this.asApp(request) };
+    } catch (error) {
+      const failed = failure(error, now);
+      switch (failed.kind) {
+        case "limited":
+          return {
+            ok: false,
+            kind: "limited",
+            retryAfter: Math.max(1_000, (failed.news.retryAt ?? failed.news.resetAt ?? 0) - now),
+            reason: failed.reason,
+          };
+        case "missing":
+          return { ok: false, kind: "refused", reason: "404: it is not there (any more)" };
+        case "refused":
+          return { ok: false, kind: "refused", reason: `${failed.status}: ${failed.reason}` };
+        case "unauthorized":
+          return {
+            ok: false,
+            kind: "unknown",
+            reason:
+              "401: GitHub does not take the App's key: check GITHUB_APP_ID and the private key",
+          };
+        case "unknown":
+          return { ok: false, kind: "unknown", reason: failed.reason };
+      }
+    }
   }
 
   mintFor(only: Only): Promise<Token> {

@@ -1,10 +1,11 @@
 import type { Octokit } from "@octokit/rest";
 import { DurableObject } from "cloudflare:workers";
 import { type Action, plan, settle } from "../../../core/writer/index.ts";
+import type { DeliveryAttempt } from "../../../core/sweep/missed.ts";
 import type { Environment } from "../../environment.ts";
 import {
   commit,
-  failed,
+  deliveries,
   file,
   isActive,
   pull,
@@ -13,6 +14,7 @@ import {
   visibility,
 } from "../../github/client/index.ts";
 import {
+  type AskedApp,
   COMMENT,
   type DesiredCheck,
   type DesiredComment,
@@ -140,11 +142,14 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return mintInputs((only) => this.#github.mintFor(only), own, names);
   }
 
-  /** Deliveries are the App's, whichever installation asks. */
-  async redeliver(since: number): Promise<{ asked: number }> {
-    const ids = await this.#github.asApp((octokit) => failed(octokit, since));
-    for (const id of ids) await this.#github.asApp((octokit) => redeliver(octokit, id));
-    return { asked: ids.length };
+  deliveries(
+    cursor: string | null,
+  ): Promise<AskedApp<{ attempts: DeliveryAttempt[]; next: string | null }>> {
+    return this.#github.askAsApp((octokit) => deliveries(octokit, cursor));
+  }
+
+  redeliver(delivery: number): Promise<AskedApp<null>> {
+    return this.#github.askAsApp((octokit) => redeliver(octokit, delivery).then(() => null));
   }
 
   async app(): Promise<{ id: number; slug: string }> {
@@ -289,7 +294,8 @@ function installationOf(ctx: DurableObjectState, env: Environment): number {
   const id = ctx.id.name?.startsWith(prefix)
     ? Number(ctx.id.name.slice(prefix.length))
     : Number.NaN;
-  if (!Number.isSafeInteger(id) || id <= 0)
+  // 0 speaks for the App alone, which may be installed nowhere.
+  if (!Number.isSafeInteger(id) || id < 0)
     throw new Error(`a Writer is named ${prefix}<id>, not ${ctx.id.name ?? "anonymously"}`);
   sql.exec("INSERT INTO identity (one, installation) VALUES (1, ?)", id);
   return id;

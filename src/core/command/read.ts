@@ -38,6 +38,7 @@ export function printCommand({ name, arguments: values, flags }: Command): strin
 }
 
 function readLine({ number, text, below }: VisibleLine): CommandLine | null {
+  if (below === "comment") return null;
   const hidden = hiddenIn(text);
   const found = LOOKS_LIKE.exec(hidden === null ? text : text.replace(HIDDEN, seen).trimStart());
   if (found === null) return null;
@@ -74,6 +75,7 @@ const BELOW = {
     "stands right below a quote, where GitHub shows it as part of the quote. Put an empty line between them.",
   markup:
     "stands below code, HTML or a link that is not closed on its own line, where it may not be seen. Put an empty line before the command.",
+  lost: "stands below code or HTML in a list or in other HTML, where it may not be seen. Give it in a comment of its own.",
 } as const;
 
 /** The first character that may not be in a command, by its number. */

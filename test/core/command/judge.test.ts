@@ -9,7 +9,8 @@ import {
 } from "../../../src/core/command/command.ts";
 import { commandsOf } from "../../../src/core/config/commands.ts";
 import { judge } from "../../../src/core/command/judge.ts";
-import { rankOf, teamsNamed } from "../../../src/core/command/permission.ts";
+import { rankOf, requiredFor, teamsNamed } from "../../../src/core/command/permission.ts";
+import { declarationOf } from "../../../src/core/command/registry.ts";
 import { active, ada, asked, bob, eve, facts, finished, HEAD, NOW, OLD, pull } from "./facts.ts";
 
 const outcome = (judged: Judgement) => (judged.kind === "refuse" ? judged.code : judged.kind);
@@ -97,6 +98,7 @@ describe("roles", () => {
         (name) =>
           judged(asked(name, [HEAD]), facts({ role, teams: ["all"], ...lax })) !== "permission",
       );
+    expect(requiredFor(declarationOf("build"), lax.policy)).toMatchObject({ role: "triage" });
     expect(may("none")).toEqual([]);
     expect(may("read")).toEqual(["help", "status"]);
     expect(may("triage").toSorted()).toEqual(
@@ -178,6 +180,8 @@ describe("policy.deploy", () => {
       );
     expect([by(ada), by(eve), by(bob)]).toEqual(["approval", "approval", "act"]);
     expect(by({ ...bob, login: "Ada" })).toBe("approval");
+    expect(by({ ...eve, login: "eve-renamed" })).toBe("approval");
+    expect(by(bob, { approvals: [{ by: { ...bob, id: 6 }, sha: HEAD }] })).toBe("act");
     expect(by(bob, { approvals: [{ by: bob, sha: HEAD }] })).toBe("nothing-to-do");
     expect(by(bob, { approvals: [{ by: bob, sha: OLD }] })).toBe("act");
   });
@@ -189,12 +193,19 @@ describe("what must hold of the head", () => {
       judged(asked("deploy", ["machine1"]), facts({ role: "maintain", runs }));
     expect(deploy([])).toBe("checks");
     expect(deploy([active(2), finished("success", 1)])).toBe("checks");
+    expect(deploy([{ ...active(2), conclusion: "success" }])).toBe("checks");
     for (const conclusion of ["failure", "neutral", "skipped", "cancelled", "action_required"])
       expect(deploy([finished(conclusion)])).toBe("checks");
     expect(deploy([{ ...finished("success"), state: "superseded" }])).toBe("checks");
     expect(deploy([{ ...finished("failure", 2), state: "superseded" }, finished("success")])).toBe(
       "not-available",
     );
+  });
+
+  test("of a fork it is the very head that was approved", () => {
+    const build = (approved: string | null) =>
+      judged(asked("build", [HEAD]), facts({ pull: pull({ fork: true, approved }) }));
+    expect([build(null), build(OLD), build(HEAD)]).toEqual(["approval", "approval", "act"]);
   });
 
   test("a lock stops others, a hold everybody; tags and globs meet it too", () => {

@@ -242,7 +242,7 @@ describe("code, quotes and comments are not commands", () => {
 
   test.each([
     "see `b` and ``c`d``,",
-    '<a title=">">x</a> <b>y</b> <!-- z -->',
+    'see <a title=">">x</a> <b>y</b> <!-- z -->',
     "[a](https://example.org/x) [b](x 'y') @ada a < b, 1 <2",
     "- [x] done [y]",
     'don\'t "quote"',

@@ -125,7 +125,7 @@ export class FakeGitHub {
     });
     const reaction = /^\/repos\/o\/r\/issues\/comments\/(\d+)\/reactions$/u.exec(path);
     if (method === "POST" && reaction) {
-      const { content } = body as { content: string };
+      const content = String(sent["content"]);
       const what = `${content} on ${reaction[1]}`;
       const known = this.reactions.includes(what);
       if (!known) this.reactions.push(what);

@@ -3,6 +3,7 @@ import { approvedFork, helpAndStatus, retry, staleSha } from "./commands.ts";
 import { cleanPullRequest, failingBuild, evaluationError, noRunner } from "./verdicts.ts";
 import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
 import { nonFlake } from "./file.ts";
+import { faultyConfiguration, mergeGroup } from "./configuration.ts";
 import { conflict, fork, rerequest, supersede } from "./events.ts";
 
 /** In the order they are told. */
@@ -23,4 +24,6 @@ export const scenarios: Scenario[] = [
   approvedFork,
   staleSha,
   retry,
+  faultyConfiguration,
+  mergeGroup,
 ];

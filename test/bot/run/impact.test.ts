@@ -293,6 +293,60 @@ describe("the impact of a pull request", () => {
       },
     ));
 
+  it("has the tags of an inventory, and names its machines that nothing covers", () =>
+    evaluating({}, async (bench) => {
+      const { neighbours, frame, finish, pass } = bench;
+      neighbours.evaluations.push({ sha: BASE, pool: "trusted", blob: "base" });
+      neighbours.blobs.set("base", "");
+      await frame(1, { kind: "attributes", attributes: [machine("a1")] });
+      const of = { selection: 0, class: "nixos" };
+      await frame(1, {
+        ...whole,
+        inventory: [
+          { ...of, machine: "a1", tags: ["web", "canary"] },
+          { ...of, machine: "b2", tags: [] },
+        ],
+      });
+      await finish(1);
+      await pass(10_000);
+      expect(section(bench)).toContain("| `a1` `web, canary` | added |");
+      expect(section(bench)).toContain("nothing that was evaluated is the machine `b2`.");
+    }));
+
+  it("goes to the pool of the run, of a fork's to the untrusted one", () =>
+    evaluating(
+      {
+        reason: {
+          kind: "pull_request",
+          number: 5,
+          head: HEAD,
+          headRef: "topic",
+          base: BASE,
+          baseRef: "main",
+          fork: true,
+          author: "eve",
+        },
+        approved: HEAD,
+      },
+      async (bench) => {
+        await evaluates(bench, [machine("a1")]);
+        expect(baseJob(bench)).toMatchObject({ pool: "untrusted", work: { kind: "evaluate" } });
+        const base = numberOf(baseJob(bench).job);
+        await bench.frame(base, {
+          kind: "attributes",
+          attributes: [machine("a1", drv("a2"))],
+        });
+        await bench.finish(base);
+        await builds(bench, ["a1"]);
+        expect(impactJob(bench).pool).toBe("untrusted");
+        // What it says of the base is for nobody of a higher trust.
+        expect(bench.neighbours.evaluations).toMatchObject([{ sha: BASE, pool: "untrusted" }]);
+      },
+      (neighbours) => {
+        neighbours.classes = neighbours.classes.map((one) => ({ ...one, pool: "untrusted" }));
+      },
+    ));
+
   it("ends with the run that is superseded", () =>
     evaluating({}, async (bench) => {
       await evaluates(bench, [machine("a1")]);

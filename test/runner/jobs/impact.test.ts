@@ -157,6 +157,28 @@ describeIsolated("how machines differ from the base's", () => {
       expect(web.closure.after.bytes - web.closure.before.bytes).toBe(63 * 1_024);
   });
 
+  test("names the machines of an inventory; one that is none of clan's changes nothing but a warning", async () => {
+    const inventory = (machines: string) =>
+      fleet("5.0", { broken: `clan.inventory.machines = ${machines};` });
+    const { base, head } = await commits(
+      inventory(
+        '{ web = { tags = [ "a" 7 ]; machineClass = "darwin"; }; "x.y" = { tags = _: 1; deploy = throw "not read"; }; }',
+      ),
+      inventory('throw "no inventory"'),
+    );
+    const read = (source: Source) => perform({ kind: "evaluate", source, selections, limits });
+    const good = await read(base);
+    expect(good.evaluated?.inventory).toEqual([
+      { selection: 0, machine: "web", class: "darwin", tags: ["a"] },
+      { selection: 0, machine: "x.y", class: "nixos", tags: [] },
+    ]);
+    const bad = await read(head);
+    expect(bad.verdict.kind).toBe("succeeded");
+    expect(bad.attributes).toHaveLength(3);
+    expect(bad.evaluated?.warnings.join()).toContain("clan's inventory cannot be read");
+    expect(bad.evaluated?.inventory).toBeUndefined();
+  });
+
   test("is told by derivation alone where outputs are not there, by evaluating again where the store has nothing", async () => {
     const { base, head } = await commits(fleet("2.0"), fleet("2.1"));
     const [before, after] = [await evaluate(base), await evaluate(head)];

@@ -42,8 +42,12 @@ export async function readInventory(
   });
   signal.throwIfAborted();
   if (result.truncated) return { why: `it has more than ${OUTPUT_BYTES} bytes` };
-  if (!ended(result))
-    return { why: `${describeLaunch(result)}: ${clean(text(result.stderr)).trim().slice(-500)}` };
+  if (!ended(result)) {
+    const said = clean(text(result.stderr));
+    // What stands before is Nix's, about the network.
+    const error = said.slice(Math.max(0, said.indexOf("error:"))).trim();
+    return { why: `nix eval ${describeLaunch(result)}: ${error.slice(0, 500)}` };
+  }
   const read = Printed.safeParse(JSON.parse(text(result.stdout)));
   if (!read.success) return { why: "its machines are not what clan's are" };
   const machines = read.data.slice(0, INVENTORY.machines).map(({ machine, class: of, tags }) => ({

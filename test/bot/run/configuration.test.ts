@@ -158,6 +158,9 @@ describe("a configuration that changes", () => {
           ".github/snowcat.yml is changed. In this run already: adds evaluate packages of ..",
           ".github/snowcat.yml, after the merge only: removes evaluate checks of .; adds limits.build_seconds.",
         ]);
+        expect(neighbours.sections.get("notices")).toMatch(
+          /^### Configuration\n\n- `\.github\/snowcat\.yml is changed.*`\n- `.*after the merge only: .*`\n$/u,
+        );
         await frame(1, evaluated);
         await finish(1);
         await pass();
@@ -216,9 +219,30 @@ describe("a configuration that changes", () => {
     );
   });
 
-  it("that never was there is no news", () =>
-    evaluating({ reason: push }, async ({ run }) =>
-      expect((await run.view())?.notices).toEqual([]),
+  it("that never was there is no news, and takes an earlier run's words back", async () => {
+    await evaluating({ reason: push }, async ({ neighbours, run }) => {
+      expect((await run.view())?.notices).toEqual([]);
+      expect(neighbours.calls).not.toContain("section");
+    });
+    await evaluating({}, async ({ neighbours }) =>
+      expect([...neighbours.sections]).toContainEqual(["notices", null]),
+    );
+  });
+
+  it("is quoted: what it names is somebody's words", () =>
+    evaluating(
+      {},
+      async ({ neighbours }) => {
+        const section = neighbours.sections.get("notices") ?? "";
+        expect(section).toContain("tests.x");
+        // Code spans alone: nothing of a name is outside of one.
+        for (const line of section.split("\n").filter((one) => one.startsWith("- ")))
+          expect(line).toMatch(/^- (`+).*[^`]\1$/u);
+      },
+      (neighbours) => {
+        neighbours.proposed =
+          'tests: { x: { vm: a } }\nsets: { push: ["@admin `x` **b**", "</code><img>"] }\n';
+      },
     ));
 });
 

@@ -1,6 +1,7 @@
 import { canonical, digestSelection, knownByTree } from "../../../core/config/digest.ts";
 import { expected } from "../../../core/config/match.ts";
 import type { ConfigurationError } from "../../../core/config/read.ts";
+import { configurationSection } from "../../../core/config/section.ts";
 import { resolve, type Resolved } from "../../../core/config/resolve.ts";
 import { declaredMachines } from "../../../core/impact/index.ts";
 import {
@@ -106,7 +107,12 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const goes = governed(base, own, writes);
   if (!goes.ok) return await faulty(context, run, merged.sha, goes.errors, github);
   const goneReading = policySource.text === null ? askGone(run, github) : null;
-  goneReading?.catch(() => {});
+  // What nobody has to wait for alone; a newer run's words stand, whichever comes first.
+  const telling =
+    run.reason.kind === "pull_request"
+      ? repo(context, run).section(run.id, "notices", configurationSection(goes.notices))
+      : null;
+  for (const aside of [goneReading, telling]) aside?.catch(() => {});
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
   const resolved = withMore(resolve(goes.configuration, classes, trust.pool), run);
   const source: Source = {
@@ -124,6 +130,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   // What allowed the run, byte for byte as it is on the default branch.
   const digest = await sha256(policySource.text ?? "");
   const gone = await goneReading;
+  await telling;
   commit(
     context,
     () =>

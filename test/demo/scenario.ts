@@ -7,6 +7,8 @@ export type SeenCheck = { name: string; conclusion: string | null; title?: strin
 export type Scenario = {
   name: string;
   group: "main" | "commands";
+  /** Takes long: played by `npm run test:slow`. */
+  slow?: true;
   play(stage: Stage): Promise<SeenCheck[]>;
 };
 

@@ -18,7 +18,7 @@ describe.skipIf(missing !== undefined)(
       await stack.stop();
     });
 
-    for (const scenario of scenarios) {
+    for (const scenario of scenarios.filter(({ slow }) => slow !== true)) {
       test(`${scenario.name}`, async () => {
         await scenario.play(new Stage(stack));
         expect(stack.github.ledger()).toEqual([]);

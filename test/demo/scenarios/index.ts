@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { approvedFork, helpAndStatus, retry, staleSha } from "./commands.ts";
 import { cleanPullRequest, failingBuild, evaluationError, noRunner } from "./verdicts.ts";
 import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
+import { flaky, impact } from "./told.ts";
 import { nonFlake } from "./file.ts";
 import { faultyConfiguration, mergeGroup } from "./configuration.ts";
 import { conflict, fork, rerequest, supersede } from "./events.ts";
@@ -24,6 +25,8 @@ export const scenarios: Scenario[] = [
   approvedFork,
   staleSha,
   retry,
+  flaky,
+  impact,
   faultyConfiguration,
   mergeGroup,
 ];

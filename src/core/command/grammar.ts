@@ -148,7 +148,7 @@ class Cursor {
 
   /** Null where a quotation mark is not closed. */
   token(): string | null {
-    const shape = /(?:[^\t "]|"(?:[^"\\]|\\.)*")+(?=[\t ]|$)/uy;
+    const shape = /(?:[^\t "]|"(?:[^"\\]|\\.)*")+/uy;
     shape.lastIndex = this.#at;
     const found = shape.exec(this.#text)?.[0] ?? null;
     if (found === null) return null;

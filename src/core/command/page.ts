@@ -14,8 +14,8 @@ export function commandsPage(): string {
 
 A command is a line of its own in a **new** comment on a pull request, with the slash at its very beginning. A comment can
 have several, which are done in their order; with more than ${MOST_COMMANDS} none is. Edited comments, and lines in quotes, code blocks and
-HTML comments, are no commands. A line with characters that cannot be seen is refused. Some commands are buttons on checks
-as well.
+HTML comments, are no commands. A line with characters that cannot be seen is refused, and so is one in a paragraph whose
+markup could hide it: an empty line before the command helps. Some commands are buttons on checks as well.
 
 Snowcat answers with 👀 at once and then with a reaction: 👍 done, 👎 refused, 😕 not understood. One comment, which is
 kept up to date, lists the latest commands and what became of them. It writes a new one only when a person must act.
@@ -23,9 +23,10 @@ kept up to date, lists the latest commands and what became of them. It writes a 
 | command | what it does | from | needs |
 |---|---|---|---|
 ${all.map(row).join("")}
-\`[…]\` may be left out, \`…\` may be repeated. Attributes, machines and tests are names or globs (\`*\` any characters, \`?\`
+\`[…]\` may be left out, \`…\` may be repeated. Attributes are patterns as [configuration](configuration.md) has them in
+\`sets\`; a bare name is whatever attribute is called so. Machines and tests are names or globs (\`*\` any characters, \`?\`
 one); \`tag:a,b\` are the machines that have all of these tags, \`role:x\` those with the role. Only what an evaluation has
-found is ever meant by them; one that nothing fits stops the command.
+found is ever meant; a target that nothing fits stops the command.
 
 ## Which commit
 

@@ -219,6 +219,14 @@ describe("code, quotes and comments are not commands", () => {
     "> quoted\n\n/build",
     "<pre>x</pre>\n/build",
     "<!-- a --> x <!-- b -->\n/build",
+    "LGTM, see [x](https://example.org/y_z#a).\n/build",
+    "- [x] a\n- b\n\n  more\n/build",
+    "1. first\n   ```sh\n   x\n\n   y\n   ```\n2. second\n\n/build",
+    "<details>\n<summary>log</summary>\n\n```\nx\n```\n\n</details>\n\n/build",
+    "| a | b |\n|---|---|\n| `x` | y |\n\n/build",
+    "On Friday eve wrote:\n> x\n> > y\n\n/build",
+    "# Title\n/build",
+    "---\n/build",
   ])("after %j they are again", (body) => {
     expect(command(body)?.name).toBe("build");
   });
@@ -236,8 +244,18 @@ describe("code, quotes and comments are not commands", () => {
     '[a](x ")\n/build\n")',
     '[a]: x "\n/build\n"',
     "text <!-- a\n-->\n/build",
+    "<div>\n/build\n</div>",
+    "see \\`a`\n/build\n`",
   ])("in %j it may not be seen, and nothing is done", (body) => {
     expect(problem(body)).toMatch(/where it may not be seen\. Put an empty line/u);
+  });
+
+  test.each([
+    "- ```\n  x\n  ```\n\n/build",
+    "1. a\n   ```\n/build\n```\n/build",
+    "<div>\n```\n</div>\n\n/build",
+  ])("after %j nobody can tell, and nothing is done", (body) => {
+    expect(problem(body)).toMatch(/Give it in a comment of its own/u);
   });
 
   test.each([

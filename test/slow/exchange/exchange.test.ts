@@ -101,6 +101,28 @@ withTwo("two runners with an exchange", { exchange: true }, (at) => {
     expect(await pathsOf(at().two, names.a)).toHaveLength(1);
   });
 
+  test("a few that take long are dealt out to both", async () => {
+    const stage = new Stage(at().stack);
+    const project = await stage.project("dealt", { "README.md": "x" });
+    const names = Array.from({ length: 12 }, (_, n) => `dealt-${n}`);
+    const sha = await project.push(
+      "main",
+      flakeOf(
+        Object.fromEntries(names.map((name) => [name, needing(name, [], "sleep 1; echo > $out")])),
+        names,
+      ),
+    );
+    const checks = await project.judged(sha);
+    expect(checks.get("snowcat"), checks.text("snowcat")).toBe("success");
+    const { one, two } = at();
+    const built = await Promise.all(
+      names.map(async (name) => [await builds(one, name), await builds(two, name)] as const),
+    );
+    expect(built.map(([a, b]) => a + b)).toEqual(names.map(() => 1));
+    for (const runner of [0, 1] as const)
+      expect(built.filter((counts) => counts[runner] === 1).length).toBeGreaterThanOrEqual(2);
+  });
+
   test("what failed at one is not tried by the other", async () => {
     const stage = new Stage(at().stack);
     const project = await stage.project("failing", { "README.md": "x" });

@@ -1,6 +1,8 @@
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
+import type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
+import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
@@ -12,6 +14,8 @@ import type { Verdict } from "../../protocol/verdict.ts";
  */
 
 export type { RepositoryIdentity, RunReason, RunRequest };
+export type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
+export { COMMENT } from "./desired.ts";
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
 export interface Wakeable {
@@ -79,6 +83,8 @@ export interface RepoContract extends Wakeable {
   accept(delivery: Delivery): Promise<Accepted>;
   /** How many deliveries could not be handled and are set aside with their error. */
   setAside(): Promise<number>;
+  /** The App was taken off the repository. Of an installation that the repository does not have any more: nothing. */
+  left(installation: number, why: string): Promise<void>;
   /** The default branch's configuration; kept until the branch moves. */
   policy(identity: RepositoryIdentity): Promise<Read<PolicySource>>;
   /** Verdicts known for these derivations within the pool; at most 1,000 a call. */
@@ -264,75 +270,6 @@ export interface FleetContract extends Wakeable {
   ): Promise<import("../../protocol/enrolment.ts").EnrolmentReply | { refused: string }>;
 }
 
-/** A check run as GitHub should show it. One resource is one check run: `check:<run>:<name>`. */
-export type DesiredCheck = {
-  resource: string;
-  run: RunId;
-  /** The run gives way to another of the same commit, which may take this check run over. */
-  yields: boolean;
-  /** Runs of the same commit that gave way to this one: it goes on with their check runs. */
-  succeeds: RunId[];
-  /** Higher wins; a completed one is never overtaken by an incomplete one. */
-  version: number;
-  repository: { id: number; owner: string; name: string };
-  name: string;
-  head: string;
-  detailsUrl: string;
-  status: "queued" | "in_progress" | "completed";
-  conclusion:
-    | "success"
-    | "failure"
-    | "neutral"
-    | "cancelled"
-    | "timed_out"
-    | "action_required"
-    | "skipped"
-    | null;
-  title: string;
-  summary: string;
-  text: string | null;
-  annotations: {
-    path: string;
-    start_line: number;
-    end_line: number;
-    annotation_level: "notice" | "warning" | "failure";
-    message: string;
-    title: string;
-  }[];
-  actions: { label: string; description: string; identifier: string }[];
-  startedAt: number;
-  completedAt: number | null;
-};
-
-/** A reaction to a comment. Once: GitHub takes the same one twice for one. */
-export type DesiredReaction = {
-  kind: "reaction";
-  /** `reaction:<repository>:<comment>:<content>` */
-  resource: string;
-  repository: { id: number; owner: string; name: string };
-  comment: number;
-  content: "eyes" | "+1" | "-1" | "confused";
-};
-
-/**
- * A comment on a pull request. `sticky` is the one that is made once and edited afterwards (nobody is notified);
- * `comment` a new one, said once, where a person must act. Each is found again by `resource` in a hidden marker, and
- * only where our App wrote it.
- */
-export type DesiredComment = {
-  kind: "sticky" | "comment";
-  /** `comment:<repository>:<pull>`, or `comment:<repository>:<pull>:<what it is about>`. */
-  resource: string;
-  /** Of a sticky one: higher wins. */
-  version: number;
-  repository: { id: number; owner: string; name: string };
-  pull: number;
-  /** Markdown without the marker, at most `COMMENT` characters. */
-  body: string;
-};
-/** Characters of a comment: GitHub takes 65,536 with the marker. */
-export const COMMENT = 65_000;
-
 /** Read answers; `unavailable` is an infrastructure state, never a verdict on the change. */
 export type Read<T> =
   | { ok: true; value: T }
@@ -385,6 +322,12 @@ export interface WriterContract extends Wakeable {
   cloneToken(repository: number): Promise<{ token: string; expiresAt: number }>;
   /** The same for further repositories of the account, by name; `own` is the job's, which the token opens too. */
   inputToken(own: string, names: readonly string[]): Promise<MintedInputs>;
+  /** Runs with checks that are shown, not completed, and as they were asked for before `before` (ms); in turn. */
+  turning(before: number, limit: number, turn: number): Promise<RunId[]>;
+  /** Completes the run's checks that are not, with what is known of it. */
+  closeAll(run: RunId, closing: Closing): Promise<void>;
+  /** GitHub may take again what it refused: the installation was suspended. */
+  resume(): Promise<void>;
   /** A page of the App's log of deliveries, newest first; the App's, whichever Writer is asked. */
   deliveries(
     cursor: string | null,

@@ -19,6 +19,12 @@ import {
 class Shown {
   readonly runs: { id: number; resource: string; version: number; since: number }[] = [];
   create(resource: string, version: number, now: number): number {
+    // The same reaction again is the one that is there.
+    const same = this.runs.find((run) => run.resource === resource);
+    if (resource === "reaction" && same !== undefined) {
+      same.version = version;
+      return same.id;
+    }
     this.runs.push({ id: this.runs.length + 1, resource, version, since: now });
     return this.runs.length;
   }
@@ -35,7 +41,7 @@ const fate = fc.constantFrom<Fate>(
   "died",
 );
 const wishes = fc.record({
-  resource: fc.constantFrom("a", "b", "c"),
+  resource: fc.constantFrom("a", "b", "c", "sticky", "reaction"),
   version: fc.integer({ min: 1, max: 6 }),
   terminal: fc.boolean(),
 });
@@ -63,7 +69,10 @@ describe("what GitHub shows in the end", () => {
               rows.get(next.resource) ?? null,
               {
                 ...next,
-                kind: "check",
+                kind:
+                  next.resource === "sticky" || next.resource === "reaction"
+                    ? next.resource
+                    : "check",
                 run: "1-1",
                 place: next.resource,
                 last: next.resource === "a",

@@ -1,0 +1,72 @@
+import type { RunId } from "../../protocol/identifiers.ts";
+
+/** What GitHub should show, as the Writer is told. */
+
+/** A check run as GitHub should show it. One resource is one check run: `check:<run>:<name>`. */
+export type DesiredCheck = {
+  resource: string;
+  run: RunId;
+  /** The run gives way to another of the same commit, which may take this check run over. */
+  yields: boolean;
+  /** Runs of the same commit that gave way to this one: it goes on with their check runs. */
+  succeeds: RunId[];
+  /** Higher wins; a completed one is never overtaken by an incomplete one. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  name: string;
+  head: string;
+  detailsUrl: string;
+  status: "queued" | "in_progress" | "completed";
+  conclusion:
+    | "success"
+    | "failure"
+    | "neutral"
+    | "cancelled"
+    | "timed_out"
+    | "action_required"
+    | "skipped"
+    | null;
+  title: string;
+  summary: string;
+  text: string | null;
+  annotations: {
+    path: string;
+    start_line: number;
+    end_line: number;
+    annotation_level: "notice" | "warning" | "failure";
+    message: string;
+    title: string;
+  }[];
+  actions: { label: string; description: string; identifier: string }[];
+  startedAt: number;
+  completedAt: number | null;
+};
+
+/** A reaction to a comment. Once: GitHub takes the same one twice for one. */
+export type DesiredReaction = {
+  kind: "reaction";
+  /** `reaction:<repository>:<comment>:<content>` */
+  resource: string;
+  repository: { id: number; owner: string; name: string };
+  comment: number;
+  content: "eyes" | "+1" | "-1" | "confused";
+};
+
+/**
+ * A comment on a pull request. `sticky` is the one that is made once and edited afterwards (nobody is notified);
+ * `comment` a new one, said once, where a person must act. Each is found again by `resource` in a hidden marker, and
+ * only where our App wrote it.
+ */
+export type DesiredComment = {
+  kind: "sticky" | "comment";
+  /** `comment:<repository>:<pull>`, or `comment:<repository>:<pull>:<what it is about>`. */
+  resource: string;
+  /** Of a sticky one: higher wins. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  pull: number;
+  /** Markdown without the marker, at most `COMMENT` characters. */
+  body: string;
+};
+/** Characters of a comment: GitHub takes 65,536 with the marker. */
+export const COMMENT = 65_000;

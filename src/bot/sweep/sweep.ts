@@ -2,6 +2,7 @@ import type { Environment } from "../environment.ts";
 import { allowedAccounts } from "../github/allowed.ts";
 import { objectName } from "../objects/contracts.ts";
 import { bringMissed } from "./deliveries.ts";
+import { closeOrphans } from "./orphans.ts";
 
 /** Repositories and runs woken in one sweep of an account: each is a request, and the next sweep is two minutes away. */
 const MOST = { repositories: 20, runs: 50 } as const;
@@ -11,6 +12,8 @@ export type Swept = {
   redelivered: number;
   /** Until when (Unix ms) GitHub's rate limit puts that off; null where it does not. */
   waitsUntil: number | null;
+  /** Runs whose checks were left open, and are closed. */
+  orphaned: number;
   woken: number;
   failed: string[];
 };
@@ -20,7 +23,7 @@ export type Swept = {
  * says so in the log; the next sweep tries again.
  */
 export async function sweep(env: Environment, now: number): Promise<Swept> {
-  const swept: Swept = { redelivered: 0, waitsUntil: null, woken: 0, failed: [] };
+  const swept: Swept = { redelivered: 0, waitsUntil: null, orphaned: 0, woken: 0, failed: [] };
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -72,6 +75,10 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
       `writer ${installation}`,
       env.WRITER.getByName(objectName.writer(host, installation)),
     );
+  for (const installation of installations)
+    await attempt(`orphans of ${installation}`, async () => {
+      swept.orphaned += await closeOrphans(env, installation, now);
+    });
   await attempt("missed deliveries", async () => {
     const { asked, waitsUntil } = await bringMissed(env, now);
     swept.redelivered = asked;

@@ -59,7 +59,10 @@ function act({ plan, slice, event, identity, sender }: Acting): void {
     case "comment":
       return said(plan, slice, what, sender);
     case "repository":
-      if (what.action === "deleted") plan.decision.effects.push({ kind: "withdraw" });
+      if (what.action === "deleted") {
+        plan.endEverything("the repository was deleted");
+        plan.decision.effects.push({ kind: "withdraw" });
+      } else if (what.action === "transferred") plan.endEverything("the repository's transfer");
       return;
     case "installation":
     case "ping":
@@ -76,6 +79,13 @@ function runOf(slice: Slice, repository: number, externalId: string) {
 function again(plan: Plan, slice: Slice, repository: number, externalId: string): void {
   const row = runOf(slice, repository, externalId);
   if (row !== undefined) plan.again(row);
+}
+
+/** The App was taken off the repository: what runs for it ends, and nothing is remembered of whom it is served for. */
+export function left(slice: Slice, why: string, now: number): Decision {
+  const plan = new Plan(slice, now);
+  plan.endEverything(why);
+  return plan.decision;
 }
 
 /** The answer to `ask-role`: whoever may write has approved this very head, if it still stands. */

@@ -54,8 +54,10 @@ export function identify(
     known.installation !== installation;
   if (!named || JSON.stringify(identity) === JSON.stringify(known)) return known;
   decision.changes.push({ kind: "identity", identity, updatedAt: repository.updatedAt });
-  if (known !== null && known.account.id !== identity.account.id)
+  if (known !== null && known.account.id !== identity.account.id) {
     decision.changes.push({ kind: "forget-verdicts", pools: "all" });
+    decision.effects.push({ kind: "withdraw", account: known.account.id });
+  }
   if (known !== null && known.repository.defaultBranch !== identity.repository.defaultBranch)
     decision.changes.push({ kind: "policy-stale" });
   decision.effects.push({ kind: "publish" });

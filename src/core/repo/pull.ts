@@ -41,15 +41,40 @@ export function pullChanged(
   };
   plan.decision.changes.push({ kind: "pull", row });
   const reason = reasonOf(row);
-  if (row.state === "closed")
-    return plan.endAll(
-      keyOf(reason),
-      event.pull.merged ? "the merge" : "the pull request was closed",
-    );
+  if (row.state === "closed") {
+    plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
+    return leftBehind(plan, slice, row, sender, defaultBranch);
+  }
   if (event.action === "changed") return;
   const vouched = row.approved === row.head || isVouched(plan, reason, row.sender);
   if (!vouched) return askFor(plan, row);
   plan.ensure(reason, row.sender, row.approved, branchRun(row, defaultBranch));
+}
+
+/**
+ * A branch that moved on after its pull request was closed, in a push that came before the word of the closing: nobody
+ * has judged its head, because the pull request's run was to.
+ */
+function leftBehind(
+  plan: Plan,
+  { head, pulls }: Slice,
+  row: PullRow,
+  sender: Sender,
+  defaultBranch: string,
+): void {
+  const own = branchRun(row, defaultBranch);
+  if (own === null || head === null) return;
+  // Of the push that brought the pull request's own head the news are still on their way.
+  if (head.sha === row.head || head.sha === row.before) return;
+  const reported = pulls.some(
+    (pull) =>
+      pull.number !== row.number &&
+      pull.state === "open" &&
+      !pull.fork &&
+      pull.headRef === row.headRef,
+  );
+  if (reported) return;
+  plan.ensure({ kind: "push", ref: head.ref, head: head.sha, before: head.before }, sender, null);
 }
 
 /**

@@ -115,8 +115,8 @@ export type Slice = {
 export type Want = {
   ref: string | null;
   pulls: { number?: number; head?: string; headRef?: string };
-  /** `ofPulls`: those of the heads of the pull requests that are loaded. */
-  runs: { keys: string[]; head?: string; n?: number; ofPulls?: boolean };
+  /** `ofPulls`: those of the heads of the pull requests that are loaded. `active`: all that are. */
+  runs: { keys: string[]; head?: string; n?: number; ofPulls?: boolean; active?: boolean };
   commands?: { comment?: number; key?: string; lately?: { by: number; since: number } };
   approvals?: number;
 };
@@ -153,7 +153,8 @@ export type Effect =
   | { kind: "cancel-jobs"; n: number; of: JobKind; by: string }
   /** Tell the account and the index of the repository's name and visibility. */
   | { kind: "publish" }
-  | { kind: "withdraw" }
+  /** The account (its own, unless it says another) does not have the repository any more. */
+  | { kind: "withdraw"; account?: number }
   /** Runners need keep nothing of the branch. */
   | { kind: "branch-gone"; ref: string };
 

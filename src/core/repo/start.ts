@@ -107,6 +107,10 @@ export class Plan {
    */
   supersede(row: RunRow, by: string, yields: boolean): void {
     if (!yields && !isFork(row.reason) && this.own(row.reason).length > 0) return;
+    this.#end(row, by, yields);
+  }
+
+  #end(row: RunRow, by: string, yields: boolean): void {
     this.decision.changes.push({ kind: "run-state", n: row.n, state: "superseded" });
     this.decision.effects.push({ kind: "supersede", n: row.n, by, yields });
   }
@@ -114,6 +118,11 @@ export class Plan {
   /** Ends the runs of a key; those of the commit `successor` yield their checks to it. */
   endAll(key: string, by: string, successor: string | null = null): void {
     for (const row of this.active(key)) this.supersede(row, by, row.head === successor);
+  }
+
+  /** Ends all that runs, whoever else speaks about its commits. */
+  endEverything(by: string): void {
+    for (const row of this.#slice.runs) if (row.state === "active") this.#end(row, by, false);
   }
 
   newest(key: string): RunRow | null {

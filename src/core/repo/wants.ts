@@ -5,6 +5,9 @@ import { keyOfPress, LATELY } from "./said.ts";
 
 const NOTHING: Want = { ref: null, pulls: {}, runs: { keys: [] } };
 
+/** All that runs. */
+export const EVERYTHING_ACTIVE: Want = { ...NOTHING, runs: { keys: [], active: true } };
+
 /** Which rows `decide` needs for an event: bounded by the event, however large the repository is. */
 export function wants(event: Event, now: number): Want {
   const { what } = event;
@@ -20,8 +23,8 @@ export function wants(event: Event, now: number): Want {
     }
     case "pull_request":
       return {
-        ref: null,
-        pulls: { number: what.pull.number },
+        ref: what.pull.fork ? null : `refs/heads/${what.pull.headRef}`,
+        pulls: { number: what.pull.number, headRef: what.pull.headRef },
         runs: {
           keys: [`pull:${what.pull.number}`, `push:refs/heads/${what.pull.headRef}`],
           head: what.pull.head,
@@ -46,6 +49,7 @@ export function wants(event: Event, now: number): Want {
     case "comment":
       return { ...NOTHING, commands: { comment: what.id, lately: lately(event, now) } };
     case "repository":
+      return what.action === "changed" ? NOTHING : EVERYTHING_ACTIVE;
     case "installation":
     case "ping":
     case "other":

@@ -1,5 +1,5 @@
 import type { Event } from "../../../src/core/event/event.ts";
-import { approved, decide } from "../../../src/core/repo/decide.ts";
+import { approved, decide, left } from "../../../src/core/repo/decide.ts";
 import { type Answer, answered } from "../../../src/core/repo/answered.ts";
 import type { RepositoryIdentity, Sender } from "../../../src/core/repo/request.ts";
 import type {
@@ -12,7 +12,12 @@ import type {
   Slice,
   Want,
 } from "../../../src/core/repo/rows.ts";
-import { wants, wantsForApproval, wantsForCommand } from "../../../src/core/repo/wants.ts";
+import {
+  EVERYTHING_ACTIVE,
+  wants,
+  wantsForApproval,
+  wantsForCommand,
+} from "../../../src/core/repo/wants.ts";
 
 /** A repository in memory: answers `wants` as the object's SQL does, applies changes, writes effects down. */
 export class Model {
@@ -39,6 +44,10 @@ export class Model {
       this.#apply(last);
     }
     return last;
+  }
+
+  left(why: string): void {
+    this.#apply(left(this.#load(EVERYTHING_ACTIVE), why, (this.#now += 1)));
   }
 
   approve(approval: Approval): void {
@@ -123,6 +132,7 @@ export class Model {
         (run) =>
           named.includes(run) ||
           beside.includes(run) ||
+          (runs.active && run.state === "active") ||
           (keys.has(run.key) && (run.state === "active" || run.n === newest(run.key))),
       ),
     });

@@ -34,6 +34,26 @@ test("a pull request that is closed leaves the default branch's commit its verdi
   expect(model.live()).toEqual(["push:refs/heads/main a 1", "pull:7 a 2"]);
 });
 
+const closed = pr("closed", { headRef: "topic", state: "closed", updatedAt: later });
+
+test("a branch whose push came before the word that its pull request was closed is judged by itself", () => {
+  const model = new Model();
+  model.deliver(push("topic", A), pr("opened", { headRef: "topic" }), push("topic", B, A));
+  expect(model.live()).toEqual(["pull:7 a 2"]);
+  model.deliver(closed);
+  expect(model.live()).toEqual(["push:refs/heads/topic b 3"]);
+});
+
+test("a branch that stands where its pull request stood is left alone, and so is one that is gone", () => {
+  const model = new Model();
+  model.deliver(push("topic", A), pr("opened", { headRef: "topic" }), closed);
+  expect(model.live()).toEqual([]);
+  const other = new Model();
+  other.deliver(push("topic", A), pr("opened", { headRef: "topic" }), push("topic", null, A));
+  other.deliver(closed);
+  expect(other.live()).toEqual([]);
+});
+
 test("alone on its commit it ends", () => {
   const model = new Model();
   model.deliver(push("main", C), push("topic", A), push("topic", null, A));

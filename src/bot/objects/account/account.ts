@@ -2,7 +2,13 @@ import { DurableObject } from "cloudflare:workers";
 import type { DeliveryAttempt, Walk } from "../../../core/sweep/missed.ts";
 import type { Environment } from "../../environment.ts";
 import { Receiver } from "../../github/probot.ts";
-import type { Accepted, AccountContract, Delivery, KnownRepository } from "../contracts.ts";
+import {
+  type Accepted,
+  type AccountContract,
+  type Delivery,
+  type KnownRepository,
+  objectName,
+} from "../contracts.ts";
 import { Alarm } from "../inbox/alarm.ts";
 import { Due, type Perform } from "../inbox/due.ts";
 import { Inbox, REMEMBERED, type Waiting } from "../inbox/inbox.ts";
@@ -11,6 +17,8 @@ import { migrate } from "../migrations.ts";
 import { Directory } from "./directory.ts";
 import { Missed } from "./missed.ts";
 import { steps } from "./schema.ts";
+
+type Left = { repository: number; installation: number };
 
 /** Lines about deliveries that are not served; strangers can cause them, so they are few. */
 const MOST_REFUSED = 1_000;
@@ -108,7 +116,12 @@ export class Account extends DurableObject<Environment> implements AccountContra
     const payload: unknown = JSON.parse(row.text);
     const event = await this.#receiver.receive({ id: row.delivery, name: row.event, payload });
     return () => {
-      this.#directory.apply(event);
+      const { left, resumed } = this.#directory.apply(event);
+      const { installation } = event;
+      const now = Date.now();
+      for (const repository of left)
+        this.#due.add("left", `repository:${repository}`, { repository, installation }, now);
+      if (resumed) this.#due.add("resumed", "installation", { installation }, now);
       this.#due.once("prune", "prune", Date.now() + PRUNED_AFTER);
     };
   }
@@ -116,6 +129,19 @@ export class Account extends DurableObject<Environment> implements AccountContra
   readonly #perform: Perform = async (row) => {
     if (row.kind === "delete-blob")
       await this.env.BLOBS.delete((JSON.parse(row.payload) as { key: string }).key);
+    if (row.kind === "left") {
+      const { repository, installation } = JSON.parse(row.payload) as Left;
+      await this.env.REPO.getByName(objectName.repo(this.env.GITHUB_HOST, repository)).left(
+        installation,
+        "the App was taken off the repository",
+      );
+    }
+    if (row.kind === "resumed") {
+      const { installation } = JSON.parse(row.payload) as { installation: number };
+      await this.env.WRITER.getByName(
+        objectName.writer(this.env.GITHUB_HOST, installation),
+      ).resume();
+    }
     return { done: () => (row.kind === "prune" ? this.#inbox.expire(Date.now()) : undefined) };
   };
 

@@ -1,6 +1,9 @@
 import type { Event } from "../../../core/event/event.ts";
 import type { KnownRepository } from "../contracts.ts";
 
+/** Repositories that the App was taken off; whether its installation may speak again. */
+export type Follows = { left: number[]; resumed: boolean };
+
 /** The account's installations and repositories, as GitHub's events and the Repo objects tell. */
 export class Directory {
   readonly #sql: SqlStorage;
@@ -9,18 +12,28 @@ export class Directory {
     this.#sql = sql;
   }
 
-  /** Inside the caller's transaction. */
-  apply(event: Event): void {
+  /** Inside the caller's transaction. Answers what others are to be told of. */
+  apply(event: Event): Follows {
     const { what, installation } = event;
-    if (what.kind !== "installation" || installation === null) return;
+    const nothing: Follows = { left: [], resumed: false };
+    if (what.kind !== "installation" || installation === null) return nothing;
     if (what.action === "deleted") {
+      const left = this.#of(installation);
       this.#sql.exec("DELETE FROM installation WHERE id = ?", installation);
       this.#sql.exec("DELETE FROM repository WHERE installation = ?", installation);
-      return;
+      return { ...nothing, left };
     }
     this.#install(installation, what.action === "suspended");
     for (const repository of what.added) this.know(installation, repository);
     for (const id of what.removed) this.forget(id);
+    return { left: what.removed, resumed: what.action === "unsuspended" };
+  }
+
+  #of(installation: number): number[] {
+    return this.#sql
+      .exec<{ id: number }>("SELECT id FROM repository WHERE installation = ?", installation)
+      .toArray()
+      .map(({ id }) => id);
   }
 
   know(installation: number, { id, owner, name, private: secret }: KnownRepository): void {

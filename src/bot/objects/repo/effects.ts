@@ -143,7 +143,7 @@ export function performer({
         await fleet(identity.account.id).branchGone(identity.account.id, repository.id, effect.ref);
         return NOTHING;
       case "withdraw":
-        await account(identity.account.id).forget(repository.id);
+        await account(effect.account ?? identity.account.id).forget(repository.id);
         return NOTHING;
     }
   };

@@ -1,10 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Flake } from "../../../core/flakiness/index.ts";
-import { decide } from "../../../core/repo/decide.ts";
+import { decide, left } from "../../../core/repo/decide.ts";
 import { ForeignOwner } from "../../../core/repo/identity.ts";
 import { runId } from "../../../core/repo/key.ts";
 import type { Decision } from "../../../core/repo/rows.ts";
-import { wants } from "../../../core/repo/wants.ts";
+import { EVERYTHING_ACTIVE, wants } from "../../../core/repo/wants.ts";
 import type { Pool, RunId } from "../../../protocol/identifiers.ts";
 import type { Environment } from "../../environment.ts";
 import { Receiver } from "../../github/probot.ts";
@@ -132,6 +132,14 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     this.ctx.storage.transactionSync(() =>
       this.#forgetBlobs(this.#memory.rememberEvaluation(evaluation, Date.now())),
     );
+  }
+
+  async left(installation: number, why: string): Promise<void> {
+    if (this.#state.identity()?.installation !== installation) return;
+    this.ctx.storage.transactionSync(() =>
+      this.#apply(left(this.#state.slice(EVERYTHING_ACTIVE), why, Date.now())),
+    );
+    await this.#turns.wake();
   }
 
   async finished(run: RunId, conclusion: string): Promise<void> {

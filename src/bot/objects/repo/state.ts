@@ -203,6 +203,8 @@ export class State {
   #runs(want: Want["runs"], pulls: readonly PullRow[]) {
     // Of a key the newest, and everything that still runs; of a run that is asked for again, what came after it.
     const keys = want.keys.flatMap((key) => this.#ofKey(key));
+    if (want.active)
+      keys.push(...this.#sql.exec<RunRecord>("SELECT * FROM run WHERE state = 'active'").toArray());
     const one =
       want.n === undefined
         ? []

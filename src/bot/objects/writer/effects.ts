@@ -225,6 +225,43 @@ export class Effects {
     );
   }
 
+  /** Runs of which a check that is shown was not completed when it was last asked for, before `before`. */
+  turning(before: number, limit: number, turn: number): RunId[] {
+    const where = "kind = 'check' AND terminal = 0 AND shown_id IS NOT NULL AND changed_at < ?";
+    const { n } = this.#sql
+      .exec<{ n: number }>(`SELECT count(DISTINCT run) AS n FROM effect WHERE ${where}`, before)
+      .one();
+    const pages = Math.max(1, Math.ceil(n / limit));
+    return this.#sql
+      .exec<{ run: RunId }>(
+        `SELECT DISTINCT run FROM effect WHERE ${where} ORDER BY run LIMIT ? OFFSET ?`,
+        before,
+        limit,
+        (turn % pages) * limit,
+      )
+      .toArray()
+      .map(({ run }) => run);
+  }
+
+  /** The run's checks that are not completed, as they are wished for. */
+  turningOf(run: RunId): DesiredCheck[] {
+    return this.#sql
+      .exec<{ body: string }>(
+        "SELECT body FROM effect WHERE kind = 'check' AND terminal = 0 AND run = ?",
+        run,
+      )
+      .toArray()
+      .map(({ body }) => JSON.parse(body) as DesiredCheck);
+  }
+
+  /** What GitHub refused is tried again. */
+  unpark(now: number): void {
+    this.#sql.exec(
+      "UPDATE effect SET state = 'idle', failures = 0, due_at = ? WHERE state = 'parked'",
+      now,
+    );
+  }
+
   forget(now: number): void {
     this.#sql.exec(`DELETE FROM effect WHERE changed_at < ? AND NOT ${OPEN}`, now - KEPT);
   }

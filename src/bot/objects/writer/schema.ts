@@ -24,5 +24,7 @@ export const STEPS: readonly Step[] = [
   -- Check runs are not all that is shown; what is shown has its id at GitHub. The run of what belongs to none is empty.
   ALTER TABLE effect ADD COLUMN kind TEXT NOT NULL DEFAULT 'check';
   ALTER TABLE effect RENAME COLUMN check_run TO shown_id;
+  -- Checks that turn.
+  CREATE INDEX effect_turning ON effect (changed_at) WHERE kind = 'check' AND terminal = 0;
   `,
 ];

@@ -2,6 +2,8 @@ import type { Octokit } from "@octokit/rest";
 import { DurableObject } from "cloudflare:workers";
 import { type Action, plan, settle } from "../../../core/writer/index.ts";
 import type { DeliveryAttempt } from "../../../core/sweep/missed.ts";
+import type { Closing } from "../../../core/sweep/orphans.ts";
+import type { RunId } from "../../../protocol/identifiers.ts";
 import type { Environment } from "../../environment.ts";
 import {
   commit,
@@ -140,6 +142,35 @@ export class Writer extends DurableObject<Environment> implements WriterContract
 
   inputToken(own: string, names: readonly string[]): Promise<MintedInputs> {
     return mintInputs((only) => this.#github.mintFor(only), own, names);
+  }
+
+  async turning(before: number, limit: number, turn: number): Promise<RunId[]> {
+    return this.#effects.turning(before, limit, turn);
+  }
+
+  async closeAll(run: RunId, closing: Closing): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const check of this.#effects.turningOf(run))
+        this.#effects.desireCheck(
+          {
+            ...check,
+            ...closing,
+            version: check.version + 1,
+            status: "completed",
+            text: null,
+            annotations: [],
+            actions: [],
+            completedAt: this.clock(),
+          },
+          this.clock(),
+        );
+    });
+    await this.#arm();
+  }
+
+  async resume(): Promise<void> {
+    this.#effects.unpark(this.clock());
+    await this.#arm();
   }
 
   deliveries(

@@ -1,0 +1,31 @@
+import { closing, ORPHANED_AFTER } from "../../core/sweep/orphans.ts";
+import type { Environment } from "../environment.ts";
+import { objectName } from "../objects/contracts.ts";
+
+/** Runs of an installation that one sweep looks after. */
+const MOST = 20;
+
+/**
+ * Checks that turn at GitHub although their run is over, or not there any more: closed with the truth.
+ *
+ * @returns how many runs had some.
+ */
+export async function closeOrphans(
+  env: Environment,
+  installation: number,
+  now: number,
+): Promise<number> {
+  const writer = env.WRITER.getByName(objectName.writer(env.GITHUB_HOST, installation));
+  let closed = 0;
+  for (const run of await writer.turning(now - ORPHANED_AFTER, MOST, Math.floor(now / 60_000))) {
+    const view = await env.RUN.getByName(objectName.run(env.GITHUB_HOST, run)).view();
+    const truth = closing(view, now);
+    if (truth === null) continue;
+    await writer.closeAll(run, truth);
+    closed += 1;
+    console.error(
+      JSON.stringify({ what: "orphaned checks are closed", run, as: truth.conclusion }),
+    );
+  }
+  return closed;
+}

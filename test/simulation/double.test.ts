@@ -164,6 +164,7 @@ test.each<[string, (side: Side) => Promise<unknown>]>([
 });
 
 test("the log of deliveries has the members that are read", async () => {
+  await strict.github.settled();
   const { attempts, next } = await deliveries(strict.asApp, null);
   expect(next).toBeNull();
   expect(attempts[0]).toEqual({
@@ -178,7 +179,12 @@ test("the log of deliveries has the members that are read", async () => {
 test("of several Apps on one commit each finds only its own check, whatever it is called", async () => {
   const { real } = await sides();
   const { github, owner } = strict;
-  const other = await github.createApp({ owner, webhookSecret: "another", hookUrl: null });
+  const other = await github.createApp({
+    owner,
+    slug: "another",
+    webhookSecret: "another",
+    hookUrl: null,
+  });
   await createCheck(real.octokit, check(real));
   expect(await findCheck(real.octokit, other.id, null, check(real))).toBeNull();
   expect(await findCheck(real.octokit, real.app, null, check(real))).not.toBeNull();

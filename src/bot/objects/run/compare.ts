@@ -35,10 +35,10 @@ export async function compare(context: Context, tries: number): Promise<number |
   if (tries >= TRIES) return unknown(context, base, "What is needed for it could not be read.");
   const kept = await known(context, run, base);
   if (run.impact !== null) return await evaluated(context, run, run.impact, kept);
+  if (kept !== null && !run.source.revision) return conclude(context, base, kept, null, "unread");
   const wanted = isWanted(context, run);
   // A base that is shown under this commit's revision is evaluated for each pull request anew.
-  if (kept !== null && !(wanted && run.source.revision))
-    return conclude(context, base, kept, null, run.source.revision ? "mixed" : "unread");
+  if (kept !== null && !wanted) return conclude(context, base, kept, null, "mixed");
   if (!wanted) return unknown(context, base, "The base was not evaluated.");
   const { tree } = await read(context, run, base);
   const committedAt = run.source.revision
@@ -106,12 +106,11 @@ function conclude(
   });
   storage.transactionSync(() => {
     save(context, run, base, found);
-    const known = run.impact ?? fresh(base, isWanted(context, run));
     set(context, {
-      ...known,
+      ...(run.impact ?? fresh(base, false)),
       state: "compared",
       // The last machine may have gone.
-      wanted: known.wanted || found.machines.length > 0,
+      wanted: found.machines.length > 0 || isAsked(context, run),
       revision,
       uncovered: found.uncovered,
     });
@@ -223,8 +222,13 @@ function errorsOf({ store }: Context, { selections }: Header): Map<string, strin
   return found;
 }
 
+/** The configuration or an inventory speaks of machines. */
+function isAsked({ store }: Context, { declared }: Header): boolean {
+  return declared?.asked === true || store.exists("SELECT 1 FROM inventory");
+}
+
 function isWanted(context: Context, run: Header): boolean {
-  if (run.declared?.asked === true || context.store.exists("SELECT 1 FROM inventory")) return true;
+  if (isAsked(context, run)) return true;
   const declared = new Set(run.declared?.names);
   for (const { selection, name } of own(context, run))
     if (machineOf(selection, name, declared) !== null) return true;

@@ -183,6 +183,42 @@ describe("a run's page", () => {
     expect((await get("/runs/..%2fx")).status).toBe(404);
   });
 
+  it("says what is flaky, with both logs, and shows an earlier run's log as that", async () => {
+    const evidence = (run: string, stream: string | null) => ({
+      run,
+      at: 1,
+      log: stream === null ? null : { job: `${run}.2`, attempt: 1, stream },
+    });
+    const proof = {
+      failed: evidence("42-7", "a.drv"),
+      passed: evidence("42-8", null),
+      failures: 1,
+      passes: 3,
+    };
+    const flake = { drv: "x", attribute: hostile, times: 2 };
+    const one: AttributeView = {
+      ...attributes[0]!,
+      verdict: { kind: "succeeded", reused: true },
+      log: { job: "42-6.2", attempt: 1, stream: "old.drv" },
+      flake: { ...flake, proof },
+    };
+    attributes.push(one, { ...one, log: null, flake: { ...flake, proof: null } });
+    try {
+      const body = await (await get("/runs/42-1")).text();
+      expect(body).toContain('<a href="/runs/42-7/logs/42-7.2/1/a.drv">failed</a>');
+      expect(body).toContain('<a href="/runs/42-8">passed</a>');
+      expect(body).toContain(
+        '<a href="/runs/42-6/logs/42-6.2/1/old.drv">log of an earlier run</a>',
+      );
+      expect(body).toContain('<a href="/runs/42-1/logs/42-1.1/1/job">log</a>');
+      expect(body).toMatch(/failed\s+in 1 of 4 builds/u);
+      expect(body).toContain("known to be flaky");
+      expect(body).not.toContain("<script>alert");
+    } finally {
+      attributes.splice(1);
+    }
+  });
+
   it("says when it is a demo", async () => {
     environment = { ...environment, DEMO_BANNER: "No isolation" };
     expect(await (await get("/runs/42-1")).text()).toContain("No isolation");

@@ -57,6 +57,6 @@ test("a log's name is a word, or is refused before anything is written", () => {
     const word = /^[\w+.?=-]+$/u.test(name) && name !== "." && name !== ".." && name.length < 256;
     const open = () => new OutgoingLog({ name, redactor: new Redaction().stream(), parts });
     if (word) expect(open, name).not.toThrow();
-    else expect(open, name).toThrow();
+    else expect(open, name).toThrow(/Invalid/u);
   }
 });

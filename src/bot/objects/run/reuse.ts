@@ -12,6 +12,8 @@ import {
   sweep,
   unreplayed,
 } from "../../../core/run/index.ts";
+import { reusable } from "../../../core/verdict/index.ts";
+import type { Verdict } from "../../../protocol/verdict.ts";
 import { objectName } from "../contracts.ts";
 import { commit, type Context, fleet, header, repo } from "./context.ts";
 import { keepFlakes } from "./flakes.ts";
@@ -120,7 +122,7 @@ export async function remember(context: Context): Promise<number | null> {
         : [
             {
               drv,
-              verdict,
+              verdict: told(verdict),
               run: run.id,
               at,
               seconds,
@@ -141,6 +143,11 @@ export async function remember(context: Context): Promise<number | null> {
     if (store.run().phase === "finished") tasks.at("archive", context.now());
   });
   return rows.length === REMEMBER ? context.now() : null;
+}
+
+/** What is not reused is told for its kind: a dependency's log with each of thousands would be all of the message. */
+function told(verdict: Verdict): Verdict {
+  return reusable(verdict) === null && "logTail" in verdict ? { ...verdict, logTail: "" } : verdict;
 }
 
 /** Where each derivation's own build in this run is told of. */

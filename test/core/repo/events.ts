@@ -1,4 +1,4 @@
-import type { Event, EventPull, What } from "../../../src/core/event/event.ts";
+import type { Event, EventPull, EventRepository, What } from "../../../src/core/event/event.ts";
 import type { Sender } from "../../../src/core/repo/request.ts";
 
 /** Events of one repository, with as much said as a test is about. */
@@ -10,7 +10,7 @@ export const D = "d".repeat(40);
 export const ada: Sender = { login: "ada", id: 3, type: "User" };
 export const eve: Sender = { login: "eve", id: 4, type: "User" };
 
-export const repository = {
+export const repository: EventRepository = {
   id: 1,
   owner: { id: 2, login: "o" },
   name: "r",

@@ -16,7 +16,7 @@ function moved(answer: Response, from: URL, method: string): URL | null {
     answer.status === 307 ||
     answer.status === 308 ||
     ((answer.status === 301 || answer.status === 302) && method === "GET");
-  if (location === null || !repeats || !URL.canParse(location, from)) return null;
+  if (location === null || !repeats || !URL.canParse(location, from.href)) return null;
   const to = new URL(location, from);
   return to.origin === from.origin ? to : null;
 }

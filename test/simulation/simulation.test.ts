@@ -9,7 +9,7 @@ import type { Played } from "./world.ts";
 async function played(deliveries: number, seed: number, mutant: string | null): Promise<Played[]> {
   const all: Played[] = [];
   await playAll({
-    worlds: worlds(deliveries, seed, 500),
+    worlds: worlds(deliveries, seed, 350),
     mutant: mutant === null ? null : (mutants.find(({ name }) => name === mutant) as Mutant),
     log: false,
     played: (world) => all.push(world) > 1_000,
@@ -20,11 +20,11 @@ async function played(deliveries: number, seed: number, mutant: string | null): 
 const found = (all: Played[]) =>
   all.flatMap(({ findings }) => [...findings.lost, ...findings.doubled, ...findings.wrong]);
 
-test("a thousand deliveries in bad weather: nothing is lost, nothing doubled, every check is right", async () => {
-  const all = await played(1_000, 1, null);
+test("hundreds of deliveries in bad weather: nothing is lost, nothing doubled, every check is right", async () => {
+  const all = await played(700, 1, null);
   expect(found(all)).toEqual([]);
   for (const world of all) {
-    expect(world.deliveries).toBeGreaterThanOrEqual(500);
+    expect(world.deliveries).toBeGreaterThanOrEqual(350);
     // The weather was bad.
     for (const trouble of [
       "doubledDeliveries",
@@ -32,19 +32,19 @@ test("a thousand deliveries in bad weather: nothing is lost, nothing doubled, ev
       "aborts",
       "mistreated",
     ] as const)
-      expect(world[trouble], trouble).toBeGreaterThan(5);
+      expect(world[trouble], trouble).toBeGreaterThan(0);
     expect(world.redeliveries).toBeGreaterThan(0);
   }
 });
 
 test("the same seed is the same story, whatever the machine does meanwhile", async () => {
-  const [first] = await played(150, 7, null);
-  const [second] = await played(150, 7, null);
+  const [first] = await played(100, 7, null);
+  const [second] = await played(100, 7, null);
   expect(first).toEqual(second);
 });
 
 test("a planted fault is found", async () => {
-  expect(found(await played(500, 1, "ack-before-commit")).join("\n")).toContain(
+  expect(found(await played(700, 1, "ack-before-commit")).join("\n")).toContain(
     "was answered with 202 and is nowhere",
   );
 });

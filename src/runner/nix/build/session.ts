@@ -7,7 +7,7 @@ import type { Exchange } from "../exchange/exchange.ts";
 import type { Attest } from "../../provenance/attest.ts";
 import type { Graph } from "../store/derivations.ts";
 import { showDerivations } from "../store/derivations.ts";
-import { pathInfos } from "../store/path-info.ts";
+import { type PathInfo, pathInfos } from "../store/path-info.ts";
 import { toBeBuilt } from "../store/to-be-built.ts";
 import { invalidPaths } from "../store/validity.ts";
 import type { BatchEnd, BatchOptions } from "./batch.ts";
@@ -16,6 +16,7 @@ import type { BuildLimits, Cause, RunMemory } from "./failure.ts";
 import { ownVerdict } from "./failure.ts";
 import { oomKills } from "./kernel.ts";
 import { fetchCause } from "./fetch.ts";
+import { Gathered } from "./gathered.ts";
 import { lacking } from "./lacking.ts";
 import type { Goal } from "./ledger.ts";
 import { Ledger, outputsOf } from "./ledger.ts";
@@ -76,6 +77,7 @@ export class Session {
   readonly #pace = new Pace();
   /** What goes on beside the builds. */
   readonly #asides = new Set<Promise<void>>();
+  readonly #gathered = new Gathered((paths) => this.#infos(paths, true));
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Null where no other runner builds for the same run. */
@@ -242,6 +244,7 @@ export class Session {
         this.#stop.abort(error);
       } finally {
         this.#running -= 1;
+        if (this.#running === 0) this.#gathered.now();
         claims.give(work.members);
       }
     }
@@ -294,14 +297,17 @@ export class Session {
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
     this.#pace.took(end.watch.builds.size, end.result.durationMs / 1_000);
     if (end.result.exitCode !== 0 || this.#partners !== null) {
-      await this.#settle(drvs, after, end, paths);
+      const there = await this.#infos(paths, end.result.exitCode === 0);
+      await this.#settle(drvs, after, end, there);
       return this.#plan([...drvs, ...after]);
     }
     // All of it is there, Nix says: the next process need not wait until the store has said what came out.
     ledger.assume(paths);
     this.#plan(after);
     this.#aside(async () => {
-      await this.#settle(drvs, after, end, paths);
+      const there = await this.#gathered.ask(paths);
+      ledger.assumeNoMore(paths);
+      await this.#settle(drvs, after, end, there);
       this.#plan(drvs);
     });
   }
@@ -317,18 +323,20 @@ export class Session {
     this.#asides.add(aside);
   }
 
-  /** Asks the store what came out of a batch, and tells of the goals that it settled. */
+  #infos(paths: readonly string[], likely: boolean): Promise<Map<string, PathInfo>> {
+    return pathInfos(this.#options.workspace, paths, likely, this.#signal);
+  }
+
+  /** What came out of a batch: told of the goals that it settled. */
   async #settle(
     drvs: readonly string[],
     after: readonly string[],
     end: BatchEnd,
-    paths: readonly string[],
+    there: ReadonlyMap<string, PathInfo>,
   ): Promise<void> {
-    const { workspace, now } = this.#options;
+    const { now } = this.#options;
     const ledger = this.#ledger;
-    const there = await pathInfos(workspace, paths, end.result.exitCode === 0, this.#signal);
     ledger.found(there);
-    ledger.assumeNoMore(paths);
     // Before anybody is told that it is built.
     await this.#partners?.push([...there.keys()]);
     for (const build of end.watch.builds.values())

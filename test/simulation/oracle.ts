@@ -1,7 +1,7 @@
 import type { Api } from "./github/api.ts";
 import type { Hooks } from "./github/hooks.ts";
 import type { CheckRun, Commit, Pull, Repository, Truth } from "./github/truth.ts";
-import type { History } from "./people.ts";
+import type { History } from "./history.ts";
 import type { Platform } from "./platform/objects.ts";
 
 /** Each list says what and where, in words. */

@@ -2,6 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import type { Hooks } from "./hooks.ts";
 import { type CheckRun, hash, type Repository, type Truth } from "./truth.ts";
+import { type Answer, checkBody, commentBody, json, repositoryBody } from "./bodies.ts";
 import { iso } from "./payloads.ts";
 
 /** How often a request meets which trouble. */
@@ -18,7 +19,6 @@ export type ApiWeather = {
   lag: number;
 };
 
-type Answer = { status: number; body: unknown; headers?: Record<string, string> };
 type Asked = {
   method: string;
   path: string;
@@ -373,45 +373,4 @@ export class Api {
       "x-ratelimit-reset": String(Math.floor(this.#clock.now / 1_000) + 3_600),
     };
   }
-}
-
-function repositoryBody({ id, name, owner, defaultBranch }: Repository) {
-  return { id, name, owner: { ...owner }, private: false, default_branch: defaultBranch };
-}
-
-function checkBody({
-  id,
-  name,
-  head,
-  externalId,
-  status,
-  conclusion,
-  annotations,
-  output,
-}: CheckRun) {
-  return {
-    id,
-    name,
-    head_sha: head,
-    external_id: externalId,
-    status,
-    conclusion,
-    output: { ...output, annotations_count: annotations },
-  };
-}
-
-function commentBody({ id, body }: { id: number; body: string }) {
-  return {
-    id,
-    body,
-    user: { login: "snowcat[bot]", type: "Bot" },
-    performed_via_github_app: { id: 1 },
-  };
-}
-
-function json({ status, body, headers }: Answer): Response {
-  return new Response(status === 204 ? null : JSON.stringify(body), {
-    status,
-    headers: { "content-type": "application/json; charset=utf-8", ...headers },
-  });
 }

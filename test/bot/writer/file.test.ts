@@ -31,5 +31,7 @@ it.each([
 });
 
 it("what GitHub does not describe is no answer", async () => {
-  await expect(read({ type: "file", encoding: "utf-9", content: "" })).rejects.toThrow("Invalid input");
+  await expect(read({ type: "file", encoding: "utf-9", content: "" })).rejects.toThrow(
+    "Invalid input",
+  );
 });

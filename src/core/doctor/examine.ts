@@ -205,7 +205,11 @@ function near(name: string, attributes: readonly Found[]): string {
 }
 
 function some(attributes: readonly Found[]): string {
-  const names = attributes.slice(0, 5).map(({ path }) => attributeName(path));
+  // Two systems or entries are evaluated side by side: the order in which they come says nothing.
+  const names = attributes
+    .map(({ path }) => attributeName(path))
+    .toSorted()
+    .slice(0, 5);
   const more = attributes.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

@@ -10,6 +10,7 @@ const works = (name: string) => derivation(name, `echo ${name} > $out`);
 export const helpAndStatus: Scenario = {
   name: "help and status in one comment",
   group: "commands",
+  slow: true,
   async play(stage) {
     const project = await stage.project("help", { "flake.nix": flake({ a: works("help-a") }) });
     const head = await project.push("feature", { notes: "1\n" });
@@ -30,6 +31,7 @@ export const helpAndStatus: Scenario = {
 export const approvedFork: Scenario = {
   name: "a fork's pull request approved by SHA",
   group: "commands",
+  slow: true,
   async play(stage) {
     const untrusted = await stage.stack.addRunner({ name: "untrusted", pool: "untrusted" });
     const { project, talk, head } = await proposedByFork(stage, "approved");
@@ -62,6 +64,7 @@ export const staleSha: Scenario = {
 export const retry: Scenario = {
   name: "what failed is tried again, by a command and by a button",
   group: "commands",
+  slow: true,
   async play(stage) {
     const project = await stage.project("retry", { "flake.nix": flake({ a: works("retry-a") }) });
     const head = await project.push("feature", {

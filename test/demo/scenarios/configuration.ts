@@ -15,6 +15,7 @@ sets:
 export const mergeGroup: Scenario = {
   name: "the merge queue builds what the pull request did not",
   group: "commands",
+  slow: true,
   async play(stage) {
     const { github } = stage;
     const quick = works("queue-quick");

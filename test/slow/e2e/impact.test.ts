@@ -1,12 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
-import { eventually, type Project, type Pull } from "../demo/stage.ts";
-import { onStack } from "./suite.ts";
+import { eventually, type Project, type Pull } from "../../demo/stage.ts";
+import { onStack } from "../../e2e/suite.ts";
 
 /** The files of an example, as a first commit. */
 async function example(name: string): Promise<Record<string, string>> {
-  const folder = join(import.meta.dirname, "../../nix/examples", name);
+  const folder = join(import.meta.dirname, "../../../nix/examples", name);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
   return Object.fromEntries(

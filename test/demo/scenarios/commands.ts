@@ -50,6 +50,7 @@ export const approvedFork: Scenario = {
 export const staleSha: Scenario = {
   name: "a stale SHA is refused",
   group: "commands",
+  slow: true,
   async play(stage) {
     const { project, fork, talk, head } = await proposedByFork(stage, "stale");
     const next = await fork.push("feature", { notes: "something else\n" });

@@ -63,7 +63,7 @@ export type Facts = {
   /** Slugs of those teams, of the ones that `teamsNamed(policy)` lists, in which the person is active. */
   teams: string[];
   policy: CommandPolicy;
-  pull: (PullRow & { headSeenAt: number | null }) | null;
+  pull: PullRow | null;
   /** The head's runs, newest first. */
   runs: {
     n: number;

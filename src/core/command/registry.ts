@@ -1,5 +1,5 @@
 import { COMMANDS, type CommandName } from "./command.ts";
-import type { ArgumentDeclaration, Declaration } from "./declaration.ts";
+import type { ArgumentDeclaration, Button, Declaration } from "./declaration.ts";
 
 /** What is the same for most commands; each says where it differs. */
 const USUAL = {
@@ -167,8 +167,8 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     binding: "named",
     button: {
       identifier: "ok-to-test",
-      label: "Approve and run",
-      description: "Lets this very commit run",
+      label: "OK to test",
+      description: "Run this very commit",
     },
     example: `/ok-to-test ${"0123456789abcdef".repeat(3).slice(0, 40)}`,
   },
@@ -195,6 +195,14 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
 
 export function declarationOf(name: CommandName): Declaration {
   return { name, ...DECLARATIONS[name] };
+}
+
+/** As a check run offers them; none for a command without a button. */
+export function buttonsOf(name: CommandName): Button[] {
+  const { button } = DECLARATIONS[name];
+  if (button === null) return [];
+  const { label, description, identifier } = button;
+  return [{ label, description, identifier }];
 }
 
 /** In the order of help and documentation. */

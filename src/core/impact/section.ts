@@ -17,8 +17,6 @@ export type ShownMachine = ComparedMachine & {
 
 /** How far the comparison with the base is. */
 export type ImpactState =
-  /** What is being waited for, in words. */
-  | { kind: "pending"; what: string }
   | { kind: "unknown"; why: string }
   /** `looking`: machines are still being looked into. `left`: why those without a difference have none. */
   | { kind: "compared"; looking: boolean; left: string | null };
@@ -53,7 +51,6 @@ export function impactSection(impact: Impact, limit = SECTION_BYTES): string {
   const against = base === null ? "its base" : `its base (${code(base.slice(0, 10))})`;
   const head = `### Impact\n\n`;
   const foot = `\n[The run](${url}) · ${code(built.slice(0, 10))} against ${against}\n`;
-  if (state.kind === "pending") return `${head}${state.what}\n${foot}`;
   if (state.kind === "unknown") return `${head}**Unknown.** ${state.why}\n${foot}`;
   if (difference === null) throw new Error("a comparison that is made has a difference");
   const machines = groups(impact.machines);

@@ -1,4 +1,5 @@
 import type { Verdict } from "../../protocol/verdict.ts";
+import { buttonsOf } from "../command/registry.ts";
 import { conclusion, type Conclusion, endedWith, rollup, word } from "../verdict/index.ts";
 import { ANNOTATION_CAP, annotations, findingAnnotations } from "./annotations.ts";
 import { bounded, summaryOf } from "./bounded.ts";
@@ -64,7 +65,7 @@ export function overallCheck(
     actions:
       summary.approval === null || summary.phase !== "waiting-approval"
         ? []
-        : [{ label: "OK to test", description: "Run this very commit", identifier: "ok-to-test" }],
+        : buttonsOf("ok-to-test"),
   };
 }
 

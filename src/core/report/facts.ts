@@ -1,4 +1,5 @@
 import type { Verdict } from "../../protocol/verdict.ts";
+import { buttonsOf } from "../command/registry.ts";
 import { advice, rooted, word } from "../verdict/index.ts";
 import { code, exact } from "./escape.ts";
 import type { Summary } from "./model.ts";
@@ -13,7 +14,8 @@ export function explain(verdict: Verdict): string {
 /** How the run is let go on. */
 export function approval(summary: Summary): string {
   if (summary.approval === null) return "";
-  return `No job runs before someone with write access approves this very commit, by the button **OK to test** or by this comment:\n\n${exact(summary.approval)}\n\n`;
+  const [button] = buttonsOf("ok-to-test");
+  return `No job runs before someone with write access approves this very commit, by the button **${button?.label ?? ""}** or by this comment:\n\n${exact(summary.approval)}\n\n`;
 }
 
 /**

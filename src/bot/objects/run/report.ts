@@ -13,7 +13,7 @@ import {
   overallCheck,
   plain,
 } from "../../../core/report/index.ts";
-import { declarationOf } from "../../../core/command/registry.ts";
+import { buttonsOf } from "../../../core/command/registry.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
 import { sha256 } from "./digest.ts";
@@ -141,8 +141,7 @@ function buttons(
   if (reason.kind !== "pull_request" || actions.length > 0 || stopped === "superseded")
     return actions;
   if (over && conclusion === "success") return actions;
-  const { button } = declarationOf(over ? "retry" : "cancel");
-  return button === null ? actions : [...actions, button];
+  return buttonsOf(over ? "retry" : "cancel");
 }
 
 /** A cause keeps the name under which it was shown first. */

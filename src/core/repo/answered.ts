@@ -21,6 +21,49 @@ export type Answer = {
 const STALE = 3_600_000;
 
 /**
+ * So long (ms) a command waits for the delivery that it is ahead of. Missed ones are looked for every two minutes, and
+ * asked for at once, then after 2, 4 and 8 minutes.
+ */
+const AHEAD = 15 * 60_000;
+
+/**
+ * Whether a command is ahead of the delivery of its commit: whoever gave it may, and named in full what GitHub has as
+ * head, while our rows have another or no such pull request. Then it is to be asked about again: to refuse it would be to
+ * say that the head moved, when it is we who are late.
+ */
+export function isAhead(slice: Slice, key: string, answer: Answer, now: number): boolean {
+  const row = slice.commands.find((one) => one.key === key);
+  if (row === undefined || row.command === null || answer.pull === null) return false;
+  const recorded = slice.pulls.find(({ number }) => number === row.pull) ?? null;
+  if (recorded?.head === answer.pull.head || now - row.at > AHEAD) return false;
+  const pull = standing(recorded ?? unheardOf(row.pull, now), answer, now);
+  const verdict = judge(askedOf(row, row.command), factsOf(slice, pull, answer, now));
+  return verdict.kind === "act" && verdict.sha !== null;
+}
+
+/** A pull request of which nothing is known: anybody's. */
+function unheardOf(number: number, now: number): PullRow {
+  const nobody = { login: "", id: 0, type: "User" };
+  return {
+    number,
+    state: "open",
+    head: "",
+    headRef: "",
+    base: "",
+    baseRef: "",
+    fork: true,
+    draft: false,
+    author: "",
+    before: null,
+    updatedAt: "",
+    sender: nobody,
+    approved: null,
+    approvedBy: null,
+    headSeenAt: now,
+  };
+}
+
+/**
  * The answer for a command. The first time it says whether the command may act, the second time, just before the effect
  * and with everything read anew, it must say the same of the same commit. Rows and effects are of one transaction.
  */

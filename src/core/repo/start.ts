@@ -51,7 +51,14 @@ export class Plan {
     );
     if (busy || this.isOwn(row.reason)) return;
     const reason = withoutRetry(row.reason);
-    this.start({ reason, sender: row.sender, approved: row.approved, fresh: true });
+    this.start({ reason, sender: row.sender, approved: this.#approvalOf(row), fresh: true });
+  }
+
+  /** A check from before its commit was approved may be asked for again after it was. */
+  #approvalOf({ reason, head, approved }: RunRow): string | null {
+    if (reason.kind !== "pull_request") return approved;
+    const pull = this.#slice.pulls.find(({ number }) => number === reason.number);
+    return approved ?? (pull?.approved === head ? head : null);
   }
 
   /**

@@ -42,10 +42,11 @@ export function wants(event: Event, now: number): Want {
         what.action === "requested_action"
           ? { commands: { key: keyOfPress(what), lately: lately(event, now) } }
           : {};
-      return { ref: null, pulls: {}, runs: { keys: [], n, head: what.head }, ...pressed };
+      const { head } = what;
+      return { ref: null, pulls: { head }, runs: { keys: [], n, head }, ...pressed };
     }
     case "check_suite":
-      return { ref: null, pulls: {}, runs: { keys: [], head: what.head } };
+      return { ref: null, pulls: { head: what.head }, runs: { keys: [], head: what.head } };
     case "comment":
       return { ...NOTHING, commands: { comment: what.id, lately: lately(event, now) } };
     case "repository":

@@ -267,6 +267,32 @@ describe("a push between the comment and the effect", () => {
   });
 });
 
+test("a commit that GitHub has and no delivery has told of yet is waited for, and approved", async () => {
+  await bring("pull_request", fork());
+  github.pull = at(C);
+  await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${C}` }));
+  const often = "SELECT 1 FROM due WHERE payload LIKE '%ask-permission%' AND tries > 7";
+  await until(async () => {
+    await hurry(repo());
+    return (await repoRows(ID, often)).length > 0;
+  }, "it is asked about more often than answers take to agree");
+  expect(await outcomes()).toMatchObject([{ state: "asked" }]);
+  expect(reactions()).toEqual(["eyes"]);
+  const late = { action: "synchronize", head: C, before: A, updatedAt: "2026-01-01T00:00:09Z" };
+  await bring(
+    "pull_request",
+    pull({ repository: ID, headRepository: 999, sender: "eve", ...late }),
+  );
+  await hurry(repo());
+  await settled(repo());
+  expect(await outcomes()).toMatchObject([{ state: "done", became: null }]);
+  expect(starts().map(({ reason, approved }) => [reason.head, approved])).toEqual([
+    [A, null],
+    [C, null],
+    [C, C],
+  ]);
+});
+
 describe("a button", () => {
   const press = (identifier: string, over: { sender?: string; head?: string } = {}) =>
     checkRun({

@@ -197,6 +197,35 @@ describe("bound to a commit", () => {
   );
 });
 
+describe("a command that is ahead of the delivery of its commit", () => {
+  const ahead = (body: string, said: Answer, over: { opened?: false; waited?: number } = {}) => {
+    const model = new Model();
+    if (over.opened === false) model.deliver(pr("opened", { number: 6 }));
+    else model.deliver(fork());
+    model.deliver(say(body, ada, 5, model.now));
+    model.later(over.waited ?? 0);
+    return [...model.commands.values()].map((row) => model.ahead(row, said));
+  };
+  test.each<[string, string, Answer, { opened?: false; waited?: number }]>([
+    ["of a push", `/ok-to-test ${C}`, answer({ head: C }), {}],
+    ["of the pull request itself", `/ok-to-test ${C}`, answer({ head: C }), { opened: false }],
+    ["of a push, after minutes", `/ok-to-test ${C}`, answer({ head: C }), { waited: 840_000 }],
+  ])("waits: %s", (_name, body, said, over) => {
+    expect(ahead(body, said, over)).toEqual([true]);
+  });
+  test.each<[string, string, Answer, { opened?: false; waited?: number }]>([
+    ["what is recorded", `/ok-to-test ${A}`, answer(), {}],
+    ["another commit than GitHub's head", `/ok-to-test ${A}`, answer({ head: C }), {}],
+    ["no commit", "/ok-to-test", answer({ head: C }), {}],
+    ["by somebody who may not", `/ok-to-test ${C}`, answer({ head: C, role: "read" }), {}],
+    ["an issue", `/ok-to-test ${C}`, { ...answer(), pull: null }, { opened: false }],
+    ["what needs no commit", "/status", answer({ head: C }), { opened: false }],
+    ["too long", `/ok-to-test ${C}`, answer({ head: C }), { waited: 900_001 }],
+  ])("does not wait: %s", (_name, body, said, over) => {
+    expect(ahead(body, said, over)).toEqual([false]);
+  });
+});
+
 describe("approving a fork's commit to run", () => {
   test("by its full SHA, by somebody with write: a run with that SHA, once", () => {
     const model = new Model();

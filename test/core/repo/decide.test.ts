@@ -175,6 +175,28 @@ describe("asking again", () => {
     expect(model.live()).toEqual(["push:refs/heads/main b 2", "push:refs/heads/main a 3"]);
   });
 
+  test("the check from before the approval, asked for again, is judged as approved", () => {
+    const model = new Model();
+    model.deliver(pr("opened", { fork: true, head: A }, null, eve));
+    model.approve({ sha: A, pull: 7, by: ada, role: "write" });
+    model.finish(2, "failure");
+    // GitHub shows "needs approval" of run 1 below the verdict of run 2; either can be asked for again.
+    model.deliver(rerun("check:1-1:snowcat"));
+    expect(model.runs.get(3)).toMatchObject({ head: A, approved: A, fresh: true });
+  });
+
+  test("nothing is approved by asking again: not without an approval, not for another commit", () => {
+    const model = new Model();
+    model.deliver(pr("opened", { fork: true, head: A }, null, eve), rerun("check:1-1:snowcat"));
+    expect(model.runs.get(2)).toMatchObject({ head: A, approved: null });
+    const moved = { fork: true, head: C, updatedAt: "2026-01-01T00:00:01Z" };
+    model.deliver(pr("synchronize", moved, A, eve));
+    model.approve({ sha: C, pull: 7, by: ada, role: "write" });
+    model.deliver(rerun("check:1-1:snowcat", A));
+    expect(model.runs.get(5)).toMatchObject({ head: A, approved: null });
+    expect(model.runs.get(4)).toMatchObject({ head: C, approved: C, state: "active" });
+  });
+
   test("a suite is every newest run of its commit", () => {
     const model = new Model();
     model.deliver(push("main", A), pr("opened", { headRef: "x" }));

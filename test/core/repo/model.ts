@@ -1,6 +1,6 @@
 import type { Event } from "../../../src/core/event/event.ts";
 import { approved, decide, left } from "../../../src/core/repo/decide.ts";
-import { type Answer, answered } from "../../../src/core/repo/answered.ts";
+import { type Answer, answered, isAhead } from "../../../src/core/repo/answered.ts";
 import type { RepositoryIdentity, Sender } from "../../../src/core/repo/request.ts";
 import type {
   Approval,
@@ -66,6 +66,11 @@ export class Model {
   answerOne(row: CommandRow, answer: Answer): void {
     const slice = this.#load(wantsForCommand(row));
     this.#apply(answered(slice, row.key, answer, (this.#now += 1)));
+  }
+
+  /** Whether a command waits for a delivery, GitHub having answered so. */
+  ahead(row: CommandRow, answer: Answer): boolean {
+    return isAhead(this.#load(wantsForCommand(row)), row.key, answer, this.#now);
   }
 
   /** The clock, ms. */

@@ -1,4 +1,4 @@
-import { answered } from "../../../core/repo/answered.ts";
+import { answered, isAhead } from "../../../core/repo/answered.ts";
 import { approved } from "../../../core/repo/decide.ts";
 import type { Approval, Decision, Effect } from "../../../core/repo/rows.ts";
 import { runId } from "../../../core/repo/key.ts";
@@ -62,6 +62,9 @@ export function targetOf(effect: Effect): string {
       return `branch:${effect.ref}`;
   }
 }
+
+/** A command that is ahead of its commit's delivery is asked about again so often (ms). */
+const AHEAD_PAUSE = 20_000;
 
 const NOTHING = { done: () => {} };
 
@@ -175,10 +178,9 @@ export function performer({
       const found = await ask({ writer, identity, command, source, tries }, state);
       if ("retryAfter" in found) return found;
       const answer = { ...found.answer, runUrl };
-      transaction(() => {
-        const slice = state.slice(wantsForCommand(command));
-        apply(answered(slice, key, answer, Date.now()));
-      });
+      const slice = state.slice(wantsForCommand(command));
+      if (isAhead(slice, key, answer, Date.now())) return { retryAfter: AHEAD_PAUSE };
+      transaction(() => apply(answered(slice, key, answer, Date.now())));
     }
   }
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { frame } from "./frame.ts";
 import { AttemptNumber, ExchangeId, JobId, Pool, RunnerId, System } from "./identifiers.ts";
+import { DeployTarget } from "./machine.ts";
 import { Verdict } from "./verdict.ts";
 
 /** Runner ↔ Fleet object: offers, leases, final verdicts. One hibernating WebSocket for each runner. */
@@ -31,6 +32,8 @@ export const Hello = z.strictObject({
   exchange: ExchangeId.optional(),
   /** What evaluates here, as it names itself with its version; trees are judged anew where that changes. */
   evaluator: z.string().max(256).optional(),
+  /** Machines that its own policy lets it change; of runners of the pool `deploy` only. */
+  targets: z.array(DeployTarget).max(256).optional(),
   /** How many attempts it takes at once. */
   slots: z.int().positive().max(256),
   /** Attempts that it holds, to be adopted again. */

@@ -3,6 +3,14 @@ import { Attribute, ATTRIBUTE_BATCH, AttributeResult } from "./attribute.ts";
 import { frame } from "./frame.ts";
 import { StorePath, System } from "./identifiers.ts";
 import { INVENTORY, InventoryMachine, MachineDifference } from "./impact.ts";
+import {
+  DeployStep,
+  MachineName,
+  MachineOutcome,
+  MachinePlan,
+  MachineReference,
+  Observation,
+} from "./machine.ts";
 import { Position, Verdict } from "./verdict.ts";
 
 /** Runner → Run object and runner → Log object: what an attempt finds out. One WebSocket for each attempt and side. */
@@ -108,6 +116,21 @@ export const ToRun = z.discriminatedUnion("kind", [
   }),
   /** One machine of an impact job. */
   z.strictObject({ kind: z.literal("impact"), difference: MachineDifference }),
+  /** One machine of a plan job. The manifest it names has been put to `RUNNER_ROUTE.manifest` before. */
+  z.strictObject({ kind: z.literal("planned"), plan: MachinePlan }),
+  /** What a machine said of itself, or why it did not. Of observe jobs, and of deploy jobs before and after. */
+  z.strictObject({
+    kind: z.literal("observed"),
+    machine: MachineReference,
+    result: z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("observation"), observation: Observation }),
+      z.strictObject({ kind: z.literal("unreachable"), why: z.string().max(4_096) }),
+    ]),
+  }),
+  /** A deploy job's step began. From `activate` on the job is past its point of no return. */
+  z.strictObject({ kind: z.literal("step"), machine: MachineName, step: DeployStep }),
+  /** How a deploy job's machine ended: told once, before the job finishes. */
+  z.strictObject({ kind: z.literal("deployed"), machine: MachineName, outcome: MachineOutcome }),
 ]);
 export type ToRun = z.infer<typeof ToRun>;
 

@@ -65,7 +65,7 @@ const PackageChange = z.strictObject({
 export type PackageChange = z.infer<typeof PackageChange>;
 
 const Size = z.strictObject({ paths: Count, bytes: Count });
-const ClosureDifference = z.strictObject({
+export const ClosureDifference = z.strictObject({
   before: Size,
   after: Size,
   /** Packages that are there on one side only, and that have other versions or another size. */

@@ -12,4 +12,6 @@ export const RUNNER_ROUTE = {
   token: "/runner/token",
   /** POST, answers `InputToken`. */
   inputs: "/runner/inputs",
+  /** PUT and GET `<this>/<digest>`: the text of a manifest (`manifestText`); stored only when it has that SHA-256. */
+  manifest: "/runner/manifest",
 } as const;

@@ -11,6 +11,7 @@ import {
   System,
 } from "./identifiers.ts";
 import { IMPACT } from "./impact.ts";
+import { DeployWork, MachineName, ObserveWork } from "./machine.ts";
 
 /** Where the tree comes from. The runner fetches `ref`, then insists on `sha` and on `tree`. */
 export const Source = z.strictObject({
@@ -121,7 +122,39 @@ const Impact = z.strictObject({
   limits: Limits,
 });
 
-export const Work = z.discriminatedUnion("kind", [Evaluate, Build, Impact]);
+/**
+ * Job kind `plan`: what putting these systems on their machines would change, from the store and the last observation
+ * alone; and the manifests of their closures. It contacts no machine and executes nothing of a closure.
+ */
+const Plan = z.strictObject({
+  kind: z.literal("plan"),
+  source: Source,
+  selections: z.array(Selection).min(1).max(64),
+  machines: z
+    .array(
+      z.strictObject({
+        name: MachineName,
+        selection: z.int().nonnegative(),
+        path: z.array(z.string().max(1_024)).min(1).max(32),
+        drv: StorePath,
+        /** What the machine ran when it was observed last; null where it never was. */
+        running: StorePath.nullable(),
+      }),
+    )
+    .min(1)
+    .max(IMPACT.machines),
+  limits: Limits,
+});
+export type PlanWork = z.infer<typeof Plan>;
+
+/** Work on a tree of the repository. */
+const TreeWork = z.discriminatedUnion("kind", [Evaluate, Build, Impact, Plan]);
+export type TreeWork = z.infer<typeof TreeWork>;
+/** Work on machines, by runners of the pool `deploy` alone. */
+const MachineWork = z.discriminatedUnion("kind", [ObserveWork, DeployWork]);
+export type MachineWork = z.infer<typeof MachineWork>;
+
+export const Work = z.discriminatedUnion("kind", [TreeWork, MachineWork]);
 export type Work = z.infer<typeof Work>;
 export type JobKind = Work["kind"];
 
@@ -153,3 +186,5 @@ export const Specification = z.strictObject({
   work: Work,
 });
 export type Specification = z.infer<typeof Specification>;
+export type TreeSpecification = Specification & { work: TreeWork };
+export type MachineSpecification = Specification & { work: MachineWork };

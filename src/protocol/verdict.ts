@@ -15,7 +15,7 @@ const Message = z.string().max(16_384);
 
 /**
  * How a job or an attribute ended. Closed: every arm carries the data that a report needs, and every consumer
- * switches over all of them. (Machines have their own arms, which the deploy protocol adds.)
+ * switches over all of them. Machines end by outcomes of their own, see `machine.ts`.
  */
 export const Verdict = z.discriminatedUnion("kind", [
   /** Outputs are valid in the runner's store (attribute), or the job did all its work (job). */

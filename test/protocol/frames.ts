@@ -1,6 +1,7 @@
 import type { FromRunner, ToRunner } from "../../src/protocol/control.ts";
 import type { DataReply, ToLog, ToRun } from "../../src/protocol/data.ts";
 
+const machine = { name: "a", hostKey: `SHA256:${"a".repeat(43)}` };
 const path = `/nix/store/${"0".repeat(32)}-a`;
 
 /** One of each frame's body, by the side it goes to. Kinds that are missing here are type errors. */
@@ -12,6 +13,7 @@ export const bodies = {
       stream: "5b9d7c6e-4f8a-4b6e-9c3d-2a1b0c9d8e7f",
       systems: ["x86_64-linux"],
       features: ["kvm"],
+      targets: [{ ...machine, repositories: [11] }],
       slots: 2,
       running: [{ job: "11-1.0", attempt: 1 }],
     },
@@ -138,6 +140,52 @@ export const bodies = {
           packages: [{ name: "b", before: [], after: ["1.0"], bytes: 120 }],
         },
       },
+    },
+    planned: {
+      kind: "planned",
+      plan: {
+        machine: "a",
+        manifest: {
+          digest: "c".repeat(64),
+          system: path,
+          paths: 1,
+          narBytes: 120,
+          signature: `${"A".repeat(86)}==`,
+          builder: "key",
+        },
+        running: null,
+        closure: { kind: "unknown", why: "it was never observed" },
+        units: { kind: "unknown", why: "it was never observed" },
+        reboot: null,
+        warnings: [{ rule: "migration", message: "x" }],
+      },
+    },
+    observed: {
+      kind: "observed",
+      machine,
+      result: {
+        kind: "observation",
+        observation: {
+          at: 1,
+          system: path,
+          booted: path,
+          profile: { number: 1, system: path, at: 1 },
+          generations: [{ number: 1, system: path, at: 1 }],
+          failedUnits: ["a.service"],
+          nix: { freeBytes: 1, freeInodes: 1 },
+          boot: null,
+          counter: 0,
+          unfinished: { counter: 1, step: "copy", since: 1 },
+          updaters: [],
+          bootId: "x",
+        },
+      },
+    },
+    step: { kind: "step", machine: "a", step: "activate" },
+    deployed: {
+      kind: "deployed",
+      machine: "a",
+      outcome: { kind: "active", system: path, generation: 2, notices: [], running: path },
     },
   } satisfies { [Kind in ToRun["kind"]]: Extract<ToRun, { kind: Kind }> },
   log: {

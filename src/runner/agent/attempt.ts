@@ -149,7 +149,7 @@ export class Attempt {
             {
               host: specification.host,
               repository: specification.repository.id,
-              sha: specification.work.source.sha,
+              sha: commitOf(specification.work),
             },
             (value) => this.#redaction.value(value),
           ),
@@ -274,4 +274,10 @@ function describe(error: unknown): string {
 async function close({ run, log }: Channels): Promise<void> {
   await run.close();
   await log.close();
+}
+
+/** The commit that what is signed belongs to; an observation belongs to none, and signs nothing. */
+function commitOf(work: Specification["work"]): string {
+  if (work.kind === "observe") return "";
+  return work.kind === "deploy" ? work.sha : work.source.sha;
 }

@@ -12,14 +12,28 @@ export const STOPS_WITHIN = 60_000;
  * with a margin. The limits themselves are the job's to keep; this one ends a job that fails to.
  */
 export function longest({ work }: Pick<Specification, "work">): number {
-  const { evaluationSeconds, buildSeconds } = work.limits;
-  const sum =
-    work.kind === "evaluate"
-      ? evaluationSeconds
-      : work.kind === "impact"
-        ? // Both trees may have to be evaluated again.
-          2 * evaluationSeconds
-        : // What is not in the store any more is evaluated again; each derivation may bring another below it.
-          evaluationSeconds + 2 * buildSeconds * work.derivations.length;
-  return Math.min(LONGEST, AROUND + 1.2 * sum);
+  return Math.min(LONGEST, AROUND + 1.2 * sumOf(work));
+}
+
+function sumOf(work: Specification["work"]): number {
+  switch (work.kind) {
+    case "evaluate":
+    case "plan":
+      return work.limits.evaluationSeconds;
+    case "impact":
+      // Both trees may have to be evaluated again.
+      return 2 * work.limits.evaluationSeconds;
+    case "build": {
+      const { evaluationSeconds, buildSeconds } = work.limits;
+      // What is not in the store any more is evaluated again; each derivation may bring another below it.
+      return evaluationSeconds + 2 * buildSeconds * work.derivations.length;
+    }
+    case "observe":
+      return work.connectSeconds * work.machines.length;
+    case "deploy": {
+      const { connectSeconds, copySeconds, activationSeconds, confirmationSeconds } = work.limits;
+      // Taking it back may take as long as putting it there.
+      return connectSeconds + copySeconds + 2 * (activationSeconds + confirmationSeconds);
+    }
+  }
 }

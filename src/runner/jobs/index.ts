@@ -1,4 +1,8 @@
-import type { Source, Specification } from "../../protocol/specification.ts";
+import type {
+  MachineSpecification,
+  Source,
+  TreeSpecification,
+} from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext, RunJob } from "../agent/job.ts";
 import type { IsolatedJob, Isolation } from "../isolation/index.ts";
@@ -25,15 +29,41 @@ import { shareDerivations } from "./share.ts";
 /** Runs whose failed derivations are remembered; an older run's are forgotten, and tried again if it comes back. */
 const RUNS_REMEMBERED = 64;
 
+/** Jobs of machines, by a runner whose own policy lets it change some. */
+export type RunMachineJob = (
+  specification: MachineSpecification,
+  context: JobContext,
+) => Promise<Verdict>;
+
 /**
  * What one runner remembers between jobs: its Nix, and for each run what has failed.
  * @param exchange the runner's, if it has one.
  * @param roots what its store keeps of branches; nothing without.
+ * @param machines what it does of machines; nothing without.
  */
 export function jobRunner(
   exchange: Exchange | null = null,
   roots: RootTable | null = null,
+  machines: RunMachineJob | null = null,
 ): RunJob {
+  const tree = treeJobRunner(exchange, roots);
+  return async (specification, context) => {
+    const { work } = specification;
+    if (work.kind !== "observe" && work.kind !== "deploy")
+      return await tree({ ...specification, work }, context);
+    if (machines !== null) return await machines({ ...specification, work }, context);
+    return {
+      kind: "infrastructure",
+      message: "this runner has no deploy policy, so there is no machine that it may contact",
+      logTail: "",
+    };
+  };
+}
+
+function treeJobRunner(
+  exchange: Exchange | null,
+  roots: RootTable | null,
+): (specification: TreeSpecification, context: JobContext) => Promise<Verdict> {
   let facts: Promise<NixFacts> | null = null;
   let evalJobs: Promise<string | null> | null = null;
   const memories = new Map<string, RunMemory>();
@@ -108,8 +138,8 @@ export function jobRunner(
 }
 
 /** Derivations are put into it by whoever evaluates; a build uses it where the control plane says that others do. */
-function exchangeFor({ work }: Specification, own: Exchange | null): Exchange | null {
-  if (own === null || work.kind === "impact") return null;
+function exchangeFor({ work }: TreeSpecification, own: Exchange | null): Exchange | null {
+  if (own === null || work.kind === "impact" || work.kind === "plan") return null;
   return work.kind === "evaluate" || work.exchange === own.id ? own : null;
 }
 
@@ -128,7 +158,7 @@ async function openJob(
 }
 
 async function perform(
-  specification: Specification,
+  specification: TreeSpecification,
   context: JobContext,
   place: Place,
   memory: RunMemory,
@@ -147,11 +177,13 @@ async function perform(
       return await buildJob(work, place, memory, layOut);
     case "impact":
       return await impactJob(work, place, layOut);
+    case "plan":
+      throw new Error(`a plan of ${work.machines.length} machines was asked for`);
   }
 }
 
 async function sourceOf(
-  { host, repository, work: { selections } }: Specification,
+  { host, repository, work: { selections } }: TreeSpecification,
   source: Source,
   context: JobContext,
   place: Place,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Attribute } from "../../../src/protocol/attribute.ts";
 import type { MachineDifference } from "../../../src/protocol/impact.ts";
+import type { Work } from "../../../src/protocol/specification.ts";
 import { BASE, type Bench, broken, built, drv, evaluating, HEAD, MERGE, TREE } from "./harness.ts";
 
 /** A machine's system. */
@@ -45,8 +46,10 @@ async function evaluates({ frame, finish, pass }: Bench, attributes: Attribute[]
 }
 
 const numberOf = (job: string): number => Number(job.split(".").at(-1));
+/** The commit of work on a tree; none of work on machines. */
+const shaOf = (work: Work) => ("source" in work ? work.source.sha : "");
 const jobOf = ({ neighbours }: Bench, wanted: (kind: string, sha: string) => boolean) => {
-  const found = neighbours.queued.find(({ kind, work }) => wanted(kind, work.source.sha));
+  const found = neighbours.queued.find(({ kind, work }) => wanted(kind, shaOf(work)));
   if (found === undefined) throw new Error("no such job was queued");
   return found;
 };
@@ -223,7 +226,7 @@ describe("the impact of a pull request", () => {
 
   it("is said to be unknown where no runner can evaluate the base", () =>
     evaluating({}, async (bench) => {
-      bench.neighbours.missing = ({ work }) => (work.source.sha === BASE ? ["disk"] : null);
+      bench.neighbours.missing = ({ work }) => (shaOf(work) === BASE ? ["disk"] : null);
       await evaluates(bench, [machine("a1")]);
       await builds(bench, ["a1"]);
       expect(section(bench)).toContain("`no-runner: disk`");
@@ -250,10 +253,12 @@ describe("the impact of a pull request", () => {
           value: { tree: TREE, parents: [BASE, HEAD], committedAt: 1_700_000_000 },
         };
         await evaluates(bench, [machine("a1"), machine("b2")]);
-        expect(baseJob(bench).work.source).toMatchObject({
-          sha: BASE,
-          revision: false,
-          shownAs: { sha: MERGE, lastModified: 1_700_000_000 },
+        expect(baseJob(bench).work).toMatchObject({
+          source: {
+            sha: BASE,
+            revision: false,
+            shownAs: { sha: MERGE, lastModified: 1_700_000_000 },
+          },
         });
         const base = numberOf(baseJob(bench).job);
         await frame(base, {

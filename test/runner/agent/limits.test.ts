@@ -78,6 +78,7 @@ it("a job that does not stop when it is cancelled keeps neither its slot nor its
 it("the longest time follows the work, and ends before the attempt's token", () => {
   const evaluate = specification("11-1.0");
   const { work } = evaluate;
+  if (work.kind !== "evaluate") throw new Error(`a job of kind ${work.kind}`);
   const build = (count: number, buildSeconds: number) =>
     longest({
       work: {
@@ -95,6 +96,9 @@ it("the longest time follows the work, and ends before the attempt's token", () 
   expect(build(1, 60)).toBe(1_800 + 1.2 * 180);
   expect(build(10, 60)).toBeGreaterThan(build(1, 60));
   expect(build(1_000, 14_400)).toBe(20 * 3_600);
+  const machine = { name: "a", hostKey: `SHA256:${"a".repeat(43)}` };
+  const observe = { kind: "observe" as const, machines: [machine, machine], connectSeconds: 10 };
+  expect(longest({ work: observe })).toBe(1_800 + 1.2 * 20);
 });
 
 it("a slot is free when its job is over, not when the control plane has said so", async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from "vitest";
-import type { Source, Specification } from "../../../src/protocol/specification.ts";
+import type { Source, TreeSpecification } from "../../../src/protocol/specification.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
@@ -48,11 +48,11 @@ export function fleets(uidBase: number) {
   });
 
   const limits = LIMITS;
-  const selectionsIn = (directory: string): Specification["work"]["selections"] => [
+  const selectionsIn = (directory: string): TreeSpecification["work"]["selections"] => [
     { kind: "flake", directory, attributes: ["nixosConfigurations"], systems: null },
   ];
   const selections = selectionsIn(".");
-  const perform = (work: Specification["work"], on = isolation): Promise<Performed> =>
+  const perform = (work: TreeSpecification["work"], on = isolation): Promise<Performed> =>
     performOn(runJob, on, specification((jobs += 1), work), TOKEN);
   /** A base and a commit on it. */
   const commits = async (

@@ -1,6 +1,6 @@
 import { verify } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Specification } from "../../../src/protocol/specification.ts";
+import type { TreeSpecification } from "../../../src/protocol/specification.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
@@ -37,7 +37,7 @@ describeIsolated("jobs from specification to verdict", () => {
   });
 
   const limits = LIMITS;
-  const perform = (spec: Specification) => performOn(runJob, isolation, spec, TOKEN);
+  const perform = (spec: TreeSpecification) => performOn(runJob, isolation, spec, TOKEN);
 
   test("evaluates, builds the slice, and evaluates again what another store holds", async () => {
     const { sha, tree } = await server.commit("flake", {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { Attribute, AttributeResult } from "../../../src/protocol/attribute.ts";
 import type { MachineDifference } from "../../../src/protocol/impact.ts";
-import type { Specification } from "../../../src/protocol/specification.ts";
+import type { TreeSpecification } from "../../../src/protocol/specification.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 import { systemClock } from "../../../src/runner/agent/clock.ts";
 import type { Evaluated, Sink } from "../../../src/runner/agent/sink.ts";
@@ -21,7 +21,7 @@ export const LIMITS = {
   silentSeconds: 60,
 };
 
-export function specification(job: number, work: Specification["work"]): Specification {
+export function specification(job: number, work: TreeSpecification["work"]): TreeSpecification {
   return {
     protocol: 1,
     host: "snowcat.example",
@@ -53,7 +53,7 @@ export interface Performed {
 export async function perform(
   runJob: RunJob,
   isolation: Isolation,
-  spec: Specification,
+  spec: TreeSpecification,
   token: string,
 ): Promise<Performed> {
   const attributes: Attribute[] = [];

@@ -1,3 +1,4 @@
+import type { JobRow } from "../../../core/run/index.ts";
 import {
   attributes,
   attributesNeed,
@@ -27,6 +28,22 @@ export function jobNumber(job: string): number {
   return Number(job.slice(job.lastIndexOf(".") + 1));
 }
 
+/** Which kinds of jobs say what. */
+const SAID_BY: Readonly<Record<ToRun["kind"], readonly JobRow["kind"][]>> = {
+  attributes: ["evaluate"],
+  evaluated: ["evaluate"],
+  results: ["build"],
+  claim: ["build"],
+  release: ["build"],
+  failed: ["build"],
+  needs: ["build"],
+  impact: ["impact"],
+  planned: ["plan"],
+  observed: ["observe", "deploy"],
+  step: ["deploy"],
+  deployed: ["deploy"],
+};
+
 /** Looked at before anything of a frame is committed: why it does not count, null where it does. */
 export function refused(context: Context, claims: AttemptClaims, body: ToRun): string | null {
   const job = context.store.job(jobNumber(claims.job));
@@ -34,10 +51,8 @@ export function refused(context: Context, claims: AttemptClaims, body: ToRun): s
   if (reason !== null || job === null) return reason ?? "the run has no such job";
   if (isFenced(context, { job: job.number, attempt: claims.attempt }))
     return "nothing was heard of the attempt, and others build what it was to build";
-  const evaluates = body.kind === "attributes" || body.kind === "evaluated";
-  const compares = body.kind === "impact";
-  const fits = evaluates === (job.kind === "evaluate") && compares === (job.kind === "impact");
-  if (!fits) return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
+  if (!SAID_BY[body.kind].includes(job.kind))
+    return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
   return body.kind === "results" ? unproven(header(context), claims, body.results) : null;
 }
 
@@ -134,5 +149,10 @@ export function take(
       return takeFailed(context, body);
     case "needs":
       return takeNeeds(context, number, body);
+    case "planned":
+    case "observed":
+    case "step":
+    case "deployed":
+      throw new Error(`job ${claims.job} is of a kind that this run never queued: ${body.kind}`);
   }
 }

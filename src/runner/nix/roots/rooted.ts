@@ -1,6 +1,6 @@
 import type { Attribute, AttributeResult } from "../../../protocol/attribute.ts";
 import { attributeName } from "../../../protocol/attribute.ts";
-import type { Selection, Specification } from "../../../protocol/specification.ts";
+import type { Selection, TreeSpecification } from "../../../protocol/specification.ts";
 import type { Sink } from "../../agent/sink.ts";
 import type { Branch, Good, RootTable } from "./table.ts";
 
@@ -8,7 +8,7 @@ import type { Branch, Good, RootTable } from "./table.ts";
 const QUEUE = /^refs\/heads\/gh-readonly-queue\//u;
 
 /** The branch whose last good outputs a job may set; null for pull requests and the merge queue. */
-export function branchOf({ repository, work }: Specification): Branch | null {
+export function branchOf({ repository, work }: TreeSpecification): Branch | null {
   const { ref } = work.source;
   if (!ref.startsWith("refs/heads/") || QUEUE.test(ref)) return null;
   return { repository: repository.id, name: `${repository.owner}/${repository.name}`, ref };
@@ -30,7 +30,7 @@ export interface Rooting {
 export function rooting(
   table: RootTable,
   branch: Branch,
-  { work }: Specification,
+  { work }: TreeSpecification,
   sink: Sink,
   valid: (paths: readonly string[]) => Promise<(path: string) => boolean>,
   now: () => number,

@@ -1,3 +1,4 @@
+import type { Scope } from "../../core/writer/index.ts";
 import type { RunId } from "../../protocol/identifiers.ts";
 
 /** What GitHub should show, as the Writer is told. */
@@ -8,8 +9,10 @@ export type DesiredCheck = {
   run: RunId;
   /** The run gives way to another of the same commit, which may take this check run over. */
   yields: boolean;
-  /** Runs of the same commit that gave way to this one: it goes on with their check runs. */
+  /** Runs of the same commit that gave way to this one, or were over: it goes on with their check runs. */
   succeeds: RunId[];
+  /** What its run judges; wishes of earlier releases do not say. */
+  scope?: Scope;
   /** Higher wins; a completed one is never overtaken by an incomplete one. */
   version: number;
   repository: { id: number; owner: string; name: string };

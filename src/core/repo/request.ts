@@ -50,7 +50,7 @@ export type RunRequest = {
   approved: string | null;
   /** Asked for again by a person: remembered failures and trees are not reused. */
   fresh: boolean;
-  /** Runs of the same commit that give way to this one: it goes on with their check runs. */
+  /** Runs of the same commit that give way to this one, or are over: it goes on with their check runs. */
   succeeds: RunId[];
   /** Unix time (ms). */
   requestedAt: number;

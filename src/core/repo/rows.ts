@@ -44,7 +44,7 @@ export type RunRow = {
   sender: Sender;
   approved: string | null;
   fresh: boolean;
-  /** Numbers of the runs of the same commit that gave way to it. */
+  /** Numbers of the runs of the same commit that gave way to it, or that were over before it. */
   succeeds: number[];
   state: "active" | "superseded" | "finished";
   conclusion: string | null;

@@ -2,6 +2,9 @@ import { isFork, keyOf, sameSubject } from "./key.ts";
 import type { RunReason, Sender } from "./request.ts";
 import type { Decision, RunRow, Slice } from "./rows.ts";
 
+/** Runs that are over and whose failures a new one of the same commit may make undone; of older ones they stay shown. */
+const MOST_BEFORE = 20;
+
 /** What somebody once asked to be tried again says nothing about the next time. */
 function withoutRetry(reason: RunReason): RunReason {
   if (reason.kind !== "pull_request" || reason.retry === undefined) return reason;
@@ -95,7 +98,10 @@ export class Plan {
     if (instead !== null) ended.push(...this.active(instead));
     // The repository's own word about a commit takes the place of a fork's.
     if (!isFork(run.reason)) ended.push(...this.#forksOf(head));
-    const succeeds = ended.filter((other) => other.head === head).map((other) => other.n);
+    const succeeds = [
+      ...ended.filter((other) => other.head === head),
+      ...this.#before(key, head).slice(0, MOST_BEFORE),
+    ].map((other) => other.n);
     this.decision.changes.push({
       kind: "run",
       row: { ...run, n, key, head, succeeds, state: "active", conclusion: null },
@@ -140,6 +146,13 @@ export class Plan {
 
   active(key: string): RunRow[] {
     return this.#slice.runs.filter((run) => run.key === key && run.state === "active");
+  }
+
+  /** Runs that judged the same before, newest first. */
+  #before(key: string, head: string): RunRow[] {
+    return this.#slice.runs
+      .filter((run) => run.key === key && run.head === head && run.state !== "active")
+      .toSorted((a, b) => b.n - a.n);
   }
 
   #forksOf(head: string): RunRow[] {

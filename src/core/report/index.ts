@@ -1,3 +1,4 @@
+export { againCheck } from "./again.ts";
 export { buildCheck, evaluationCheck, overallCheck } from "./aggregate.ts";
 export { inTree } from "./annotations.ts";
 export { causeCheck } from "./causes.ts";

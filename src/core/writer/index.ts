@@ -1,3 +1,5 @@
+export { judgedAgain } from "./again.ts";
+export type { Scope, Told } from "./again.ts";
 export { learn, openGate, opensAt } from "./gate.ts";
 export type { LimitNews } from "./gate.ts";
 export { behind } from "./behind.ts";

@@ -18,7 +18,7 @@ export type Row = {
   last: boolean;
   /** Its run gives way to another of the same commit, which may take the check run over. */
   yields: boolean;
-  /** Runs of the same commit that gave way to this one, as the Repo decided. */
+  /** Runs of the same commit that gave way to this one, or were over before it, as the Repo decided. */
   succeeds: RunId[];
   /** When the newest wish came (ms). */
   wishedAt: number;

@@ -8,7 +8,9 @@ import type { Row } from "./rows.ts";
  */
 export function takeOver(heir: Row, older: Row): { heir: Row; older: Row } | null {
   const gaveWay = older.place === heir.place && gave(heir, older);
-  const completed = older.terminal && older.shown >= older.version;
+  // One that ended by itself may have been shown completed, and have something to add.
+  const completed =
+    older.terminal && (older.shown >= older.version || (!older.yields && older.shown > 0));
   if (!gaveWay || completed || older.state === "retired") return null;
   if (older.state === "sending" || older.state === "unknown") return null;
   return {
@@ -40,5 +42,5 @@ export function waitsForOlder(heir: Row, rows: readonly Row[]): boolean {
  * nothing else. A success of it that comes late must not stand for the successor's.
  */
 export function silenced(known: Row | null, conclusion: string | null): boolean {
-  return known === null || conclusion !== "cancelled";
+  return known === null || known.terminal || conclusion !== "cancelled";
 }

@@ -97,6 +97,35 @@ describe("runs that go on with the checks of others", () => {
     expect(model.runs.get(3)?.succeeds).toEqual([2]);
   });
 
+  test("those that were over before, newest first and not without end", () => {
+    const model = new Model();
+    model.deliver(pr("opened"));
+    model.finish(1, "failure");
+    model.deliver(rerun("check:1-1:snowcat"));
+    expect(model.runs.get(2)).toMatchObject({ fresh: true, succeeds: [1] });
+    // Ended while it ran, and the one before it, which was over.
+    model.deliver(pr("retargeted", { baseRef: "release", updatedAt: later }));
+    expect(model.runs.get(3)?.succeeds).toEqual([2, 1]);
+    for (let n = 3; n < 30; n += 1) {
+      model.finish(n, "failure");
+      model.deliver(rerun(`check:1-${n}:snowcat`));
+    }
+    const before = model.runs.get(30)?.succeeds ?? [];
+    expect(before).toHaveLength(20);
+    expect(before.slice(0, 2)).toEqual([29, 28]);
+  });
+
+  test("none that was over for another commit or for another subject", () => {
+    const model = new Model();
+    model.deliver(pr("opened"), pr("opened", { number: 8, baseRef: "release" }));
+    model.finish(1, "failure");
+    model.finish(2, "failure");
+    model.deliver(rerun("check:1-2:snowcat"));
+    expect(model.runs.get(3)?.succeeds).toEqual([2]);
+    model.deliver(pr("synchronize", { head: B, updatedAt: later }, A));
+    expect(model.runs.get(4)).toMatchObject({ head: B, succeeds: [] });
+  });
+
   test("none of another commit, and none that lives on", () => {
     const model = new Model();
     model.deliver(pr("opened"), pr("opened", { number: 8, baseRef: "release" }), push("main", A));

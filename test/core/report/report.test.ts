@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  againCheck,
   buildCheck,
   causeCheck,
   causeName,
@@ -149,6 +150,14 @@ describe("golden files", () => {
         ),
     ],
     ["cause", () => causeCheck(cause, url)],
+    [
+      "cause-again",
+      () => {
+        const said = causeCheck(cause, url);
+        const by = { run: "42-2", url: "https://snowcat.example/runs/42-2" };
+        return { ...said, ...againCheck({ ...said, url }, by) };
+      },
+    ],
     ...ROOTED.map((verdict): [string, () => CheckBody] => [
       `cause-${verdict.kind}`,
       () => causeCheck({ ...cause, verdict, dependents: [cause.label], total: 1 }, url),

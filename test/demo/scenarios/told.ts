@@ -49,6 +49,8 @@ export const flaky: Scenario = {
       const { pull } = await project.openPull("feature", "It depends");
       const first = await project.judged(head);
       if (first.get("snowcat") === "success") continue;
+      const cause = "snowcat / packages.x86_64-linux.weather";
+      expect(first.get(cause) === "failure", "its cause has a red check", first.seen());
       await eventually(async () => (await uptime()) > moment, "the moment comes");
       const runs = project.checkRuns(head).length;
       const talk = new Conversation(project, pull.number);
@@ -57,7 +59,13 @@ export const flaky: Scenario = {
       expect(again.get("snowcat") === "success", "it passes", again.seen());
       expect(again.title("snowcat").includes("1 flaky"), "and is marked", again.seen());
       expect(/failed/u.test(again.text("snowcat")), "with both ends", again.text("snowcat"));
-      return [...first.seen(), ...again.seen()];
+      await eventually(
+        () => project.checks(head).get(cause) === "success",
+        "no red check is left beside the green one",
+      );
+      const said = project.checks(head).text(cause);
+      expect(said.includes("judged again by run") && said.includes("/logs/"), "with its log", said);
+      return [...first.seen(), ...project.checks(head).seen()];
     }
     throw new Error("nothing was built before its moment");
   },

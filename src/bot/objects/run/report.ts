@@ -13,6 +13,7 @@ import {
   overallCheck,
   plain,
 } from "../../../core/report/index.ts";
+import { keyOf } from "../../../core/repo/key.ts";
 import { buttonsOf } from "../../../core/command/registry.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
@@ -181,6 +182,10 @@ function desire(
     run: run.id,
     yields: run.yields,
     succeeds: run.succeeds,
+    scope: {
+      subject: keyOf(run.reason),
+      also: run.reason.kind === "pull_request" ? (run.reason.also ?? []) : [],
+    },
     version,
     repository: { id, owner, name: repository },
     name,

@@ -9,6 +9,7 @@ import {
 } from "../../../core/writer/index.ts";
 import type { RunId } from "../../../protocol/identifiers.ts";
 import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts.ts";
+import { type Checks, isUndone, undone } from "./again.ts";
 import { type Desired, wishFor, wishForCheck } from "./wish.ts";
 
 /** How long a check that is as it should be is remembered, for late repetitions of its wishes (ms). */
@@ -49,6 +50,18 @@ const COLUMNS =
 export class Effects {
   readonly #sql: SqlStorage;
 
+  readonly #checks: Checks = {
+    // Every check's resource begins with its run: the rows lie side by side.
+    ofRun: (run) =>
+      this.#rows(
+        "kind = 'check' AND resource >= ? AND resource < ?",
+        `check:${run}:`,
+        `check:${run};`,
+      ),
+    at: (place) => this.#rows("kind = 'check' AND place = ?", place),
+    check: (resource) => this.body(resource) as DesiredCheck,
+  };
+
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
@@ -85,7 +98,13 @@ export class Effects {
     const wished = wish(known, wishForCheck(check), now);
     if (wished === null) return false;
     if (this.#gaveWay(wished) && silenced(known, check.conclusion)) return false;
+    if (isUndone(this.#checks, check)) return false;
     this.#put(known === null ? this.#inherit(wished) : wished, check, now);
+    for (const { older, check: again } of undone(this.#checks, check)) {
+      const row = again === null ? null : wish(older, wishForCheck(again), now);
+      if (row !== null && again !== null) this.#put(row, again, now);
+      else this.save({ ...older, state: "retired" }, `judged again by ${check.run}`);
+    }
     return true;
   }
 
@@ -153,17 +172,25 @@ export class Effects {
   /** The check run that a run of the same commit left open when it gave way to this one. */
   #inherit(heir: Row): Row {
     if (heir.succeeds.length === 0) return heir;
-    const [newest] = this.#sql
-      .exec<Stored>(
-        `SELECT ${COLUMNS} FROM effect WHERE place = ? AND state <> 'retired' AND run IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC LIMIT 1`,
-        heir.place,
-        JSON.stringify(heir.succeeds),
-      )
-      .toArray();
-    const taken = newest ? takeOver(heir, rowOf(newest)) : null;
-    if (taken === null) return heir;
-    this.save(taken.older, `taken over by ${heir.run}`);
-    return taken.heir;
+    const older = this.#rows(
+      "place = ? AND state <> 'retired' AND run IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC",
+      heir.place,
+      JSON.stringify(heir.succeeds),
+    );
+    for (const row of older) {
+      const taken = takeOver(heir, row);
+      if (taken === null) continue;
+      this.save(taken.older, `taken over by ${heir.run}`);
+      return taken.heir;
+    }
+    return heir;
+  }
+
+  #rows(where: string, ...values: SqlStorageValue[]): Row[] {
+    return this.#sql
+      .exec<Stored>(`SELECT ${COLUMNS} FROM effect WHERE ${where}`, ...values)
+      .toArray()
+      .map(rowOf);
   }
 
   /** Writes what GitHub shows and what is on its way; the wish is not touched. */

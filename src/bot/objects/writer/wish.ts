@@ -5,12 +5,22 @@ import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts
 /** What a row's body says. A check's has no `kind`: rows of earlier releases are checks. */
 export type Desired = DesiredCheck | DesiredComment | DesiredReaction;
 
+/** Repository and commit of a check. */
+export function commitOf({ repository, head }: DesiredCheck): string {
+  return JSON.stringify([repository.id, head]);
+}
+
+/** Where the commit's check of a name is shown. */
+export function placeOf({ repository, head }: DesiredCheck, name: string): string {
+  return JSON.stringify([repository.id, head, name]);
+}
+
 export function wishForCheck(check: DesiredCheck): Wish {
   return {
     resource: check.resource,
     kind: "check",
     run: check.run,
-    place: JSON.stringify([check.repository.id, check.head, check.name]),
+    place: placeOf(check, check.name),
     last: check.name === OVERALL,
     yields: check.yields,
     succeeds: check.succeeds,

@@ -3,6 +3,8 @@ export type Sections = { impact: string; notices: string; commands: string };
 
 /** Characters of the comment, below GitHub's 65,536 with room for the marker. */
 const MOST = 60_000;
+/** A comment that is there cannot be left empty, and what it said does not hold any more. */
+const NOTHING = "There is nothing to say about this pull request now.";
 const CUT = "\n\n_This part is too long to be shown here; the run's page has it._";
 
 /**
@@ -13,6 +15,7 @@ export function stickyBody({ impact, notices, commands }: Sections): string {
   const parts = [impact, notices, commands]
     .map((part) => part.trim())
     .filter((part) => part !== "");
+  if (parts.length === 0) return NOTHING;
   for (;;) {
     const text = parts.join("\n\n");
     if (text.length <= MOST) return text;

@@ -351,6 +351,19 @@ describe("the sticky comment", () => {
     expect((sticky() as DesiredComment).body).not.toContain("Impact");
   });
 
+  test("does not go on saying what holds no more", async () => {
+    await bring("pull_request", pull({ repository: ID }));
+    await repo().section(`${ID}-1`, "notices", "### Configuration\n\n- changed");
+    await settled(repo());
+    expect((sticky() as DesiredComment).body).toContain("changed");
+    await repo().section(`${ID}-1`, "notices", null);
+    await settled(repo());
+    expect((sticky() as DesiredComment).body).toBe(
+      "There is nothing to say about this pull request now.",
+    );
+    expect(said).toHaveLength(2);
+  });
+
   test("is not made for a pull request of which there is nothing to say", async () => {
     await bring("pull_request", pull({ repository: ID }));
     await repo().section(`${ID}-1`, "impact", null);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunReason } from "../../../src/core/repo/request.ts";
+import type { Neighbours } from "./neighbours.ts";
 import { attribute, BASE, broken, evaluated, evaluating, HEAD, MERGE } from "./harness.ts";
 
 const BROKEN = "version: 1\nevalute: []\n";
@@ -9,6 +10,10 @@ const group: RunReason = {
   head: HEAD,
   headRef: "refs/heads/gh-readonly-queue/main/pr-5-x",
   base: BASE,
+};
+const CONFLICT: Neighbours["pull"] = {
+  ok: true,
+  value: { state: "open", head: HEAD, base: BASE, merge: { kind: "conflict" } },
 };
 const forked: RunReason = {
   kind: "pull_request",
@@ -228,6 +233,21 @@ describe("a configuration that changes", () => {
       expect([...neighbours.sections]).toContainEqual(["notices", null]),
     );
   });
+
+  it.each([
+    ["faulty", {}, (github: Neighbours) => void (github.proposed = BROKEN)],
+    ["not mergeable", {}, (github: Neighbours) => void (github.pull = CONFLICT)],
+    ["a fork's that nobody approved", { reason: forked }, () => {}],
+  ] as const)("takes them back too where the newest head is %s", (_name, change, prepare) =>
+    evaluating(
+      change,
+      async ({ neighbours }) => {
+        expect(neighbours.queued).toEqual([]);
+        expect([...neighbours.sections]).toEqual([["notices", null]]);
+      },
+      prepare,
+    ),
+  );
 
   it("is quoted: what it names is somebody's words", () =>
     evaluating(

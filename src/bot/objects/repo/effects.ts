@@ -125,17 +125,16 @@ export function performer({
         const version = sticky.version(pull);
         const body = sticky.body(pull);
         const { id, owner, name } = repository;
-        if (body !== "")
-          await writerOf(identity).say([
-            {
-              kind: "sticky",
-              resource: `comment:${id}:${pull}`,
-              version,
-              repository: { id, owner, name },
-              pull,
-              body,
-            },
-          ]);
+        await writerOf(identity).say([
+          {
+            kind: "sticky",
+            resource: `comment:${id}:${pull}`,
+            version,
+            repository: { id, owner, name },
+            pull,
+            body,
+          },
+        ]);
         return NOTHING;
       }
       case "publish":

@@ -62,7 +62,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const { owner, name } = run.identity.repository;
   const merged = await testMerge(context, run, github, since);
   if (merged.kind === "wait") return merged.at;
-  if (merged.kind === "end") return refuse(context, merged.verdict);
+  if (merged.kind === "end") return await end(context, run, merged.verdict);
   // What does not depend on each other is asked for at once; it is looked at in the order that counts.
   const commitReading = github.commit({ owner, name }, merged.sha);
   const policyReading = repo(context, run).policy(run.identity);
@@ -77,7 +77,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   if (isMerge && !commitRead.parents.includes(run.head)) {
     const decision = decideMerge({ kind: "pending" }, run.head, run.asked, since, context.now());
     return decision.kind === "end"
-      ? refuse(context, decision.verdict)
+      ? await end(context, run, decision.verdict)
       : decision.kind === "wait"
         ? decision.at
         : null;
@@ -99,7 +99,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
     approvedSha: run.approved,
     policy,
   });
-  if (trust.kind !== "pool") return unadmitted(context, trust);
+  if (trust.kind !== "pool") return await unadmitted(context, run, trust);
 
   const ownReading = fork ? askOwn(run, merged.sha, github) : early;
   const own = ownReading === null ? null : need(await ownReading, CONFIGURATION_FILE);
@@ -108,10 +108,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   if (!goes.ok) return await faulty(context, run, merged.sha, goes.errors, github);
   const goneReading = policySource.text === null ? askGone(run, github) : null;
   // What nobody has to wait for alone; a newer run's words stand, whichever comes first.
-  const telling =
-    run.reason.kind === "pull_request"
-      ? repo(context, run).section(run.id, "notices", configurationSection(goes.notices))
-      : null;
+  const telling = tellNotices(context, run, goes.notices);
   for (const aside of [goneReading, telling]) aside?.catch(() => {});
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
   const resolved = withMore(resolve(goes.configuration, classes, trust.pool), run);
@@ -248,9 +245,13 @@ function refOf(run: Header, isMerge: boolean): string {
   return ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
 }
 
-function unadmitted(context: Context, trust: Exclude<Trust, { kind: "pool" }>): null {
+function unadmitted(
+  context: Context,
+  run: Header,
+  trust: Exclude<Trust, { kind: "pool" }>,
+): Promise<null> {
   const approval = trust.kind === "needs-approval" ? trust.command : null;
-  return refuse(context, { kind: "needs-approval", reason: trust.reason }, () =>
+  return end(context, run, { kind: "needs-approval", reason: trust.reason }, () =>
     context.store.set({ approval }),
   );
 }
@@ -272,7 +273,7 @@ async function faulty(
     .join("\n")
     .slice(0, 15_000)}${elsewhere}`;
   const position = first ? { file: first.file, line: first.line, column: first.column } : null;
-  return refuse(context, { kind: "evaluation-error", message, position }, () => {
+  return await end(context, run, { kind: "evaluation-error", message, position }, () => {
     for (const error of shown) {
       context.store.sql.exec(
         "INSERT INTO fault (file, line, message) VALUES (?, ?, ?)",
@@ -282,6 +283,28 @@ async function faulty(
       );
     }
   });
+}
+
+/** Ends a run that does not begin. What an earlier run of the pull request said of its configuration is of another time. */
+async function end(
+  context: Context,
+  run: Header,
+  verdict: Verdict,
+  also?: () => void,
+): Promise<null> {
+  await tellNotices(context, run, []);
+  return refuse(context, verdict, also);
+}
+
+/** In the comment of the pull request, if the run is for one. */
+function tellNotices(
+  context: Context,
+  run: Header,
+  notices: readonly string[],
+): Promise<void> | null {
+  return run.reason.kind === "pull_request"
+    ? repo(context, run).section(run.id, "notices", configurationSection(notices))
+    : null;
 }
 
 function refuse(context: Context, verdict: Verdict, also?: () => void): null {

@@ -1,0 +1,143 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { ManifestOf, ManifestPath } from "../../src/protocol/machine.ts";
+import { manifestText } from "../../src/protocol/machine.ts";
+import type { SourceStore } from "../../src/runner/machine/index.ts";
+
+const execute = promisify(execFile);
+const MAX_BUFFER = 64 * 1024 * 1024;
+
+/** A system in the shape of NixOS's. Scripts are sh; what is left out does nothing. */
+export interface SystemSpec {
+  /** Packages in its closure, by version. */
+  readonly packages?: Readonly<Record<string, string>>;
+  /** Unit files by name; `ExecStart=` and `ExecStop=` are run by sh. */
+  readonly units?: Readonly<Record<string, string>>;
+  /** Said by `dry-activate`; run before the links are changed; after units were started (may `exit`); before the boot entry. */
+  readonly onDry?: string;
+  readonly onActivate?: string;
+  readonly onEnd?: string;
+  readonly onBoot?: string;
+  /** Whether the machine has a network once it is active. */
+  readonly network?: boolean;
+  /** `init-interface-version`: another one cannot be switched to. */
+  readonly interface?: string;
+  readonly kernel?: string;
+  /** Random bytes in its closure. */
+  readonly mebibytes?: number;
+}
+
+export interface ClosureManifest {
+  readonly system: string;
+  readonly text: string;
+  readonly digest: string;
+  readonly paths: readonly ManifestPath[];
+}
+
+/** For whom the manifests of tests stand, unless they say otherwise. */
+export const MANIFEST_OF: ManifestOf = {
+  host: "github.test",
+  repository: 1,
+  sha: "0".repeat(40),
+  machine: "machine1",
+};
+
+/** A store of its own, in which systems are built offline; what a deploy runner would copy from. */
+export class Builder {
+  readonly source: SourceStore;
+  readonly #env: Record<string, string>;
+
+  constructor(directory: string, env: Record<string, string>) {
+    this.#env = env;
+    this.source = {
+      nixStore: "nix-store",
+      url: `local?root=${join(directory, "builder")}`,
+      env,
+    };
+  }
+
+  /** Builds systems; returns their store paths by the names of the specs. */
+  async build<Name extends string>(
+    specs: Readonly<Record<Name, SystemSpec>>,
+  ): Promise<Record<Name, string>> {
+    const names = Object.keys(specs).toSorted() as Name[];
+    const all = Object.fromEntries(
+      names.map((name) => {
+        const given: SystemSpec = specs[name];
+        return [name, { ...NOTHING, ...given, name }];
+      }),
+    );
+    const file = join(import.meta.dirname, "fixtures/systems.nix");
+    const out = await this.#nix("nix-build", [
+      "--no-out-link",
+      file,
+      "--argstr",
+      "specs",
+      JSON.stringify(all),
+    ]);
+    const paths = out.trim().split("\n");
+    // nix-build prints the attributes' outputs in the order of their names.
+    return Object.fromEntries(names.map((name, at) => [name, paths[at]])) as Record<Name, string>;
+  }
+
+  /** What a builder would sign of a system's closure. */
+  async manifest(system: string, of: ManifestOf = MANIFEST_OF): Promise<ClosureManifest> {
+    const closure = (await this.#nix("nix-store", ["-qR", system])).trim().split("\n");
+    const dump = await this.#nix("nix-store", ["--dump-db", ...closure]);
+    const paths = parseDump(dump);
+    const text = manifestText(of, system, paths);
+    return { system, text, digest: createHash("sha256").update(text).digest("hex"), paths };
+  }
+
+  /** Puts a closure into another store on this host, as an installation would. */
+  async install(system: string, root: string): Promise<void> {
+    const closure = (await this.#nix("nix-store", ["-qR", system])).trim().split("\n");
+    const script = `nix-store --store "$1" --export $3 | nix-store --store "local?root=$2" --import`;
+    await execute(
+      "bash",
+      ["-o", "pipefail", "-c", script, "sh", this.source.url ?? "", root, closure.join(" ")],
+      {
+        env: this.#env,
+      },
+    );
+  }
+
+  async #nix(program: string, args: string[]): Promise<string> {
+    const { stdout } = await execute(program, ["--store", this.source.url ?? "", ...args], {
+      env: this.#env,
+      maxBuffer: MAX_BUFFER,
+    });
+    return stdout;
+  }
+}
+
+const NOTHING: Required<SystemSpec> = {
+  packages: {},
+  units: {},
+  onDry: "",
+  onActivate: "",
+  onEnd: "",
+  onBoot: "",
+  network: true,
+  interface: "1",
+  kernel: "6.1",
+  mebibytes: 0,
+};
+
+/** `nix-store --dump-db`: for each path its hash (hex), size, deriver, and references after their number. */
+function parseDump(text: string): ManifestPath[] {
+  const lines = text.split("\n");
+  const found: ManifestPath[] = [];
+  for (let at = 0; lines[at]?.startsWith("/") === true;) {
+    const [path = "", hash = "", size = "", , references = "0"] = lines.slice(at, at + 5);
+    found.push({
+      path,
+      narHash: `sha256-${Buffer.from(hash, "hex").toString("base64")}`,
+      narSize: Number(size),
+    });
+    at += 5 + Number(references);
+  }
+  return found;
+}

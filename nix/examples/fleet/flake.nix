@@ -7,11 +7,10 @@
       names = builtins.attrNames inventory.machines;
       ofClass = class: builtins.filter (name: inventory.machines.${name}.machineClass == class) names;
       each = list: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) list);
-      machine = name: import ./nix/system.nix {
+      machine = name: import ./nix/system.nix ({
         inherit name;
         inherit (inventory.machines.${name}) system;
-        inherit (import (./machines + "/${name}/configuration.nix")) domain;
-      };
+      } // import (./machines + "/${name}/configuration.nix"));
     in
     {
       clan.inventory = inventory;

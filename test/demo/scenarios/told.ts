@@ -19,7 +19,7 @@ export const impact: Scenario = {
     const { pull } = await project.openPull("new-domain", "Another domain");
     const checks = await project.judged(head);
     const talk = new Conversation(project, pull.number);
-    await talk.untilSticky("**1 of 3 machines changes.**");
+    await talk.untilSticky("**1 of 7 machines changes.**");
     await talk.say("/status", ["eyes", "+1"]);
     await talk.untilSticky("/status");
     expect(talk.sticky().includes("`web1`"), "the machine is named", talk.sticky());

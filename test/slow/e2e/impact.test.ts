@@ -43,9 +43,9 @@ onStack("the impact of a pull request", {}, (at) => {
     await project.push("new-domain", domain("web1", "example.com"));
     const first = await project.openPull("new-domain", "Another domain");
     const text = await said(project, first, "What changes in each machine");
-    expect(text).toContain("**1 of 3 machines changes.**");
+    expect(text).toContain("**1 of 7 machines changes.**");
     expect(text).toContain("| `web1` `web, canary` | changed | not known |");
-    expect(text).toContain("Unchanged: `build1`, `web2`");
+    expect(text).toContain("Unchanged: `build1`, `db1`, `monitor1`, `vault1`, `web2`, `web3`");
     // In clan's inventory, and not among what the configuration has evaluated.
     expect(text).toContain("nothing that was evaluated is the machine `laptop`.");
     expect(text).toContain("`nixos-system-web1-25.05`: `variable domain`, `variable hosts`");
@@ -55,15 +55,15 @@ onStack("the impact of a pull request", {}, (at) => {
     const main = await project.push("main", { "README.md": "Machines.\n" });
     expect((await project.judged(main)).get("snowcat")).toBe("success");
     const grown = (await example("fleet"))["nix/system.nix"]?.replace(
-      "chmod +x $out/bin/switch-to-configuration",
-      "chmod +x $out/bin/switch-to-configuration; yes | head -c 65536 > $out/big",
+      "ln -s $path $out/sw",
+      "ln -s $path $out/sw; yes | head -c 65536 > $out/big",
     );
     await project.push("bigger", { "nix/system.nix": grown ?? "" });
     const second = await project.openPull("bigger", "Bigger machines");
-    const closures = await said(project, second, "→ 1 paths");
-    expect(closures).toContain("**3 of 3 machines change.**");
+    const closures = await said(project, second, "→ 6 paths");
+    expect(closures).toContain("**7 of 7 machines change.**");
     expect(closures).toContain(
-      "| `web1` `web, canary` | changed | +64.2 KiB, 1 → 1 paths | 1 changed |",
+      "| `web1` `web, canary` | changed | +64.2 KiB, 6 → 6 paths | 1 changed |",
     );
     expect(closures).toContain("`arguments`");
 
@@ -71,7 +71,7 @@ onStack("the impact of a pull request", {}, (at) => {
     await project.push("words", { "README.md": "The machines.\n" });
     const third = await project.openPull("words", "Words");
     expect(await said(project, third, "### Impact")).toContain(
-      "**Nothing changes:** the derivations of all 3 machines are the same",
+      "**Nothing changes:** the derivations of all 7 machines are the same",
     );
   });
 });

@@ -1,0 +1,1 @@
+{ domain = "db1.example.org"; }

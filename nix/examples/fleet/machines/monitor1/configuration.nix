@@ -1,0 +1,1 @@
+{ domain = "monitor1.example.org"; }

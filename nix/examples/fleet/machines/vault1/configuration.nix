@@ -1,0 +1,1 @@
+{ domain = "vault1.example.org"; }

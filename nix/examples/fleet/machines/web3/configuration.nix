@@ -1,0 +1,1 @@
+{ domain = "web3.example.org"; }

@@ -1,0 +1,46 @@
+export {
+  ask,
+  end,
+  heard,
+  keep,
+  leave,
+  lose,
+  observe,
+  overdue,
+  SILENT,
+  unlock,
+  unreachable,
+  withdraw,
+} from "./lock.ts";
+export type { Ask, Step, Turn } from "./lock.ts";
+export {
+  adviceOn,
+  conclusionOf,
+  conclusionOfAll,
+  deploymentStateOf,
+  reasonOf,
+  wordOf,
+} from "./outcome.ts";
+export type { DeploymentState, OutcomeKind } from "./outcome.ts";
+export { needs, newRollout, rolloutConclusion, stepRollout, ticketKey } from "./rollout.ts";
+export type { Planned, RolloutEvent, RolloutNeed } from "./rollout.ts";
+export { initialMachine } from "./rows.ts";
+export type {
+  BadRow,
+  KeepRow,
+  MachineChanges,
+  MachineEffect,
+  MachineRow,
+  MachineSlice,
+  Owner,
+  Refusal,
+  TicketRow,
+} from "./rows.ts";
+export type {
+  RolloutChanges,
+  RolloutRow,
+  RolloutSlice,
+  StageRow,
+  Stop,
+  TargetRow,
+} from "./stages.ts";

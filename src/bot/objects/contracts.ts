@@ -1,4 +1,5 @@
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
+import type { Impact } from "../../core/impact/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
@@ -157,6 +158,8 @@ export interface RunContract extends Wakeable {
   /** Everything a page or a replay needs, in slices. */
   view(): Promise<RunView | null>;
   attributes(after: number, limit: number): Promise<AttributeView[]>;
+  /** What it changes against its base: all machines. Null where nothing is known. */
+  impact(): Promise<Impact | null>;
 }
 
 export type AttributeView = {
@@ -234,6 +237,14 @@ export type RunnerClass = {
   repositories: number[] | null;
 };
 
+/** A machine that deploy runners of the account may change for a repository. */
+export type KnownMachine = {
+  name: string;
+  hostKey: string;
+  /** Whether a runner that may is here. */
+  online: boolean;
+};
+
 export type HeldJob = Pick<QueuedJob, "installation" | "repository" | "pool">;
 
 export interface FleetContract extends Wakeable {
@@ -258,6 +269,11 @@ export interface FleetContract extends Wakeable {
   branchGone(account: number, repository: number, ref: string): Promise<void>;
   /** Declared classes of a pool that may serve the repository. */
   classes(pool: Pool, repository: number): Promise<RunnerClass[]>;
+  /**
+   * What the policies of the account's deploy runners let them change for the repository. A name that two of them pin to
+   * different host keys is there twice: nobody may guess which one is meant.
+   */
+  machines(account: number, repository: number): Promise<KnownMachine[]>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
   holds(job: string, attempt: number): Promise<boolean>;
   /** The job behind an attempt that is the current one: for whom a token may be minted. */

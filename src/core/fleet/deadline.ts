@@ -1,6 +1,6 @@
 import { LEASE } from "../../protocol/control.ts";
 import type { FleetJob, FleetRunner } from "./job.ts";
-import { WAITS } from "./limits.ts";
+import { AWAY, WAITS } from "./limits.ts";
 
 /**
  * When the job's state runs out (ms), null for those that wait for something else. `leaseUntil` is that of its runner:
@@ -18,7 +18,7 @@ export function deadline(job: FleetJob, leaseUntil: number): number | null {
       // From when it was lost, if it ever ran: what came before was no waiting.
       return (job.losses > 0 ? job.since : job.queuedAt) + WAITS;
     case "suspect":
-      return job.since + WAITS;
+      return job.since + (job.once ? AWAY : WAITS);
     case "offering":
     case "done":
       return null;

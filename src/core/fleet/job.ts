@@ -32,6 +32,10 @@ export type FleetJob = {
    * jobs that may go anywhere.
    */
   pin: string | null;
+  /** Host keys of the machines it is about: its runner's own policy must let it change each, for the repository. */
+  machines: readonly string[];
+  /** It changes a machine: an attempt that was taken is never followed by another one. */
+  once: boolean;
   queuedAt: number;
   state: JobState;
   /** The newest attempt; 0 before the first offer. */
@@ -66,6 +70,8 @@ export type FleetRunner = {
   features: readonly string[];
   /** The exchange that it passes closures through. */
   exchange: string | null;
+  /** Machines that its own policy lets it change, and for which repositories (numeric ids). */
+  targets: readonly { hostKey: string; repositories: readonly number[] }[];
   online: boolean;
   draining: boolean;
   /** While it has not passed, the runner counts as present although it may be away (ms). */

@@ -16,5 +16,11 @@ export function backoff(times: number): number {
   return Math.min(60_000, 1_000 * 2 ** Math.min(times - 1, 10));
 }
 
+/**
+ * So long (ms) a runner that holds a deploy may be away before the machine is looked at without it. Its watchdog ends
+ * whatever was begun there; see `DeployLimits`.
+ */
+export const AWAY = 15 * 60_000;
+
 /** A job that nobody takes ends after this long (ms): its runners are gone, and a person has to know. */
 export const WAITS = 24 * 60 * 60_000;

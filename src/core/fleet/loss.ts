@@ -46,8 +46,10 @@ export function absent(job: FleetJob, runner: string, now: number): Step {
 }
 
 function lost(job: FleetJob, why: string, now: number): Step {
-  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
   const losses = job.losses + 1;
+  // Cancelled or not: nobody knows how far it came.
+  if (job.once) return done({ ...job, losses }, infrastructure(onceOnly(why, job)), null, now);
+  if (job.cancel !== null) return done(job, cancelled(job.cancel), null, now);
   if (losses >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS) {
     return done(
       { ...job, losses },
@@ -71,6 +73,10 @@ function lost(job: FleetJob, why: string, now: number): Step {
   };
 }
 
+function onceOnly(why: string, { runner }: FleetJob): string {
+  return `The attempt was lost: ${why} (${runner ?? "unknown"}). What changes a machine is not tried again by itself.`;
+}
+
 /** Only with an exchange does a job keep anything from others. */
 function adrift({ exchange, attempt }: FleetJob): JobEffect[] {
   return exchange === null ? [] : [{ kind: "tell-adrift", attempt }];
@@ -88,6 +94,8 @@ export function expired(job: FleetJob, now: number): Step {
     }
     case "accepted":
     case "running": {
+      // It goes on at the machine, whoever wants it or not, and its runner may come back with how it ended.
+      if (job.once) return { job: { ...job, state: "suspect", since: now }, effects: [] };
       const last =
         job.losses + 1 >= MAX_LOSSES || job.attempt >= MAX_ATTEMPTS || job.cancel !== null;
       if (last) return lost(job, "its lease ran out", now);
@@ -96,6 +104,7 @@ export function expired(job: FleetJob, now: number): Step {
     case "queued":
       return done(job, { kind: "no-runner", missing: [NOBODY_CAME] }, null, now);
     case "suspect":
+      if (job.once) return done(job, infrastructure(onceOnly("its lease ran out", job)), null, now);
       return done(
         job,
         infrastructure(
@@ -112,6 +121,7 @@ export function expired(job: FleetJob, now: number): Step {
 
 export function impossible(job: FleetJob, missing: readonly string[], now: number): Step {
   if (job.state !== "queued" && job.state !== "suspect") return same(job);
+  if (job.state === "suspect" && job.once) return lost(job, "its runner was taken out", now);
   return done(
     job,
     { kind: "no-runner", missing: missing.slice(0, 64).map((each) => each.slice(0, 256)) },

@@ -1,11 +1,12 @@
 import type { FleetJob, FleetRunner } from "./job.ts";
 import { PREFER_DECLINES } from "./limits.ts";
 
+/** What a job asks of its runner. */
+export type Wanted = Pick<FleetJob, "pool" | "repository" | "system" | "features"> &
+  Partial<Pick<FleetJob, "machines">>;
+
 /** Names what the runner lacks for the job; empty when it can take it. */
-export function lacks(
-  job: Pick<FleetJob, "pool" | "repository" | "system" | "features">,
-  runner: FleetRunner,
-): string[] {
+export function lacks(job: Wanted, runner: FleetRunner): string[] {
   if (runner.pool !== job.pool) return [`a runner of pool ${job.pool}`];
   if (runner.repositories !== null && !runner.repositories.includes(job.repository))
     return ["a runner that may serve this repository"];
@@ -16,14 +17,18 @@ export function lacks(
     missing.push(`system ${job.system}`);
   for (const feature of job.features)
     if (!runner.features.includes(feature)) missing.push(`feature ${feature}`);
+  for (const hostKey of job.machines ?? [])
+    if (!mayChange(runner, hostKey, job.repository))
+      missing.push(`a policy that lets it change the machine ${hostKey} for this repository`);
   return missing;
 }
 
+function mayChange({ targets }: FleetRunner, hostKey: string, repository: number): boolean {
+  return targets.some((one) => one.hostKey === hostKey && one.repositories.includes(repository));
+}
+
 /** What every runner of the account lacks, told by the one that comes closest; null when one can take the job. */
-export function missingEverywhere(
-  job: Pick<FleetJob, "pool" | "repository" | "system" | "features">,
-  runners: readonly FleetRunner[],
-): string[] | null {
+export function missingEverywhere(job: Wanted, runners: readonly FleetRunner[]): string[] | null {
   let closest: { rank: number; missing: string[] } = {
     rank: 3,
     missing: [`a runner of pool ${job.pool}`],
@@ -94,7 +99,8 @@ type Places = {
 function queuesOf(jobs: readonly FleetJob[], now: number): Map<number, FleetJob[]> {
   const queues = new Map<number, FleetJob[]>();
   const waiting = jobs.filter(
-    (job) => (job.state === "queued" || job.state === "suspect") && job.notBefore <= now,
+    (job) =>
+      (job.state === "queued" || (job.state === "suspect" && !job.once)) && job.notBefore <= now,
   );
   for (const job of waiting.toSorted(
     (a, b) => a.queuedAt - b.queuedAt || (a.job < b.job ? -1 : 1),

@@ -122,7 +122,10 @@ function cancel(job: FleetJob, reason: string, now: number): Step {
     case "done":
       return same(job);
     case "queued":
+      return done(job, cancelled(reason), null, now);
     case "suspect":
+      // What it does to a machine is ended by its runner, when that is back.
+      if (job.once) return { job: { ...job, cancel: reason }, effects: [] };
       return done(job, cancelled(reason), null, now);
     case "offering":
       return { job: { ...job, cancel: reason }, effects: [] };

@@ -1,6 +1,7 @@
 import { type FromRunner, FleetFrame, type ToRunner } from "../../../src/protocol/control.ts";
 import type { EnrolmentReply } from "../../../src/protocol/enrolment.ts";
 import { connectText } from "../../../src/protocol/enrolment.ts";
+import type { DeployTarget } from "../../../src/protocol/machine.ts";
 import type { Frame } from "../../../src/protocol/frame.ts";
 import type { Fleet } from "../../../src/bot/objects/fleet/fleet.ts";
 
@@ -22,7 +23,11 @@ export type Enrolled = { reply: EnrolmentReply; key: CryptoKey };
 export async function enrolled(
   fleet: Stub,
   account: number,
-  options: { pool?: "untrusted" | "trusted"; class?: string; repositories?: number[] | null } = {},
+  options: {
+    pool?: "untrusted" | "trusted" | "deploy";
+    class?: string;
+    repositories?: number[] | null;
+  } = {},
 ): Promise<Enrolled> {
   const { code } = await fleet.mintCode({
     account,
@@ -101,6 +106,7 @@ export class TestRunner {
       features?: string[];
       slots?: number;
       exchange?: string;
+      targets?: DeployTarget[];
     } = {},
   ): void {
     this.say({
@@ -111,6 +117,7 @@ export class TestRunner {
       features: options.features ?? [],
       slots: options.slots ?? 1,
       ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
+      ...(options.targets === undefined ? {} : { targets: options.targets }),
       running: options.running ?? [],
     });
   }

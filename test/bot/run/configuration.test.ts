@@ -241,7 +241,7 @@ describe("a configuration that changes", () => {
   ] as const)("takes them back too where the newest head is %s", (_name, change, prepare) =>
     evaluating(
       change,
-      async ({ neighbours }) => {
+      async ({ neighbours }): Promise<void> => {
         expect(neighbours.queued).toEqual([]);
         expect([...neighbours.sections]).toEqual([["notices", null]]);
       },

@@ -21,6 +21,7 @@ export function newAgents(): Agent[] {
       systems: ["x86_64-linux"],
       features: index === 0 ? ["kvm"] : [],
       exchange: null,
+      targets: [],
       online: true,
       draining: false,
       leaseUntil: 0,

@@ -153,6 +153,8 @@ export class Simulation {
       features: choice % 7 === 0 ? ["kvm"] : [],
       prefer: choice % 5 === 0 ? "r1" : null,
       exchange: null,
+      machines: [],
+      once: false,
       pin: choice % 5 === 0 ? `${1 + (choice % 3)}-1 x86_64-linux` : null,
       queuedAt: this.now,
       state: "queued",

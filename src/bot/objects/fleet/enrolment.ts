@@ -43,7 +43,7 @@ export class Enrolment {
     identity: { host: string; account: number },
     request: EnrolmentRequest,
     now: number,
-  ): Enrolled | { refused: string } {
+  ): Omit<Enrolled, "targets"> | { refused: string } {
     if (accountOfCode(key, identity.host, request.code) !== identity.account)
       return { refused: CODE_REFUSED };
     const raw = fromBase64(request.publicKey);
@@ -58,7 +58,7 @@ export class Enrolment {
         .toArray();
       const [row] = spent;
       if (row === undefined || row.expires_at <= now) return { refused: CODE_REFUSED };
-      const enrolled: Enrolled = {
+      const enrolled: Omit<Enrolled, "targets"> = {
         runner: crypto.randomUUID().replaceAll("-", "").slice(0, 20),
         name: request.name,
         publicKey: toBase64(raw),

@@ -13,6 +13,7 @@ import type { Environment } from "../../environment.ts";
 import {
   type FleetContract,
   type HeldJob,
+  type KnownMachine,
   objectName,
   type QueuedJob,
   type RunContract,
@@ -25,8 +26,9 @@ import { Desk } from "./desk.ts";
 import { Enrolment } from "./enrolment.ts";
 import { awayUntil, Hearing } from "./hear.ts";
 import { type FleetIdentity, Identity } from "./identity.ts";
-import { Jobs } from "./jobs.ts";
+import { Jobs, machinesOf } from "./jobs.ts";
 import { Offers } from "./offers.ts";
+import { knownMachines } from "./machines.ts";
 import { Outbox } from "./outbox.ts";
 import { Runners } from "./runners.ts";
 import { steps } from "./schema.ts";
@@ -107,6 +109,7 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
       repository: job.repository.id,
       system: job.needs.system,
       features: job.needs.features,
+      machines: machinesOf(job.work).map(({ hostKey }) => hostKey),
     };
     const missing = missingEverywhere(wanted, this.#desk.runners());
     if (missing !== null) return { outcome: "no-runner", missing };
@@ -173,6 +176,11 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
 
   async classes(pool: Pool, repository: number): Promise<RunnerClass[]> {
     return classesOf(this.#desk.runners(), pool, repository);
+  }
+
+  async machines(account: number, repository: number): Promise<KnownMachine[]> {
+    this.#identity.require(account);
+    return knownMachines(this.#desk.runners(), repository);
   }
 
   async holds(job: string, attempt: number): Promise<boolean> {

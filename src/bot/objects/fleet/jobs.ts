@@ -1,5 +1,7 @@
 import type { FleetJob, JobState } from "../../../core/fleet/index.ts";
 import { Pool } from "../../../protocol/identifiers.ts";
+import type { MachineReference } from "../../../protocol/machine.ts";
+import type { Work } from "../../../protocol/specification.ts";
 import type { QueuedJob } from "../contracts.ts";
 
 type Row = {
@@ -22,6 +24,8 @@ type Row = {
   digest: string | null;
   exchange: string | null;
   pin: string | null;
+  machines: string;
+  once: number;
 };
 
 const COLUMNS = [
@@ -44,6 +48,8 @@ const COLUMNS = [
   "digest",
   "exchange",
   "pin",
+  "machines",
+  "once",
 ];
 const SAVE = `INSERT OR REPLACE INTO job (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})`;
 
@@ -58,7 +64,7 @@ export class Jobs {
   }
 
   add(request: QueuedJob): void {
-    const { job, run, kind, repository, pool, needs, prefer, exchange, queuedAt } = request;
+    const { job, run, kind, repository, pool, needs, prefer, exchange, queuedAt, work } = request;
     this.#sql.exec(
       "INSERT INTO job_request (job, request) VALUES (?, ?)",
       job,
@@ -84,6 +90,8 @@ export class Jobs {
       digest: null,
       exchange,
       pin: kind === "build" ? `${run} ${needs.system ?? "any"}` : null,
+      machines: machinesOf(work).map(({ hostKey }) => hostKey),
+      once: kind === "deploy",
     });
   }
 
@@ -109,6 +117,8 @@ export class Jobs {
       job.digest,
       job.exchange,
       job.pin,
+      JSON.stringify(job.machines),
+      job.once ? 1 : 0,
     );
     if (job.state === "done") this.#open?.delete(job.job);
     else this.#open?.set(job.job, job);
@@ -181,6 +191,12 @@ export class Jobs {
   }
 }
 
+/** The machines that a job contacts. */
+export function machinesOf(work: Work): readonly MachineReference[] {
+  if (work.kind === "observe") return work.machines;
+  return work.kind === "deploy" ? [work.machine] : [];
+}
+
 function read(row: Row): FleetJob {
   return {
     job: row.job,
@@ -202,5 +218,7 @@ function read(row: Row): FleetJob {
     digest: row.digest,
     exchange: row.exchange,
     pin: row.pin,
+    machines: JSON.parse(row.machines) as string[],
+    once: row.once === 1,
   };
 }

@@ -1,6 +1,7 @@
 import type { FleetRunner } from "../../../core/fleet/index.ts";
 import type * as z from "zod";
 import type { Hello } from "../../../protocol/control.ts";
+import type { DeployTarget } from "../../../protocol/machine.ts";
 import { Pool } from "../../../protocol/identifiers.ts";
 
 /** A runner as enrolled. */
@@ -14,6 +15,8 @@ export type Enrolled = {
   repositories: number[] | null;
   /** What evaluates there, as of its last hello. */
   evaluator?: string | null;
+  /** As its policy names them. */
+  targets: DeployTarget[];
 };
 
 type Row = {
@@ -32,6 +35,7 @@ type Row = {
   online: number;
   draining: number;
   lease_until: number;
+  targets: string;
   used: number;
 };
 
@@ -46,7 +50,7 @@ export class Runners {
     this.#sql = sql;
   }
 
-  add(runner: Enrolled, now: number): void {
+  add(runner: Omit<Enrolled, "targets">, now: number): void {
     const { repositories } = runner;
     this.#sql.exec(
       "INSERT INTO runner (runner, name, public_key, pool, class, repositories, enrolled_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -75,7 +79,7 @@ export class Runners {
   hello(runner: string, hello: z.infer<typeof Hello>): string | null {
     const before = this.#row(runner)?.stream ?? null;
     this.#sql.exec(
-      "UPDATE runner SET systems = ?, features = ?, exchange = ?, evaluator = ?, slots = ?, agent = ?, stream = ?, online = 1, draining = 0 WHERE runner = ?",
+      "UPDATE runner SET systems = ?, features = ?, exchange = ?, evaluator = ?, slots = ?, agent = ?, stream = ?, targets = iif(pool = 'deploy', ?, '[]'), online = 1, draining = 0 WHERE runner = ?",
       JSON.stringify(hello.systems),
       JSON.stringify(hello.features),
       hello.exchange ?? null,
@@ -83,6 +87,7 @@ export class Runners {
       hello.slots,
       hello.agent,
       hello.stream,
+      JSON.stringify(hello.targets ?? []),
       runner,
     );
     return before === hello.stream ? null : before;
@@ -131,6 +136,7 @@ function read(row: Row): FleetRunner & Enrolled {
     draining: row.draining === 1,
     leaseUntil: row.lease_until,
     slots: row.slots,
+    targets: JSON.parse(row.targets) as DeployTarget[],
     used: row.used,
   };
 }

@@ -37,4 +37,12 @@ CREATE TABLE home (pin TEXT PRIMARY KEY, runner TEXT NOT NULL, at INTEGER NOT NU
 `,
   // What evaluates there, with its version: part of a judged tree's key.
   `ALTER TABLE runner ADD COLUMN evaluator TEXT;`,
+  `
+-- What a runner of the pool deploy may change by its own policy (JSON, see the protocol's DeployTarget), and the host keys
+-- of what a job is about.
+ALTER TABLE runner ADD COLUMN targets TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE job ADD COLUMN machines TEXT NOT NULL DEFAULT '[]';
+-- An attempt that was taken is never followed by another.
+ALTER TABLE job ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
+`,
 ];

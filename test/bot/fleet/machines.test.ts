@@ -1,0 +1,58 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { enrolled, TestRunner } from "./runner.ts";
+import { newFleet, newJob, spyRuns } from "./world.ts";
+
+const key = (letter: string) => `SHA256:${letter.repeat(43)}`;
+const [WEB, DB] = [key("w"), key("d")];
+afterEach(() => void vi.restoreAllMocks());
+
+const observe = (hostKey: string) =>
+  newJob({
+    kind: "observe",
+    pool: "deploy",
+    needs: { system: null, features: [] },
+    work: { kind: "observe", machines: [{ name: "web", hostKey }], connectSeconds: 5 },
+  });
+
+/** A runner of a pool whose policy names these machines for these repositories. */
+async function naming(
+  { account, fleet }: ReturnType<typeof newFleet>,
+  pool: "trusted" | "deploy",
+  ...targets: [name: string, hostKey: string, repositories: number[]][]
+): Promise<TestRunner> {
+  const socket = await TestRunner.connect(fleet, await enrolled(fleet, account, { pool }));
+  socket.hello({
+    slots: 4,
+    targets: targets.map(([name, hostKey, repositories]) => ({ name, hostKey, repositories })),
+  });
+  await socket.nth("welcome", 0);
+  return socket;
+}
+
+it("knows the machines that deploy runners name for a repository, and asks nobody for them", async () => {
+  const of = newFleet();
+  await naming(of, "deploy", ["web", WEB, [11, 12]], ["db", DB, [12]]);
+  await naming(of, "trusted", ["mine", key("m"), [11]]);
+  const machines = (repository: number) => of.fleet.machines(of.account, repository);
+  expect(await machines(11)).toEqual([{ name: "web", hostKey: WEB, online: true }]);
+  expect((await machines(12)).map(({ name }) => name)).toEqual(["db", "web"]);
+  expect(await machines(13)).toEqual([]);
+  await naming(of, "deploy", ["web", DB, [11]]);
+  expect((await machines(11)).map(({ hostKey }) => hostKey)).toEqual([DB, WEB]);
+});
+
+it("hands a machine's job to the runner that names it for the repository, and to no other", async () => {
+  spyRuns();
+  const of = newFleet();
+  await naming(of, "trusted", ["web", WEB, [11]]);
+  const foreign = await naming(of, "deploy", ["web", WEB, [12]], ["db", DB, [11]]);
+  const job = observe(WEB);
+  const nobody = await of.fleet.enqueue(of.account, job);
+  expect(nobody).toMatchObject({ outcome: "no-runner" });
+  expect(JSON.stringify(nobody)).toContain(WEB);
+  const able = await naming(of, "deploy", ["web", WEB, [11]]);
+  expect(await of.fleet.enqueue(of.account, job)).toEqual({ outcome: "queued" });
+  const offer = await able.offer(job.job, 1);
+  expect(JSON.parse(offer.specification)).toMatchObject({ pool: "deploy", work: job.work });
+  expect(foreign.frames.map(({ body }) => body.kind)).not.toContain("offer");
+});

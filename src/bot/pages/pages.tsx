@@ -27,13 +27,17 @@ pages.get("/runs/:run", async (context) => {
   if (found === null) return nothing(context);
   const after = offset(context.req.query("after"));
   const attributes = await found.run.attributes(after, PAGE);
-  const live = await liveLogs(context.env, found.view);
+  const [live, impact] = await Promise.all([
+    liveLogs(context.env, found.view),
+    after > 0 ? null : found.run.impact(),
+  ]);
   return page(
     context,
     <RunPage
       view={found.view}
       attributes={attributes}
       live={live}
+      impact={impact}
       after={after}
       banner={context.env.DEMO_BANNER}
     />,

@@ -1,10 +1,12 @@
 import type { Evidence, Flake, LogPlace } from "../../core/flakiness/index.ts";
+import type { Impact } from "../../core/impact/index.ts";
 import { plain } from "../../core/report/index.ts";
 import { conclusion, word } from "../../core/verdict/index.ts";
 import { runOf } from "../../protocol/identifiers.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { AttributeView, RunView } from "../objects/contracts.ts";
+import { ImpactPart } from "./impact.tsx";
 import { Layout } from "./layout.tsx";
 
 /** Attributes on one page. */
@@ -17,11 +19,13 @@ export type RunPageProps = {
   view: RunView;
   attributes: AttributeView[];
   live: LiveLog[];
+  /** Null where nothing was compared, and on further pages. */
+  impact: Impact | null;
   after: number;
   banner: string | undefined;
 };
 
-export function RunPage({ view, attributes, live, after, banner }: RunPageProps) {
+export function RunPage({ view, attributes, live, impact, after, banner }: RunPageProps) {
   const { owner, name } = view.identity.repository;
   const more = attributes.length === PAGE ? attributes.at(-1)?.index : undefined;
   return (
@@ -38,6 +42,7 @@ export function RunPage({ view, attributes, live, after, banner }: RunPageProps)
           </li>
         ))}
       </ul>
+      {impact === null ? null : <ImpactPart impact={impact} />}
       <h2>Jobs</h2>
       <table>
         <tr>

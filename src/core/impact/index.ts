@@ -6,5 +6,6 @@ export { DerivationWalk } from "./derivation.ts";
 export type { DerivationText } from "./derivation.ts";
 export { declaredMachines, machineOf } from "./machine.ts";
 export type { Declared } from "./machine.ts";
-export { impactSection } from "./section.ts";
+export { size } from "./details.ts";
+export { impactHeadline, impactSection, labelOf, ORDER, revisionNote } from "./section.ts";
 export type { Impact, ImpactState, ShownMachine } from "./section.ts";

@@ -55,7 +55,7 @@ export function impactSection(impact: Impact, limit = SECTION_BYTES): string {
   if (difference === null) throw new Error("a comparison that is made has a difference");
   const machines = groups(impact.machines);
   const intro = [
-    `${headline(difference, machines, impact.machines.length)}\n`,
+    `${impactHeadline(difference, impact.machines)}\n`,
     attributes(difference),
     ...notes(impact, limit),
   ].join("");
@@ -86,8 +86,15 @@ export function impactSection(impact: Impact, limit = SECTION_BYTES): string {
 
 type Groups = { shown: ShownMachine[]; same: string[]; revision: string[] };
 
-/** What a person reads first. */
-const ORDER: readonly Change[] = ["broken", "faulty", "changed", "repaired", "added", "removed"];
+/** What needs looking at comes first. */
+export const ORDER: readonly Change[] = [
+  "broken",
+  "faulty",
+  "changed",
+  "repaired",
+  "added",
+  "removed",
+];
 
 function groups(machines: readonly ShownMachine[]): Groups {
   const of = (change: Change): ShownMachine[] => machines.filter((one) => one.change === change);
@@ -98,11 +105,15 @@ function groups(machines: readonly ShownMachine[]): Groups {
   };
 }
 
-function labelOf({ machine, selection }: ComparedMachine): string {
+/** A machine's name, with the file it is declared in. */
+export function labelOf({ machine, selection }: ComparedMachine): string {
   return selection.startsWith("file:") ? `${machine} (${selection.slice(5)})` : machine;
 }
 
-function headline(difference: Difference, { shown, revision }: Groups, total: number): string {
+/** What a person reads first: Markdown with nothing in it but emphasis. */
+export function impactHeadline(difference: Difference, machines: readonly ShownMachine[]): string {
+  const { shown, revision } = groups(machines);
+  const total = machines.length;
   const changes = difference.changed + difference.added + difference.removed;
   if (changes + (difference.revision ?? 0) === 0 && shown.length === 0) {
     return total === 0
@@ -133,16 +144,23 @@ function attributes({ of, changed, added, removed, revision = 0 }: Difference): 
   return `\nAttributes: ${told.join(", ")}, of ${of}.\n`;
 }
 
+/** What reading the revision means for what is shown; null where it means nothing. */
+export function revisionNote(revision: Impact["revision"]): string | null {
+  switch (revision) {
+    case "unread":
+    case "separated":
+      return null;
+    case "mixed":
+      return "The flake reads its revision (`revision: true`): what is called changed may differ by that alone.";
+    case "shown":
+      return "The flake reads its revision (`revision: true`), and the base was evaluated under this commit's: what differs by that alone is not to be seen here.";
+  }
+}
+
 function notes({ revision, uncovered, state }: Impact, limit: number): string[] {
   const found: string[] = [];
-  if (revision === "mixed")
-    found.push(
-      "The flake reads its revision (`revision: true`): what is called changed may differ by that alone.",
-    );
-  if (revision === "shown")
-    found.push(
-      "The flake reads its revision (`revision: true`), and the base was evaluated under this commit's: what differs by that alone is not to be seen here.",
-    );
+  const reading = revisionNote(revision);
+  if (reading !== null) found.push(reading);
   if (uncovered.length > 0)
     found.push(
       `Declared in the configuration or named in the inventory, and **not covered**: nothing that was evaluated is the machine ${some(uncovered, limit)}.`,

@@ -4,6 +4,7 @@ import type { Environment } from "../../../src/bot/environment.ts";
 import { pages } from "../../../src/bot/pages/pages.tsx";
 import { textOf } from "../../../src/bot/pages/text.ts";
 import { knownProvenance } from "../support/builder.ts";
+import type { Impact, ShownMachine } from "../../../src/core/impact/index.ts";
 import type { AttributeView, RunView } from "../../../src/bot/objects/contracts.ts";
 
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`;
@@ -16,6 +17,7 @@ let log: {
   next: number;
   closed: { size: number; sha256: string; dropped: number } | null;
 } | null;
+let impact: Impact | null;
 let environment: Environment;
 
 const view: RunView = {
@@ -71,6 +73,7 @@ beforeEach(() => {
   vi.restoreAllMocks();
   seen = { ok: true, value: { private: false, owner: "o", name: "r" } };
   made = [];
+  impact = null;
   log = {
     data: new TextEncoder().encode(`${hostile}\n\u001b[31mred\u001b[0m\n`),
     next: 70,
@@ -86,6 +89,7 @@ beforeEach(() => {
     RUN: space("run", {
       view: () => Promise.resolve(view),
       attributes: () => Promise.resolve(attributes),
+      impact: () => Promise.resolve(impact),
     }),
     WRITER: space("writer", { visibility: () => Promise.resolve(seen) }),
     LOG: space("log", {
@@ -217,6 +221,81 @@ describe("a run's page", () => {
     } finally {
       attributes.splice(1);
     }
+  });
+
+  it("names every machine that was compared, what needs looking at first, and what changes inside", async () => {
+    const machine = (name: string, change: ShownMachine["change"]): ShownMachine => ({
+      machine: name,
+      selection: "flake:.",
+      attribute: `nixosConfigurations.${name}`,
+      change,
+      before: null,
+      after: null,
+      difference: null,
+      error: change === "broken" ? hostile : null,
+      tags: [hostile],
+    });
+    const drv = (name: string) => `/nix/store/${"0".repeat(32)}-${name}.drv`;
+    impact = {
+      base: "3".repeat(40),
+      built: "2".repeat(40),
+      state: { kind: "compared", looking: true, left: hostile },
+      difference: {
+        of: 3_000,
+        changed: 1,
+        added: 1,
+        removed: 0,
+        names: [{ kind: "changed", name: hostile }],
+      },
+      machines: [
+        ...Array.from({ length: 2_000 }, (_, n) => machine(`same-${n}`, "same")),
+        {
+          ...machine(hostile, "changed"),
+          difference: {
+            before: drv("a"),
+            after: drv("b"),
+            derivation: {
+              kind: "known",
+              changed: 1,
+              added: 0,
+              removed: 0,
+              inputs: [{ before: null, after: hostile }],
+              origins: [{ before: hostile, after: hostile, differs: [hostile] }],
+              bounded: true,
+            },
+            closure: {
+              kind: "known",
+              before: { paths: 10, bytes: 2_048 },
+              after: { paths: 11, bytes: 4_096 },
+              added: 0,
+              removed: 0,
+              changed: 1,
+              packages: [{ name: "nginx", before: ["1.24"], after: ["1.26", ""], bytes: 2_048 }],
+            },
+          },
+        },
+        machine("ill", "broken"),
+      ],
+      uncovered: [hostile],
+      revision: "mixed",
+      url: "",
+    };
+    const body = await (await get("/runs/42-1")).text();
+    expect(body).not.toContain("<script>alert");
+    expect(body).not.toContain("<img");
+    expect(body).toContain("<strong>2 of 2002 machines change.</strong>");
+    expect(body.match(/<code>same-\d+<\/code>/gu)).toHaveLength(2_000);
+    const order = ["cannot be evaluated", "10 → 11 paths, 2.0 KiB → 4.0 KiB", ">same-0<"];
+    const places = order.map((text) => body.indexOf(text));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(body).toContain("1.26, (no version)");
+    expect(body).toContain("+2.0 KiB");
+    // Once is enough.
+    expect(await (await get("/runs/42-1?after=500")).text()).not.toContain("same-0");
+
+    impact = { ...impact, state: { kind: "unknown", why: "No runner." }, difference: null };
+    expect(await (await get("/runs/42-1")).text()).toContain("Unknown. No runner.");
   });
 
   it("says when it is a demo", async () => {

@@ -234,11 +234,23 @@ describe("a configuration that changes", () => {
     );
   });
 
-  it.each([
-    ["faulty", {}, (github: Neighbours) => void (github.proposed = BROKEN)],
-    ["not mergeable", {}, (github: Neighbours) => void (github.pull = CONFLICT)],
+  it.each<[string, Parameters<typeof evaluating>[0], (github: Neighbours) => void]>([
+    [
+      "faulty",
+      {},
+      (github) => {
+        github.proposed = BROKEN;
+      },
+    ],
+    [
+      "not mergeable",
+      {},
+      (github) => {
+        github.pull = CONFLICT;
+      },
+    ],
     ["a fork's that nobody approved", { reason: forked }, () => {}],
-  ] as const)("takes them back too where the newest head is %s", (_name, change, prepare) =>
+  ])("takes them back too where the newest head is %s", (_name, change, prepare) =>
     evaluating(
       change,
       async ({ neighbours }): Promise<void> => {

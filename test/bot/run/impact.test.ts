@@ -156,10 +156,52 @@ describe("the impact of a pull request", () => {
         "nixosConfigurations.b2",
         "nixosConfigurations.c3",
       ]);
+      // Its page has all of it.
+      const shown = await run.impact();
+      expect(shown).toMatchObject({
+        base: BASE,
+        state: { kind: "compared", looking: false },
+        machines: [
+          { machine: "b2", difference: { before: drv("b2"), after: drv("b20") } },
+          { machine: "c3", change: "broken", error: "attribute 'x' missing" },
+          { machine: "d4", change: "removed" },
+          { machine: "a1", change: "same", difference: null },
+        ],
+      });
       // It is kept when the rows go.
       await pass(30 * 60_000);
       expect(bench.sql.exec("SELECT count(*) AS n FROM machine").one()).toEqual({ n: 0 });
       expect(section(bench)).toContain("nginx-1.26");
+      expect(await run.impact()).toEqual(shown);
+    }));
+
+  it("names every machine on its page, and what changes inside of as many as it can hold", () =>
+    evaluating({}, async (bench) => {
+      const { sql, run } = bench;
+      await evaluates(bench, [machine("a1")]);
+      const base = numberOf(baseJob(bench).job);
+      await bench.frame(base, { kind: "attributes", attributes: [machine("a1", drv("a0"))] });
+      await bench.finish(base);
+      await builds(bench, ["a1"]);
+      const large = {
+        ...difference(drv("x0"), drv("x1")),
+        closure: { kind: "unknown", why: "y".repeat(1_500_000) },
+      };
+      for (const name of ["x1", "x2", "x3"])
+        sql.exec(
+          "INSERT INTO machine (machine, selection, attribute, change, before, after, difference) VALUES (?, 'flake:.', ?, 'changed', '', '', ?)",
+          name,
+          `nixosConfigurations.${name}`,
+          JSON.stringify(large),
+        );
+      expect(
+        (await run.impact())?.machines.map((one) => [one.machine, one.difference !== null]),
+      ).toEqual([
+        ["a1", false],
+        ["x1", true],
+        ["x2", true],
+        ["x3", false],
+      ]);
     }));
 
   it("is plain where nothing changes, and asks no runner for it", () =>

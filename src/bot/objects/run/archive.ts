@@ -1,5 +1,7 @@
+import type { Impact } from "../../../core/impact/index.ts";
 import type { AttributeView } from "../contracts.ts";
 import { type Context, header } from "./context.ts";
+import { impactNow } from "./section.ts";
 import { attributesOf, viewOf } from "./view.ts";
 
 /** Attributes in one object of the archive: at 16 KiB of log each, it stays below 10 MiB. */
@@ -9,7 +11,11 @@ const EMPTY_AFTER = 10 * 60_000;
 /** When rows that are still needed are looked at again (ms). */
 const NEEDED = 60_000;
 
+/** Characters of what changes inside of machines, of all of them: a page is not longer, and 32 MiB are an answer's limit. */
+const DETAILS = 4_000_000;
+
 const sliceKey = (run: string, after: number) => `runs/${run}/attributes-${after}.ndjson`;
+const impactKey = (run: string) => `runs/${run}/impact.json`;
 const viewKey = (run: string) => `runs/${run}/run.json`;
 
 /** `runs/<run>/attributes-<after>.ndjson` for each slice, then `runs/<run>/run.json`. Written again, it is the same. */
@@ -39,7 +45,7 @@ export async function archive(context: Context): Promise<number | null> {
  * the archive is whole. What does not grow with the run (its row, counts, jobs, notices) stays.
  */
 export async function empty(context: Context): Promise<number | null> {
-  const { store, storage, tasks } = context;
+  const { store, storage, tasks, env } = context;
   const run = header(context);
   if (run.emptiedAt !== null || store.run().phase !== "finished") return null;
   const needed =
@@ -52,6 +58,12 @@ export async function empty(context: Context): Promise<number | null> {
     tasks.at("archive", context.now());
     return context.now() + NEEDED;
   }
+  // As it is at last: machines are looked into when the rest was archived long ago.
+  const impact = impactNow(context);
+  if (impact !== null)
+    await env.BLOBS.put(impactKey(run.id), JSON.stringify(bounded(impact)), {
+      httpMetadata: { contentType: "application/json" },
+    });
   storage.transactionSync(() => {
     // Without WHERE these drop the pages and visit no row.
     for (const table of [
@@ -107,4 +119,27 @@ export async function attributesAfter(
     found.push(...rows.filter(({ index }) => index > after));
   }
   return found.slice(0, limit);
+}
+
+/** How the run stands to its base, for its page: of the rows, or of the archive once it has them alone. */
+export async function impactOf(context: Context): Promise<Impact | null> {
+  const run = context.store.header();
+  if (run === null) return null;
+  if (run.emptiedAt === null) {
+    const impact = impactNow(context);
+    return impact && bounded(impact);
+  }
+  // Runs that compared nothing have none, nor have those of earlier releases.
+  const object = await context.env.BLOBS.get(impactKey(run.id));
+  return object === null ? null : (JSON.parse(await object.text()) as Impact);
+}
+
+/** Leaves out what changes inside of machines where it is more than one answer can hold: the machines are all named. */
+function bounded(impact: Impact): Impact {
+  let room = DETAILS;
+  const machines = impact.machines.map((machine) => {
+    room -= machine.difference === null ? 0 : JSON.stringify(machine.difference).length;
+    return room < 0 ? { ...machine, difference: null } : machine;
+  });
+  return { ...impact, machines };
 }

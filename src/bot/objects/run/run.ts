@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Impact } from "../../../core/impact/index.ts";
 import { cancelJob, finish, offered, started, stop } from "../../../core/run/index.ts";
 import { type DataReply, type ToRun, RunFrame } from "../../../protocol/data.ts";
 import type { JobKind } from "../../../protocol/specification.ts";
@@ -16,7 +17,7 @@ import {
 import type { Environment } from "../../environment.ts";
 import type { AttributeView, RunContract, RunRequest, RunView } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
-import { archive, attributesAfter, empty } from "./archive.ts";
+import { archive, attributesAfter, empty, impactOf } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
 import { compare } from "./compare.ts";
 import { commit, type Context } from "./context.ts";
@@ -207,6 +208,10 @@ export class Run extends DurableObject<Environment> implements RunContract {
 
   attributes(after: number, limit: number): Promise<AttributeView[]> {
     return attributesAfter(this.#context, after, Math.min(limit, PAGE));
+  }
+
+  impact(): Promise<Impact | null> {
+    return impactOf(this.#context);
   }
 
   /** An attempt's channel: the Worker has verified the token, whose claims are compared here. */

@@ -1,31 +1,39 @@
-import { impactSection, type ImpactState, type ShownMachine } from "../../../core/impact/index.ts";
+import {
+  type Impact,
+  impactSection,
+  type ImpactState,
+  type ShownMachine,
+} from "../../../core/impact/index.ts";
 import type { MachineDifference } from "../../../protocol/impact.ts";
 import { type Context, header, repo } from "./context.ts";
 import { pageOf } from "./links.ts";
+import type { Store } from "./store.ts";
 
-/** The section as it is now; null where a comment would have nothing to say of machines, or nothing is known yet. */
-export function sectionFor(context: Context, limit?: number): string | null {
-  const { store, env } = context;
-  const run = header(context);
+/** How the run stands to its base now; null where nothing is known yet, or there is nobody to tell. */
+export function impactNow({ store, env }: Context): Impact | null {
+  const run = store.header();
+  if (run === null || run.impact?.wanted !== true || run.impact.state === "pending") return null;
   const { impact } = run;
-  if (impact?.wanted !== true || impact.state === "pending") return null;
   const state: ImpactState =
     impact.state === "unknown"
       ? { kind: "unknown", why: impact.why ?? "" }
       : { kind: "compared", looking: impact.looked === "looking", left: impact.left };
-  return impactSection(
-    {
-      base: impact.base,
-      built: run.built ?? run.head,
-      state,
-      difference: run.differs && { ...run.differs, names: store.differences() },
-      machines: shown(context),
-      uncovered: impact.uncovered,
-      revision: impact.revision,
-      url: pageOf(env.PUBLIC_URL, run.id),
-    },
-    limit,
-  );
+  return {
+    base: impact.base,
+    built: run.built ?? run.head,
+    state,
+    difference: run.differs && { ...run.differs, names: store.differences() },
+    machines: shown(store),
+    uncovered: impact.uncovered,
+    revision: impact.revision,
+    url: pageOf(env.PUBLIC_URL, run.id),
+  };
+}
+
+/** The section as it is now; null where a comment would have nothing to say of machines, or nothing is known yet. */
+export function sectionFor(context: Context, limit?: number): string | null {
+  const impact = impactNow(context);
+  return impact === null ? null : impactSection(impact, limit);
 }
 
 /** The same for a check, which also says it where there are no machines. */
@@ -37,7 +45,7 @@ export function impactIn(context: Context, limit: number): string | null {
     : section;
 }
 
-function shown({ store }: Context): ShownMachine[] {
+function shown(store: Store): ShownMachine[] {
   return store.sql
     .exec<{
       machine: string;

@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Environment } from "../process/index.ts";
 import { inheritedEnvironment, run } from "../process/index.ts";
 import type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
 
@@ -14,7 +15,7 @@ export async function openPlainJob(label: string): Promise<IsolatedJob> {
   const home = join(root, "home");
   const secrets = join(root, "secrets");
   for (const directory of [inside, home, secrets]) await mkdir(directory, { mode: 0o700 });
-  const base = {
+  const base: Environment = {
     ...inheritedEnvironment(["PATH", "NIX_CONF_DIR", "NIX_REMOTE", "NIX_SSL_CERT_FILE", "LANG"]),
     HOME: home,
   };
@@ -25,6 +26,7 @@ export async function openPlainJob(label: string): Promise<IsolatedJob> {
     inside,
     outside: inside,
     secrets,
+    remote: base["NIX_REMOTE"] ?? "auto",
     async run(request) {
       const ending = runPlain(request, { inside, secrets, base, stop: stop.signal });
       live.add(ending);
@@ -64,7 +66,7 @@ async function runPlain(request: SandboxRun, place: PlainPlace): Promise<Sandbox
     const result = await run(argv, {
       cwd: cwd ?? place.inside,
       env: { ...place.base, ...env },
-      ...(input === undefined ? {} : { input: await whole(input) }),
+      ...(input === undefined ? {} : { input }),
       signal: signal ? AbortSignal.any([signal, place.stop]) : place.stop,
       timeoutMs,
       graceMs,
@@ -82,11 +84,4 @@ async function runPlain(request: SandboxRun, place: PlainPlace): Promise<Sandbox
     for (const file of request.files ?? [])
       await rm(join(place.secrets, file.name), { force: true });
   }
-}
-
-async function whole(input: NonNullable<SandboxRun["input"]>): Promise<string | Uint8Array> {
-  if (typeof input === "string" || input instanceof Uint8Array) return input;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of input) chunks.push(chunk);
-  return new Uint8Array(Buffer.concat(chunks));
 }

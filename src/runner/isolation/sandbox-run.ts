@@ -18,6 +18,7 @@ export interface SandboxRun {
   /** Files (mode 400) on a tmpfs of this run alone, in `IsolatedJob.secrets`. */
   readonly files?: readonly { readonly name: string; readonly content: string | Uint8Array }[];
   readonly limits?: Limits;
+  /** Written to stdin as it comes, which is then closed. The program may end before. */
   readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -47,6 +48,8 @@ export interface IsolatedJob {
   readonly outside: string;
   /** Where the `files` of a run are, as its program sees it. */
   readonly secrets: string;
+  /** The store that its programs use, as NIX_REMOTE names it. */
+  readonly remote: string;
   run(request: SandboxRun): Promise<SandboxResult>;
   /** Builds that the runner itself has ended lately, and why, by the derivation's base name. */
   endings(): Promise<ReadonlyMap<string, BuildEnding>>;

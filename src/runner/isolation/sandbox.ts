@@ -34,6 +34,7 @@ export function launcherClient(
         inside: INSIDE.job,
         outside: opened.directory,
         secrets: INSIDE.secrets,
+        remote: environment["NIX_REMOTE"] ?? "auto",
         run: (request) => runInJob(socketPath, opened.job, environment, request),
         endings,
         async dispose() {
@@ -127,10 +128,10 @@ async function runInJob(
         }, request.timeoutMs);
   request.signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    const [answered] = await Promise.all([
-      answer,
-      request.input === undefined ? null : feed(socket, request.input),
-    ]);
+    // A program may end while there is more to come for it.
+    const fed =
+      request.input === undefined ? answer : feed(socket, request.input).then(() => answer);
+    const answered = await Promise.race([answer, fed]);
     await Promise.all([stdout, stderr].map((stream) => once(stream.end(), "end")));
     if ("reason" in answered) {
       if (answered.bug) throw new Error(`the root helper failed: ${answered.reason}`);

@@ -1,3 +1,5 @@
+import type { StoreService } from "./store/serve/service.ts";
+
 /** A file that only the launched program can read, beneath `Workspace.secrets`. */
 export interface LaunchFile {
   readonly name: string;
@@ -13,8 +15,8 @@ export interface LaunchRequest {
   /** `proxy`: connections through the runner's egress policy. */
   readonly network: "none" | "proxy";
   readonly files?: readonly LaunchFile[];
-  /** Written to stdin, which is then closed. */
-  readonly input?: string | Uint8Array;
+  /** Written to stdin, as it comes, which is then closed. The program may end before. */
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly memoryBytes?: number;
   readonly timeoutMs?: number;
   /** Milliseconds from SIGTERM to SIGKILL; 10,000 unless given. */
@@ -59,6 +61,8 @@ export type Launch = (request: LaunchRequest) => Promise<LaunchResult>;
 /** The one port to the isolation of an open job: its user, its directory, its programs. */
 export interface Workspace {
   readonly launch: Launch;
+  /** Answers questions about the store without a process for each. */
+  readonly store: Pick<StoreService, "ask">;
   /** The job's writable directory, as its programs see it. */
   readonly directory: string;
   /** Where `LaunchRequest.files` appear, as its programs see it. */

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { collect } from "./collect.ts";
 import type { ProcessResult } from "./result.ts";
 import type { StartOptions } from "./start.ts";
@@ -11,8 +11,8 @@ export const MAX_OUTPUT = 16 * 1024 * 1024;
 const DRAIN_MS = 5_000;
 
 export interface RunOptions extends Omit<StartOptions, "stdio"> {
-  /** Written to stdin, which is then closed; without it stdin is /dev/null. */
-  readonly input?: string | Uint8Array;
+  /** Written to stdin as it comes, which is then closed; without it stdin is /dev/null. */
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Bytes kept of each stream; the rest is still read and given to the callbacks. */
   readonly maxOutput?: number;
   readonly onStdout?: (chunk: Uint8Array) => void;
@@ -29,7 +29,8 @@ export async function run(
     ...startOptions,
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
-  if (input !== undefined) child.stdin?.end(input);
+  if (typeof input === "string" || input instanceof Uint8Array) child.stdin?.end(input);
+  else if (input !== undefined && child.stdin) Readable.from(input).pipe(child.stdin);
   const stdout = collect(child.stdout, maxOutput, onStdout);
   const stderr = collect(child.stderr, maxOutput, onStderr);
   void child.exited.then(() => closeWhenQuiet([child.stdout, child.stderr]));

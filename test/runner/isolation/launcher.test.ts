@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FRAME, frameReader } from "../../../src/runner/isolation/launcher/frames.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
-import { describeIsolated, err, isolationForTest, out } from "./support.ts";
+import { conversation, describeIsolated, err, isolationForTest, out } from "./support.ts";
 
 describeIsolated("the root helper", () => {
   let place: Awaited<ReturnType<typeof isolationForTest>>;
@@ -148,6 +148,13 @@ describeIsolated("the root helper", () => {
     await first.dispose();
     rest.push(await isolation.openJob("fourth"));
     await Promise.all(rest.map((job) => job.dispose()));
+  });
+
+  test("converses with a program, and does not wait for more to say when it has ended", async () => {
+    const job = await isolation.openJob("conversation");
+    const conversed = await conversation(job);
+    expect([conversed.exitCode, out(conversed)]).toEqual([3, "<first>\n<end>\n"]);
+    await job.dispose();
   });
 
   test("passes input, output, environment, secrets and the exit code, byte by byte", async () => {

@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { startIsolation } from "../../../src/runner/isolation/index.ts";
+import { conversation, out } from "./support.ts";
 
 test("without isolation a job has the same interface, and cleans up", async () => {
   const isolation = await startIsolation({ kind: "none" });
@@ -24,6 +25,8 @@ test("without isolation a job has the same interface, and cleans up", async () =
   await expect(
     job.run({ argv: ["true"], binds: [{ source: "/x", target: "/src", access: "read-only" }] }),
   ).rejects.toThrow("binds need isolation");
+  const conversed = await conversation(job);
+  expect([conversed.exitCode, out(conversed)]).toEqual([3, "<first>\n<end>\n"]);
   const running = job.run({ argv: ["sleep", "1000"] });
   await job.dispose();
   expect((await running).cancelled).toBe(true);

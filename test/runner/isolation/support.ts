@@ -2,8 +2,10 @@ import { accessSync, constants } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { PassThrough } from "node:stream";
 import { describe } from "vitest";
 import type {
+  IsolatedJob,
   Isolation,
   RawIsolationConfiguration,
   SandboxResult,
@@ -95,6 +97,22 @@ export function out(result: SandboxResult): string {
 
 export function err(result: SandboxResult): string {
   return new TextDecoder().decode(result.stderr);
+}
+
+/** A program that answers each line as it comes, and ends while there could be more. */
+export async function conversation(job: IsolatedJob): Promise<SandboxResult> {
+  const input = new PassThrough();
+  let heard = "";
+  const ending = job.run({
+    argv: ["sh", "-c", 'while read -r line; do echo "<$line>"; [ "$line" != end ] || exit 3; done'],
+    input,
+    onStdout(chunk) {
+      heard += new TextDecoder().decode(chunk);
+      if (heard === "<first>\n") input.write("end\n");
+    },
+  });
+  input.write("first\n");
+  return await ending;
 }
 
 /** Waits for a condition, up to `limitMs`; the error names what did not come true. */

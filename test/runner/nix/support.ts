@@ -20,6 +20,8 @@ export interface NixForTest {
   readonly state: string;
   /** Argument vectors of everything that was started. */
   readonly started: string[][];
+  /** A job of its own, until it is closed. */
+  openJob(): Promise<{ readonly workspace: Workspace; close(): Promise<void> }>;
   /** Evaluates and builds a folder of these files. */
   check(files: Readonly<Record<string, string>>): Promise<Checked & { byName: Map<string, Row> }>;
   close(): Promise<void>;
@@ -49,6 +51,10 @@ export async function nixForTest(
       facts,
       state: join(own.directory, "state"),
       started,
+      async openJob() {
+        const job = await isolation.openJob("another");
+        return { workspace: workspaceOf(job), close: () => job.dispose() };
+      },
       async check(files) {
         const checkout = await folder(files);
         const job = await isolation.openJob("check");

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { LaunchResult, Workspace } from "../../../src/runner/nix/launch.ts";
 import { adapt, readFacts } from "../../../src/runner/nix/version.ts";
+import { NO_STORE } from "./no-store.ts";
 
 test.each([
   ["nix (Nix) 2.8.0\n", "2.8.0", "show-derivation", "show-config"],
@@ -45,6 +46,7 @@ function workspace(known: string): Workspace {
     directory: "/job",
     secrets: "/run/secrets",
     endings: async () => new Map(),
+    store: NO_STORE,
     async launch({ argv: [, verb = ""] }) {
       if (verb === "--version") return result(0, "nix (Lix, like Nix) 2.95.0\n");
       const settings = {

@@ -37,8 +37,6 @@ export class Ledger {
   #graph: Graph = new Map();
   #invalid: ReadonlySet<string> = new Set();
   readonly #valid = new Map<string, PathInfo>();
-  /** Valid by Nix's word; the store has not told about them yet. */
-  readonly #assumed = new Set<string>();
   #below: Need["below"] = new Map();
 
   constructor(options: LedgerOptions) {
@@ -71,19 +69,12 @@ export class Ledger {
   }
 
   isMissing(drv: string): boolean {
-    return this.#lacks(drv, (path) => this.#valid.has(path) || this.#assumed.has(path));
-  }
-
-  /** Whether the store has told about all of its outputs: then it can be signed. */
-  isThere(drv: string): boolean {
-    return !this.#lacks(drv, (path) => this.#valid.has(path));
-  }
-
-  #lacks(drv: string, isValid: (path: string) => boolean): boolean {
     const outputs = this.#graph.get(drv)?.outputs.values();
     return (
       outputs === undefined ||
-      [...outputs].some((path) => path === null || (this.#invalid.has(path) && !isValid(path)))
+      [...outputs].some(
+        (path) => path === null || (this.#invalid.has(path) && !this.#valid.has(path)),
+      )
     );
   }
 
@@ -106,16 +97,6 @@ export class Ledger {
     if (failures.size === 0) return open;
     const causes = blocked(this.need(), failures);
     return open.filter((drv) => !causes.has(drv));
-  }
-
-  /** What stands on these need not wait until the store has told about them. */
-  assume(paths: Iterable<string>): void {
-    for (const path of paths) this.#assumed.add(path);
-  }
-
-  /** The store was asked about all that was assumed of these. */
-  assumeNoMore(paths: Iterable<string>): void {
-    for (const path of paths) this.#assumed.delete(path);
   }
 
   /** Output paths that turned out to be valid. */

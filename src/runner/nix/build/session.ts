@@ -16,7 +16,6 @@ import type { BuildLimits, Cause, RunMemory } from "./failure.ts";
 import { ownVerdict } from "./failure.ts";
 import { oomKills } from "./kernel.ts";
 import { fetchCause } from "./fetch.ts";
-import { Gathered } from "./gathered.ts";
 import { lacking } from "./lacking.ts";
 import type { Goal } from "./ledger.ts";
 import { Ledger, outputsOf } from "./ledger.ts";
@@ -77,7 +76,6 @@ export class Session {
   readonly #pace = new Pace();
   /** What goes on beside the builds. */
   readonly #asides = new Set<Promise<void>>();
-  readonly #gathered = new Gathered((paths) => this.#infos(paths, true));
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Null where no other runner builds for the same run. */
@@ -107,7 +105,7 @@ export class Session {
       this.#options.known ??
       (await showDerivations(workspace, facts.version, ledger.open(), false, signal));
     const outputs = outputsOf(own.values());
-    const there = await pathInfos(workspace, outputs, false, signal);
+    const there = await pathInfos(workspace, outputs, signal);
     ledger.begin(own, without(outputs, there), new Map());
     ledger.found(there);
     const reused = ledger.open().filter((drv) => !ledger.isMissing(drv));
@@ -134,7 +132,7 @@ export class Session {
     if (drvs.length === 0) return;
     const ledger = this.#ledger;
     const paths = outputsOf(drvs.flatMap((drv) => ledger.node(drv) ?? []));
-    ledger.found(await pathInfos(this.#options.workspace, paths, true, this.#signal));
+    ledger.found(await pathInfos(this.#options.workspace, paths, this.#signal));
     await this.#partners?.push(paths);
     await ledger.succeed(drvs, true);
   }
@@ -192,7 +190,7 @@ export class Session {
     const ledger = this.#ledger;
     if (this.#partners === null) return [];
     const paths = await this.#partners.fetch(drvs, ledger.need(), (drv) => ledger.node(drv));
-    ledger.found(await pathInfos(workspace, paths, true, this.#signal));
+    ledger.found(await pathInfos(workspace, paths, this.#signal));
     return paths;
   }
 
@@ -244,7 +242,6 @@ export class Session {
         this.#stop.abort(error);
       } finally {
         this.#running -= 1;
-        if (this.#running === 0) this.#gathered.now();
         claims.give(work.members);
       }
     }
@@ -296,17 +293,15 @@ export class Session {
     const touched = new Set([...drvs, ...end.watch.builds.keys()]);
     const paths = outputsOf([...touched].flatMap((drv) => ledger.node(drv) ?? []));
     this.#pace.took(end.watch.builds.size, end.result.durationMs / 1_000);
+    const there = await pathInfos(workspace, paths, signal);
+    ledger.found(there);
     if (end.result.exitCode !== 0 || this.#partners !== null) {
-      const there = await this.#infos(paths, end.result.exitCode === 0);
       await this.#settle(drvs, after, end, there);
       return this.#plan([...drvs, ...after]);
     }
-    // All of it is there, Nix says: the next process need not wait until the store has said what came out.
-    ledger.assume(paths);
+    // All of it is there: the next process need not wait until everybody has been told.
     this.#plan(after);
     this.#aside(async () => {
-      const there = await this.#gathered.ask(paths);
-      ledger.assumeNoMore(paths);
       await this.#settle(drvs, after, end, there);
       this.#plan(drvs);
     });
@@ -323,10 +318,6 @@ export class Session {
     this.#asides.add(aside);
   }
 
-  #infos(paths: readonly string[], likely: boolean): Promise<Map<string, PathInfo>> {
-    return pathInfos(this.#options.workspace, paths, likely, this.#signal);
-  }
-
   /** What came out of a batch: told of the goals that it settled. */
   async #settle(
     drvs: readonly string[],
@@ -336,7 +327,6 @@ export class Session {
   ): Promise<void> {
     const { now } = this.#options;
     const ledger = this.#ledger;
-    ledger.found(there);
     // Before anybody is told that it is built.
     await this.#partners?.push([...there.keys()]);
     for (const build of end.watch.builds.values())
@@ -371,7 +361,7 @@ export class Session {
       (drv) => lacking(ledger.node(drv), this.#options.facts).length > 0,
     );
     for (const [drv, cause] of failed) fail(drv, cause);
-    const there = [...drvs, ...after].filter((drv) => ledger.isOpen(drv) && ledger.isThere(drv));
+    const there = [...drvs, ...after].filter((drv) => ledger.isOpen(drv) && !ledger.isMissing(drv));
     await ledger.succeed(new Set(there), false);
     const alone = drvs.length === 1;
     for (const drv of alone ? drvs : []) {

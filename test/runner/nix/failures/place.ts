@@ -8,6 +8,7 @@ import { workspaceOf } from "../../../../src/runner/nix/workspace.ts";
 import type { NixInstall } from "../../../support/nix-versions.ts";
 import { environmentWith } from "../../../support/nix-versions.ts";
 import { isolationForTest } from "../../isolation/support.ts";
+import { NO_STORE } from "../no-store.ts";
 
 /** A store of its own with one version of Nix, as programs use it. */
 export interface Place {
@@ -73,6 +74,7 @@ export async function directPlace(
       directory: folder,
       secrets: folder,
       endings: async () => new Map(),
+      store: NO_STORE,
       launch: (request) =>
         launch(["unshare", "-m", "sh", "-c", INSIDE, "sh", store, ...request.argv], request, {
           ...environmentWith(nix),

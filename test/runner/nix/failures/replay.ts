@@ -7,6 +7,7 @@ import { walk } from "../../../../src/runner/nix/evaluate/walk.ts";
 import type { LaunchResult, Workspace } from "../../../../src/runner/nix/launch.ts";
 import { explainFetch } from "../../../../src/runner/source/inputs/explain.ts";
 import { NO_ACCESS } from "../../../../src/runner/source/inputs/access.ts";
+import { NO_STORE } from "../no-store.ts";
 import type { RecordedFailure, Recording } from "./recording.ts";
 
 const known = new WeakMap<Recording, Promise<string>>();
@@ -119,6 +120,7 @@ function replaying(recording: Recording, at: (ms: number) => void = () => {}): W
     directory: "/job",
     secrets: "/run/secrets",
     endings: async () => new Map(),
+    store: NO_STORE,
     async launch(request) {
       const aside = request.argv[0] === "sh" || request.argv.includes("--raw");
       if (!aside) {

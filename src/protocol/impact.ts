@@ -23,6 +23,10 @@ export const InventoryMachine = z.strictObject({
   /** `nixos` or `darwin`, as it says. */
   class: z.string().max(64),
   tags: z.array(z.string().max(128)).max(INVENTORY.tags),
+  /** Roles of the inventory's instances that it has, by itself or by a tag. */
+  roles: z.array(z.string().max(128)).max(INVENTORY.tags).optional(),
+  /** Where clan would deploy it; null where the inventory does not say. */
+  targetHost: z.string().max(255).nullable().optional(),
 });
 export type InventoryMachine = z.infer<typeof InventoryMachine>;
 

@@ -7,11 +7,7 @@ import {
   type Role,
 } from "../command/command.ts";
 import { declarationOf } from "../command/registry.ts";
-
-/** A team's slug within the organisation that owns the repository. */
-const Team = z.string().regex(/^[a-z0-9_][a-z0-9_-]{0,99}$/u, {
-  error: "must be a team's slug, such as `release-team`",
-});
+import { Team } from "./machines.ts";
 
 const ruleFor = (least: Role) =>
   z
@@ -42,16 +38,20 @@ export const CommandRules = z.strictObject(
 );
 type CommandRules = z.infer<typeof CommandRules>;
 
-type Deploy = { permission?: Role; approvals?: number };
+type Deploy = { permission?: Role; teams?: readonly string[]; approvals?: number };
 
 /** The rules to judge by: `policy.deploy` holds for all that changes machines, unless a command has its own. */
 export function commandsOf(
   rules: CommandRules = {},
-  { permission, approvals }: Deploy = {},
+  { permission, teams, approvals }: Deploy = {},
 ): CommandPolicy["commands"] {
   const commands: CommandPolicy["commands"] = { ...rules };
   for (const name of CHANGES_MACHINES) {
-    const rule = rules[name] ?? (permission === undefined ? undefined : { permission });
+    const usual = {
+      ...(permission === undefined ? {} : { permission }),
+      ...(teams === undefined ? {} : { teams }),
+    };
+    const rule = rules[name] ?? (Object.keys(usual).length === 0 ? undefined : usual);
     const wanted = declarationOf(name).approvals ? approvals : undefined;
     if (rule !== undefined || wanted !== undefined)
       commands[name] = { ...rule, ...(wanted === undefined ? {} : { approvals: wanted }) };

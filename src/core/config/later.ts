@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { CommandRules } from "./commands.ts";
+import { DeployPolicy } from "./machines.ts";
 
 /**
  * Keys whose work is not done yet. They are read and checked, so that a configuration can name them and a misspelt key
@@ -48,39 +49,6 @@ export const Push = z.strictObject({
   needs: Names.optional().describe("Names of other pushes that must have succeeded before."),
 });
 
-const Health = z.union([
-  z.strictObject({
-    http: z.url({ protocol: /^https?$/u }).describe("An address that must answer with success."),
-  }),
-  z.strictObject({
-    unit: z.string().min(1).max(256).describe("A systemd unit that must be active."),
-  }),
-]);
-export const Machine = z.strictObject({
-  method: z
-    .enum(["krops", "nixos-rebuild", "clan"])
-    .optional()
-    .describe("How it is deployed. Without it: as the place says where it was found."),
-  tags: Names.optional().describe("Words that rollouts and commands choose machines by."),
-  health: z.array(Health).max(32).optional().describe("What must hold after a deploy."),
-});
-
-export const Rollout = z.strictObject({
-  on: z
-    .enum(["manual", "push", "schedule"])
-    .optional()
-    .describe("When it begins. Without it: by hand."),
-  schedule: z.string().max(64).optional().describe("When, for `on: schedule`."),
-  stages: Names.optional().describe(
-    "Targets in their order, each a machine's name, `tag:a,b` or `role:x`; the next begins when the last is healthy.",
-  ),
-  max_failures: z
-    .int()
-    .min(0)
-    .optional()
-    .describe("Machines that may fail before the rollout stops. Without it: 0."),
-});
-
 /** Recipes bring options of their own: those are checked by the recipe. */
 export const Bump = z.looseObject({
   recipe: z.string().min(1).max(64).describe("How it is brought up to date."),
@@ -104,25 +72,7 @@ export const Policy = z.strictObject({
     .max(32)
     .optional()
     .describe("Custom repository roles that carry write."),
-  deploy: z
-    .strictObject({
-      permission: z
-        .enum(["write", "maintain", "admin"])
-        .optional()
-        .describe("The least role of whoever deploys."),
-      approvals: z
-        .int()
-        .min(0)
-        .max(16)
-        .optional()
-        .describe("How many others must have approved the commit."),
-      checks: z
-        .enum(["required", "all"])
-        .optional()
-        .describe("Which checks must have succeeded on the commit."),
-    })
-    .optional()
-    .describe("What a deploy needs."),
+  deploy: DeployPolicy.optional().describe("What a deploy needs."),
   commands: CommandRules.optional().describe(
     "Who may give a command, for each where it is not as usual.",
   ),

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { System } from "../../protocol/identifiers.ts";
 import { Inputs } from "./inputs.ts";
-import { Bump, Machine, Policy, Push, Rollout, Test } from "./later.ts";
+import { Bump, Policy, Push, Test } from "./later.ts";
+import { Machines, Name, Rollout } from "./machines.ts";
 
 /** A directory or file below the repository's root, with `/`; `.` is the root. */
 const Inside = z
@@ -112,10 +113,6 @@ export const LimitsSource = z.strictObject({
     .describe("Time that a build may print nothing (seconds). Without it: 7200."),
 });
 
-export const Name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u, {
-  error: "a name is letters, digits, `.`, `_` and `-`, 63 at most, and begins with neither sign",
-});
-
 /** `.github/snowcat.yml`: every key is optional, none is needed to build a flake. Unknown keys are errors. */
 export const Configuration = z.strictObject({
   version: z.literal(1).optional().describe("Of this format."),
@@ -138,22 +135,7 @@ export const Configuration = z.strictObject({
     .record(Name, Push)
     .optional()
     .describe("Commands by name that publish something; trusted runs only."),
-  machines: z
-    .strictObject({
-      discover: z
-        .array(z.enum(["nixosConfigurations", "clan"]))
-        .max(2)
-        .optional()
-        .describe("Where machines are found: by evaluation, never by a directory's listing."),
-    })
-    .catchall(Machine)
-    .superRefine((machines, context) => {
-      for (const name of Object.keys(machines))
-        for (const { message } of Name.safeParse(name).error?.issues ?? [])
-          context.addIssue({ code: "custom", path: [name], message });
-    })
-    .optional()
-    .describe("Machines by name, and where others are found."),
+  machines: Machines.optional().describe("Machines by name, and where others are found."),
   rollouts: z
     .record(Name, Rollout)
     .optional()

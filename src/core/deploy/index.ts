@@ -1,3 +1,5 @@
+export { choose, earlierOf, stagesOf, stagesOfNamed } from "./choose.ts";
+export type { Chosen, Stages } from "./choose.ts";
 export {
   ask,
   end,
@@ -13,6 +15,8 @@ export {
   withdraw,
 } from "./lock.ts";
 export type { Ask, Step, Turn } from "./lock.ts";
+export { identify, machinesOf } from "./machine.ts";
+export type { DeployMachine, EvaluatedAttribute, Found, Identity } from "./machine.ts";
 export {
   adviceOn,
   conclusionOf,
@@ -22,6 +26,8 @@ export {
   wordOf,
 } from "./outcome.ts";
 export type { DeploymentState, OutcomeKind } from "./outcome.ts";
+export { objections } from "./policy.ts";
+export type { Check, DeployQuestion, Objection } from "./policy.ts";
 export { needs, newRollout, rolloutConclusion, stepRollout, ticketKey } from "./rollout.ts";
 export type { Planned, RolloutEvent, RolloutNeed } from "./rollout.ts";
 export { initialMachine } from "./rows.ts";

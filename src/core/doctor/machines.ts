@@ -1,5 +1,6 @@
 import { attributeName } from "../../protocol/attribute.ts";
 import { matchTargets, type Target } from "../command/targets.ts";
+import { declaredIn } from "../config/machines.ts";
 import type { Configuration } from "../config/schema.ts";
 import { declaredMachines, machineOf } from "../impact/index.ts";
 import type { Answers, Problem } from "./examine.ts";
@@ -8,7 +9,8 @@ import type { Answers, Problem } from "./examine.ts";
 export function* deploying(configuration: Configuration, answers: Answers): Iterable<Problem> {
   const { machines = {}, rollouts = {} } = configuration;
   const evaluated = machinesOf(configuration, answers);
-  const { discover, ...declared } = machines;
+  const { discover } = machines;
+  const declared = declaredIn(machines);
   for (const name of Object.keys(declared))
     if (!evaluated.has(name))
       yield {
@@ -25,18 +27,20 @@ export function* deploying(configuration: Configuration, answers: Answers): Iter
   const targets: Target[] = [...new Set([...evaluated, ...Object.keys(declared)])].map((name) => ({
     name,
     tags: declared[name]?.tags ?? [],
-    roles: [],
+    roles: declared[name]?.roles ?? [],
   }));
   for (const [name, { stages = [], on, schedule }] of Object.entries(rollouts)) {
     for (const [at, stage] of stages.entries()) {
-      // Roles are the inventory's, which nothing here evaluates.
-      if (stage.startsWith("role:")) continue;
-      if (matchTargets([stage], targets).targets.length === 0)
-        yield {
-          level: "error",
-          path: ["rollouts", name, "stages", at],
-          message: `${stage} is no machine's`,
-        };
+      for (const target of typeof stage === "string" ? [stage] : stage.targets) {
+        // Roles are the inventory's as well, which nothing here evaluates.
+        if (target.startsWith("role:")) continue;
+        if (matchTargets([target], targets).targets.length === 0)
+          yield {
+            level: "error",
+            path: ["rollouts", name, "stages", at],
+            message: `${target} is no machine's`,
+          };
+      }
     }
     if ((on === "schedule") !== (schedule !== undefined))
       yield {

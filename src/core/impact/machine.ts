@@ -1,4 +1,5 @@
 import { parseAttributePath } from "../../protocol/attribute-path.ts";
+import { declaredIn } from "../config/machines.ts";
 import type { Configuration } from "../config/schema.ts";
 
 /** What a configuration says of machines. */
@@ -10,8 +11,7 @@ export type Declared = {
 
 export function declaredMachines({ machines }: Configuration): Declared {
   if (machines === undefined) return { asked: false, names: [] };
-  const names = Object.keys(machines).filter((name) => name !== "discover");
-  return { asked: true, names: names.toSorted() };
+  return { asked: true, names: Object.keys(declaredIn(machines)).toSorted() };
 }
 
 /** Outputs of a flake whose every attribute is a machine. */

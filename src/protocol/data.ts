@@ -5,6 +5,8 @@ import { StorePath, System } from "./identifiers.ts";
 import { INVENTORY, InventoryMachine, MachineDifference } from "./impact.ts";
 import {
   DeployStep,
+  LOCAL_DEPLOYS,
+  LocalDeploy,
   MachineName,
   MachineOutcome,
   MachinePlan,
@@ -126,6 +128,8 @@ export const ToRun = z.discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("observation"), observation: Observation }),
       z.strictObject({ kind: z.literal("unreachable"), why: z.string().max(4_096) }),
     ]),
+    /** Deploys of it that nobody was told of yet, oldest first; the machine is told of in `result` too. */
+    local: z.array(LocalDeploy).max(LOCAL_DEPLOYS).optional(),
   }),
   /** A deploy job's step began. From `activate` on the job is past its point of no return. */
   z.strictObject({ kind: z.literal("step"), machine: MachineName, step: DeployStep }),

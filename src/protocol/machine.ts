@@ -231,6 +231,24 @@ export const MachineOutcome = z.discriminatedUnion("kind", [
 ]);
 export type MachineOutcome = z.infer<typeof MachineOutcome>;
 
+/**
+ * A deploy that a person made at a deploy runner with the control plane out of reach; told with the next observation of the
+ * machine, which by then has the counter.
+ */
+export const LocalDeploy = z.strictObject({
+  counter: DeployCounter,
+  /** Unix time (ms) when it began, by the runner's clock. */
+  at: z.int().nonnegative(),
+  /** The user of the runner, and what was given as the reason. */
+  by: z.string().max(256),
+  why: z.string().max(1_024),
+  outcome: MachineOutcome,
+});
+export type LocalDeploy = z.infer<typeof LocalDeploy>;
+
+/** Local deploys that one frame tells. */
+export const LOCAL_DEPLOYS = 16;
+
 /** Limits (s) of one deploy, by the machine's own clock where it keeps them itself. */
 export const DeployLimits = z.strictObject({
   /** Of one connection's beginning. */

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import type { ToRunner } from "../../protocol/control.ts";
+import type { DeployTarget } from "../../protocol/machine.ts";
 import type { ExchangeId } from "../../protocol/identifiers.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
@@ -27,6 +28,8 @@ export type AgentOptions = {
   features: string[];
   /** A branch was deleted; nothing of it need be kept. */
   branchGone?: (branch: { repository: number; ref: string }) => void;
+  /** Machines that its own policy lets it change. */
+  targets?: DeployTarget[];
   /** What evaluates here, see `probeEvaluator`. */
   evaluator?: string | null;
   /** The exchange that it passes closures through. */
@@ -74,7 +77,7 @@ export class Agent {
 
   /** Takes up what an earlier life left, then connects. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { version, systems, features, exchange, evaluator, slots } = options;
+    const { version, systems, features, exchange, evaluator, slots, targets = [] } = options;
     let agent: Agent | null = null;
     const about = (work: (running: Agent) => void) => () => {
       if (agent !== null) work(agent);
@@ -88,6 +91,7 @@ export class Agent {
         slots,
         ...(exchange === undefined ? {} : { exchange }),
         ...(evaluator == null ? {} : { evaluator }),
+        ...(targets.length === 0 ? {} : { targets }),
       }),
       running: () => (agent === null ? [] : agent.#running()),
       events: {

@@ -16,6 +16,7 @@ import { DataChannel } from "./data-channel.ts";
 import type { RunJob } from "./job.ts";
 import { longest, STOPS_WITHIN } from "./limit.ts";
 import { socketUrl } from "./link.ts";
+import { manifestsOf } from "./manifests.ts";
 import { outgoingSink } from "./outgoing.ts";
 import { AttemptTalk } from "./run-talk.ts";
 import type { AttemptRecord, Records } from "./record.ts";
@@ -41,6 +42,7 @@ export class Attempt {
   readonly #redaction = new Redaction();
   readonly #abort = new AbortController();
   #cancelled: string | null = null;
+  #sealed = false;
   #forgotten = false;
   #ended = false;
   #channels: Channels | null = null;
@@ -53,8 +55,9 @@ export class Attempt {
     for (const secret of parts.secrets) this.#redaction.secret(secret);
   }
 
-  /** Ends the job; its verdict is `cancelled`. */
+  /** Ends the job; its verdict is `cancelled`. Past its point of no return it ends by itself, and nothing changes. */
   cancel(reason: string): void {
+    if (this.#sealed) return;
     this.#cancelled ??= reason;
     this.#abort.abort(new Error(`cancelled: ${reason}`));
   }
@@ -153,6 +156,8 @@ export class Attempt {
             },
             (value) => this.#redaction.value(value),
           ),
+          seal: () => this.#seal(),
+          manifests: manifestsOf(question),
           cloneToken: () => fetchCloneToken(question),
           inputToken: () => fetchInputToken(question),
           credentials,
@@ -168,6 +173,11 @@ export class Attempt {
       : { kind: "cancelled", by: this.#cancelled.slice(0, 256) };
   }
 
+  #seal(): boolean {
+    if (!this.#abort.signal.aborted) this.#sealed = true;
+    return this.#sealed;
+  }
+
   /** The job's verdict; or, when it takes too long or does not stop when told to, ours. */
   async #within(seconds: number, job: Promise<Verdict>): Promise<Verdict> {
     const { clock } = this.#parts;
@@ -181,6 +191,8 @@ export class Attempt {
       );
     };
     const cancelLimit = clock.after(seconds * 1_000, () => {
+      // It keeps limits of its own, and what it works on must not be left half-way.
+      if (this.#sealed) return;
       late = true;
       this.#abort.abort(new Error(`the job took longer than ${seconds} s`));
     });

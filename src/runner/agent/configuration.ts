@@ -28,6 +28,8 @@ export const RunnerConfiguration = z.strictObject({
   ]),
   /** The store through which the pool's runners pass closures; null: this one shares nothing. */
   exchange: ExchangeConfiguration.nullable().default(null),
+  /** File of the policy that says which machines it may change, and how; null: none. For the pool `deploy` only. */
+  deployPolicy: absolutePath.nullable().default(null),
   /** Jobs are declined while less is free beneath the state directory (bytes). */
   minimumFreeBytes: z.int().nonnegative().default(1_073_741_824),
   /** What the fetch step may use beside the job's own tokens, for this pool. */

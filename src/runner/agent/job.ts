@@ -5,6 +5,7 @@ import type { Isolation } from "../isolation/index.ts";
 import type { OperatorCredentials } from "../source/operator.ts";
 import type { Attest } from "../provenance/attest.ts";
 import type { Clock } from "./clock.ts";
+import type { Manifests } from "./manifests.ts";
 import type { RunTalk } from "./run-talk.ts";
 import type { Sink } from "./sink.ts";
 
@@ -15,12 +16,18 @@ export type JobContext = {
   talk: RunTalk;
   /** Fires on cancel: SIGTERM, 10 s, SIGKILL, sweep. The verdict is then replaced by `cancelled`. */
   signal: AbortSignal;
+  /**
+   * The point of no return: from here on no cancel, drain or limit of the agent reaches the job, and its verdict stands.
+   * False: it was told to stop before, and must.
+   */
+  seal: () => boolean;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */
   cloneToken: () => Promise<string>;
   /** One for the private inputs that the default branch lists; asked for when something has to be fetched. */
   inputToken: () => Promise<InputToken>;
   /** The operator's, for the fetch step alone. */
   credentials: OperatorCredentials;
+  manifests: Manifests;
   clock: Clock;
   /** Signs what is built, as this runner. */
   attest: Attest;

@@ -40,6 +40,9 @@ export function outgoingSink(options: OutgoingOptions): {
     async impact(difference) {
       await run.append({ kind: "impact", difference }, about);
     },
+    async machine(news) {
+      await run.append(news, about);
+    },
     log(name) {
       const known = writers.get(name);
       if (known !== undefined) return known;

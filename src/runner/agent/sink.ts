@@ -5,6 +5,12 @@ import type { MachineDifference } from "../../protocol/impact.ts";
 /** What an evaluation came to, without the frame's tag. */
 export type Evaluated = Omit<Extract<ToRun, { kind: "evaluated" }>, "kind">;
 
+/** What is said of machines: plans, observations, steps, outcomes. */
+export type MachineNews = Extract<
+  ToRun,
+  { kind: "planned" | "observed" | "step" | "deployed" }
+>;
+
 /** One log stream of an attempt. Bytes are redacted and capped behind it; order is kept. */
 export interface LogWriter {
   /** Resolves when there is room for more: awaiting it is the back-pressure. Never rejects for what the network does. */
@@ -22,6 +28,7 @@ export interface Sink {
   results(list: readonly AttributeResult[]): Promise<void>;
   evaluated(summary: Evaluated): Promise<void>;
   impact(difference: MachineDifference): Promise<void>;
+  machine(news: MachineNews): Promise<void>;
   /**
    * The writer of a stream: `job`, or the base name of a derivation. The same name gives the same writer. A name that
    * the protocol does not allow throws. Streams still open when the job ends are closed by the agent.

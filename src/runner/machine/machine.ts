@@ -16,6 +16,13 @@ export interface Machine {
   begin(request: BeginRequest): Promise<Reply<Begun>>;
   /** Refuses (`no-space`) when /nix or /boot has less free than asked, in bytes and inodes. */
   space(request: SpaceRequest): Promise<Reply<Space>>;
+  /** Which of these paths the machine's store lacks; changes nothing. */
+  missing(request: { paths: readonly string[] }): Promise<Reply<readonly string[]>>;
+  /**
+   * Instead of `copy` and `verify`, where the machine goes back to a system that one of its own generations has: refuses
+   * (`not-prepared`) any other. The deploy is `verified` then.
+   */
+  reuse(request: { counter: number }): Promise<Reply<Verified>>;
   /** Sends what the machine's store lacks of the closure, and roots the system. */
   copy(request: CopyRequest): Promise<Reply<Copied>>;
   /** The closure as registered in the machine's store is the manifest's, path for path; bytes on disk are hashed again. */

@@ -66,6 +66,7 @@ export async function perform(
     results: async (list) => void results.push(...list),
     evaluated: async (summary) => void (evaluated = summary),
     impact: async (difference) => void impact.push(difference),
+    machine: async () => {},
     log: (stream) => ({
       write: async (bytes) => void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""),
       close: async () => {},
@@ -76,6 +77,8 @@ export async function perform(
     sink,
     talk: aloneWith(),
     signal: new AbortController().signal,
+    seal: () => true,
+    manifests: { put: async () => {}, get: async () => "" },
     cloneToken: async () => token,
     inputToken: async () => ({ token: null, expiresAt: 0, repositories: [], refused: [] }),
     credentials: NO_CREDENTIALS,

@@ -62,6 +62,7 @@ export function rooting(
       },
       evaluated: (summary) => sink.evaluated(summary),
       impact: (difference) => sink.impact(difference),
+      machine: (news) => sink.machine(news),
       log: (stream) => sink.log(stream),
     },
     async finish(whole) {

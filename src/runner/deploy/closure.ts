@@ -1,0 +1,39 @@
+import type { DeployWork } from "../../protocol/machine.ts";
+import type { Manifests } from "../agent/manifests.ts";
+import { type BootFile, bootFiles } from "./engine/space.ts";
+import { checkManifest } from "./manifest.ts";
+import type { ManifestPath } from "../../protocol/machine.ts";
+import type { Speaker } from "./policy/judge.ts";
+import type { DeployPolicy } from "./policy/policy.ts";
+
+/** A closure that a listed builder signed for the machine. */
+export type Closure = {
+  text: string;
+  paths: readonly ManifestPath[];
+  boot: readonly BootFile[];
+};
+
+/** What is to be brought: nothing, where the machine goes back to what it has. */
+export async function closureOf(
+  { action, sha, machine }: DeployWork,
+  { host, repository }: Speaker,
+  { builders }: DeployPolicy,
+  manifests: Pick<Manifests, "get">,
+): Promise<{ kind: "closure"; manifest: Closure | null } | { kind: "refused"; why: string }> {
+  if (action.kind === "generation") return { kind: "closure", manifest: null };
+  const { manifest: head, system } = action;
+  if (head.system !== system)
+    return { kind: "refused", why: "the manifest is refused: it is for another system" };
+  const text = await manifests.get(head.digest);
+  const checked = checkManifest(
+    head,
+    text,
+    { host, repository, sha, machine: machine.name },
+    builders.map(({ key }) => key),
+  );
+  if (checked.kind === "refused") return checked;
+  return {
+    kind: "closure",
+    manifest: { text, paths: checked.paths, boot: await bootFiles(system) },
+  };
+}

@@ -1,0 +1,20 @@
+import type { MachineOutcome } from "../../../protocol/machine.ts";
+import { type DeployParts, describeFault, untouched } from "./parts.ts";
+import { prepare } from "./prepare.ts";
+import { settle } from "./settle.ts";
+
+/**
+ * Puts one system on one machine by Snowcat's own method, `plain`, and answers how the machine ended. It returns for
+ * everything that machine, link, closure or system do; what it throws is a fault of the runner.
+ */
+export async function deployMachine(parts: DeployParts): Promise<MachineOutcome> {
+  const prepared = await prepare(parts);
+  if (prepared.kind === "ended") return prepared.outcome;
+  const { running } = prepared;
+  if (!parts.seal()) {
+    const closed = await parts.beyond.end({ counter: parts.work.counter });
+    if (closed.kind !== "done") parts.say(`not closed on the machine: ${describeFault(closed)}`);
+    return untouched("dry-activate", "it was cancelled before the activation", running);
+  }
+  return await settle(parts, running);
+}

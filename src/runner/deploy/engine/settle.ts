@@ -1,0 +1,208 @@
+import type { MachineOutcome } from "../../../protocol/machine.ts";
+import type { DeployState, DeployStateName, MachineCheck, Reply } from "../../machine/index.ts";
+import { awaitHealth } from "../health/patience.ts";
+import type { Health } from "../health/probe.ts";
+import { type Activation, judgeActivation } from "./activation.ts";
+import { again } from "./again.ts";
+import { type DeployParts, describeFault, short, untouched } from "./parts.ts";
+import { takeBack } from "./revert.ts";
+
+/** States that the machine leaves by nobody's word but its own. */
+const REVERTED: readonly DeployStateName[] = ["reverted", "revert-failed"];
+/** What is left of the confirmation limit for the commit (part of it): health is not waited for to the last moment. */
+const FOR_HEALTH = 0.8;
+/** Beyond the machine's own limits, for the way there and back (s). */
+const MARGIN = 15;
+
+/**
+ * Past the point of no return: the machine is brought to the new system or back to the old one, and what it came to is
+ * read from the machine itself. The watchdog there takes it back when nothing is heard from here.
+ */
+export async function settle(parts: DeployParts, old: string): Promise<MachineOutcome> {
+  const { work, beyond, clock } = parts;
+  const { counter, limits } = work;
+  await parts.step("activate");
+  const activated = await activate(parts);
+  if (activated.kind === "ended") return activated.outcome ?? untouched("activate", activated.why, old);
+  const { state } = activated;
+  if (state.name !== "activated")
+    return await takeBack(parts, { step: "activate", why: state.why ?? stopped(state), state });
+  const activation = judgeActivation(state);
+  if (activation.kind === "sick")
+    return await takeBack(parts, { step: "activate", ...activation, state });
+
+  const deadline = clock.now() + limits.confirmationSeconds * 1_000;
+  await parts.step("confirm");
+  const confirmed = await again(() => beyond.confirm({ counter }), clock, deadline);
+  if (confirmed.kind !== "done")
+    return await takeBack(parts, { step: "confirm", why: describeFault(confirmed), state });
+
+  await parts.step("health");
+  const sick = activation.kind === "runs" ? await health(parts, deadline) : null;
+  if (sick !== null) return await takeBack(parts, { step: "health", ...sick, state });
+
+  await parts.step("commit");
+  return await commit(parts, activation, state);
+}
+
+type Activated =
+  | { kind: "state"; state: DeployState }
+  | { kind: "ended"; outcome: MachineOutcome | null; why: string };
+
+/** Started once; how it ended is asked of the machine until its own limits are over. */
+async function activate(parts: DeployParts): Promise<Activated> {
+  const { work, beyond, clock } = parts;
+  const { counter, limits } = work;
+  const { activationSeconds, confirmationSeconds, connectSeconds } = limits;
+  const started = await beyond.activate({ counter, activationSeconds, confirmationSeconds });
+  if (started.kind === "unreachable" || started.kind === "refused" || started.kind === "failed") {
+    const why = describeFault(started);
+    const closed = await beyond.end({ counter });
+    if (closed.kind === "done") return { kind: "ended", outcome: null, why };
+    parts.say(`not closed on the machine: ${describeFault(closed)}`);
+    // Not begun, as far as that is known; looked at below, as a lost answer is.
+  }
+  // A system that takes the network away is reverted by the machine alone: that may take both limits, and a way back.
+  const seconds = 2 * activationSeconds + confirmationSeconds + connectSeconds + MARGIN;
+  const waited = await again(
+    () => beyond.wait({ counter, until: ["activated", ...REVERTED], seconds }),
+    clock,
+    clock.now() + seconds * 1_000,
+  );
+  if (waited.kind !== "done")
+    return {
+      kind: "ended",
+      outcome: { kind: "unknown", step: "activate", why: short(describeFault(waited)), running: null },
+      why: "",
+    };
+  const { state } = waited.value;
+  if (state.name === "begun" || state.name === "copied" || state.name === "verified") {
+    const closed = await beyond.end({ counter });
+    return closed.kind === "done"
+      ? { kind: "ended", outcome: null, why: "the activation was never begun: the connection was lost before" }
+      : {
+          kind: "ended",
+          outcome: { kind: "unknown", step: "activate", why: short(describeFault(closed)), running: state.running },
+          why: "",
+        };
+  }
+  return { kind: "state", state };
+}
+
+/** All checks that were asked for, then the one that always is: no unit has failed that had not before. */
+async function health(
+  parts: DeployParts,
+  deadline: number,
+): Promise<{ why: string; failedUnits: string[] } | null> {
+  const { work, beyond, clock } = parts;
+  const { counter } = work;
+  const part = clock.now() + (deadline - clock.now()) * FOR_HEALTH;
+  const sick = await awaitHealth(
+    work.health,
+    async (check) =>
+      check.kind === "unit" || check.kind === "command"
+        ? await onMachine(parts, check)
+        : await parts.probe(check),
+    clock,
+    part,
+  );
+  const state = await again(() => beyond.state(), clock, deadline);
+  if (state.kind !== "done") return { why: describeFault(state), failedUnits: [] };
+  if (state.value?.counter !== counter)
+    return { why: "another deploy has taken the machine over", failedUnits: [] };
+  const failedUnits = [...(state.value.newlyFailed ?? [])];
+  if (failedUnits.length > 0) sick.push(`units failed: ${failedUnits.join(", ")}`);
+  if (state.value.running !== state.value.new)
+    sick.push(`the machine runs ${state.value.running ?? "nothing that is known"}`);
+  return sick.length === 0 ? null : { why: sick.join("\n"), failedUnits };
+}
+
+async function onMachine({ beyond }: DeployParts, check: MachineCheck): Promise<Health> {
+  const checked = await beyond.check({ check, timeoutSeconds: check.timeoutSeconds });
+  if (checked.kind !== "done") return describeFault(checked);
+  return checked.value.healthy ? null : checked.value.why;
+}
+
+async function commit(
+  parts: DeployParts,
+  activation: Exclude<Activation, { kind: "sick" }>,
+  activated: DeployState,
+): Promise<MachineOutcome> {
+  const { work, beyond, clock } = parts;
+  const { counter, limits } = work;
+  const seconds = limits.activationSeconds + limits.connectSeconds + MARGIN;
+  const begun = await beyond.commit({ counter });
+  if (begun.kind !== "done") parts.say(`the commit was not answered: ${describeFault(begun)}`);
+  const until: DeployStateName[] = ["committed", "commit-failed", ...REVERTED];
+  const waited: Reply<{ state: DeployState; until: boolean }> = await again(
+    () => beyond.wait({ counter, until, seconds: begun.kind === "refused" ? 1 : seconds }),
+    clock,
+    clock.now() + seconds * 1_000,
+  );
+  if (waited.kind !== "done")
+    return { kind: "unknown", step: "commit", why: short(describeFault(waited)), running: null };
+  const { state } = waited.value;
+  switch (state.name) {
+    case "committed":
+      return await readBack(parts, activation, state);
+    case "commit-failed": {
+      const why = short(state.why === null ? state.log : `${state.why}\n${state.log}`);
+      await close(parts);
+      return {
+        kind: "bootloader",
+        system: state.new,
+        why,
+        boots: state.boots,
+        running: state.running,
+      };
+    }
+    default: {
+      const why = begun.kind === "done" ? (state.why ?? stopped(state)) : describeFault(begun);
+      return await takeBack(parts, { step: "commit", why, state: { ...activated, ...state } });
+    }
+  }
+}
+
+/** Over one more new connection, and from what the machine runs and boots, not from what the journal says of it. */
+async function readBack(
+  parts: DeployParts,
+  activation: Exclude<Activation, { kind: "sick" }>,
+  state: DeployState,
+): Promise<MachineOutcome> {
+  const { beyond, clock, work } = parts;
+  await parts.step("read-back");
+  const until = clock.now() + (work.limits.confirmationSeconds + MARGIN) * 1_000;
+  const seen = await again(() => beyond.observe(), clock, until);
+  await parts.observed(seen);
+  if (seen.kind !== "done")
+    return { kind: "unknown", step: "read-back", why: short(describeFault(seen)), running: null };
+  const { system: running, profile } = seen.value;
+  if (profile?.system !== state.new)
+    return {
+      kind: "unknown",
+      step: "read-back",
+      why: `its profile is ${profile?.system ?? "missing"} and not what was committed`,
+      running,
+    };
+  if (running !== state.new) {
+    if (activation.kind === "runs")
+      return { kind: "unknown", step: "read-back", why: "it runs something else", running };
+    await close(parts);
+    return { kind: "needs-reboot", system: state.new, why: short(activation.why), running };
+  }
+  await close(parts);
+  const notices = activation.kind === "runs" ? activation.notices : [];
+  return { kind: "active", system: state.new, generation: profile.number, notices, running };
+}
+
+async function close({ beyond, work, say }: DeployParts): Promise<void> {
+  const closed = await beyond.end({ counter: work.counter });
+  if (closed.kind !== "done") say(`not closed on the machine: ${describeFault(closed)}`);
+}
+
+/** Why a deploy stands in a state that it should have left by itself. */
+function stopped(state: DeployState): string {
+  return state.rebooted
+    ? `the machine was started anew while it was ${state.name}`
+    : `the machine stopped while it was ${state.name}`;
+}

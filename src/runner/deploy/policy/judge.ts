@@ -1,0 +1,101 @@
+import type { DeployWork, MachineReference } from "../../../protocol/machine.ts";
+import { fingerprint } from "./host-key.ts";
+import type { DeployPolicy, Kind, PolicyMachine } from "./policy.ts";
+import { describeWindows, isOpen } from "./window.ts";
+
+/** The repository that speaks. */
+export type Speaker = { host: string; repository: number };
+
+
+export type Judged =
+  | { kind: "allowed"; name: string; machine: PolicyMachine }
+  | { kind: "refused"; why: string };
+
+/** Whether this runner may look at the machine for that repository. */
+export function judgeObservation(
+  policy: DeployPolicy,
+  speaker: Speaker,
+  machine: MachineReference,
+): Judged {
+  return judgeKind(policy, speaker, machine, "observe");
+}
+
+/**
+ * The last word about a deploy, whoever signed it: machine, repository, what is done, ref, method, builder, commands, and
+ * the window, in this order.
+ * @param now Unix time (ms).
+ */
+export function judgeDeploy(
+  policy: DeployPolicy,
+  speaker: Speaker,
+  work: DeployWork,
+  now: number,
+): Judged {
+  const kind = work.action.kind === "system" ? "deploy" : "rollback";
+  const judged = judgeKind(policy, speaker, work.machine, kind);
+  if (judged.kind === "refused") return judged;
+  const { machine } = judged;
+  const refs = entryOf(machine, speaker, work.machine.name)?.refs ?? [];
+  if (!matchesRef(refs, work.ref)) return refuse(`commits of ${work.ref} may not be deployed to it`);
+  if (!machine.methods.includes(work.method))
+    return refuse(`it may not be changed by ${work.method}, only by ${machine.methods.join(", ")}`);
+  if (work.action.kind === "system") {
+    const { builder } = work.action.manifest;
+    if (!policy.builders.some(({ key }) => key === builder))
+      return refuse("the manifest is signed by a builder that is not listed");
+  }
+  const command = commandsOf(work).find((argv) => !isListed(machine, argv));
+  if (command !== undefined)
+    return refuse(`the command ${JSON.stringify(command)} is not listed for it`);
+  if (kind === "deploy" && machine.windows !== null && !isOpen(machine.windows, now))
+    return refuse(`deploys to it begin ${describeWindows(machine.windows)}`);
+  return judged;
+}
+
+/** True where one of the patterns is the ref, or ends with `*` and begins it. */
+export function matchesRef(patterns: readonly string[], ref: string): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith("*") ? ref.startsWith(pattern.slice(0, -1)) : ref === pattern,
+  );
+}
+
+function judgeKind(
+  { machines }: DeployPolicy,
+  speaker: Speaker,
+  reference: MachineReference,
+  kind: Kind,
+): Judged {
+  const found = Object.entries(machines).find(
+    ([, { hostKey }]) => fingerprint(hostKey) === reference.hostKey,
+  );
+  // The same words for a machine that is not there and for another repository's: neither is told which it is.
+  const entry = found === undefined ? undefined : entryOf(found[1], speaker, reference.name);
+  if (found === undefined || entry === undefined)
+    return refuse(`it names no machine ${reference.name} with that host key for this repository`);
+  if (!entry.kinds.includes(kind)) return refuse(`${kind} is not among what the repository may do to it`);
+  const [name, machine] = found;
+  return { kind: "allowed", name, machine };
+}
+
+function entryOf(machine: PolicyMachine, { host, repository }: Speaker, name: string) {
+  return machine.repositories.find(
+    (entry) => entry.host === host && entry.id === repository && entry.machine === name,
+  );
+}
+
+/** What the specification asks to be run on the machine in so many words. */
+function commandsOf({ backup, health }: DeployWork): (readonly string[])[] {
+  const checks = health.flatMap((check) => (check.kind === "command" ? [check.argv] : []));
+  return backup === null ? checks : [backup, ...checks];
+}
+
+function isListed({ commands }: PolicyMachine, argv: readonly string[]): boolean {
+  return commands.some(
+    (listed) => listed.length === argv.length && listed.every((word, at) => word === argv[at]),
+  );
+}
+
+const refuse = (why: string): Judged => ({
+  kind: "refused",
+  why: `the deploy runner's own policy: ${why}`,
+});

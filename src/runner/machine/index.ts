@@ -1,3 +1,5 @@
+export { connectMachine } from "./connect.ts";
+export { fingerprintOf } from "./ssh.ts";
 export type {
   ActivateRequest,
   BeginRequest,

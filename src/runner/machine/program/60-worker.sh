@@ -1,0 +1,145 @@
+# The worker of a deploy: watchdog, activation, commit and revert. It outlives connections, sshd and the runner: a transient
+# unit where systemd runs, else a session of its own. Killed, it can be started again: all it knows is in files.
+has_systemd() { [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; }
+
+# Runs a part of this program detached: `detach NAME PART ARGUMENT…`; where there is no systemd its session is in NAME.session.
+detach() {
+  name=$1
+  shift
+  if has_systemd; then
+    # Collected: a unit of ours must never be among the failed ones.
+    systemd-run --collect --quiet --no-ask-password --service-type=exec --unit="snowcat-$name" \
+      -p TimeoutStopSec=10 -p "StandardOutput=append:$deploy/log" -p "StandardError=append:$deploy/log" \
+      -E "PATH=$PATH" -- "$(command -v sh)" "$state/program" --part "$@" >> "$deploy/log" 2>&1 8>&- 9>&-
+  else
+    setsid "$(command -v sh)" "$state/program" --part "$@" < /dev/null >> "$deploy/log" 2>&1 8>&- 9>&- &
+    put "$name.session" $!
+  fi
+}
+# Ends what `detach` began, with all that it started: TERM, then KILL.
+end_detached() { # NAME
+  if has_systemd; then
+    timeout 20 systemctl stop "snowcat-$1.service" 2> /dev/null
+    timeout 10 systemctl kill -s KILL "snowcat-$1.service" 2> /dev/null
+    return 0
+  fi
+  session=$(get "$1.session")
+  [ -n "$session" ] || return 0
+  signal_session TERM "$session"
+  left=50
+  while [ $left -gt 0 ] && in_session "$session" | grep -q .; do
+    sleep 0.1
+    left=$((left - 1))
+  done
+  signal_session KILL "$session"
+}
+# Processes of a session, whatever their groups: the sixth field, behind a name that may hold anything.
+in_session() {
+  for file in /proc/[0-9]*/stat; do cat "$file" 2> /dev/null; done |
+    awk -v session="$1" '{ pid = $1; sub(/.*\) /, ""); if ($4 == session && $1 != "Z") print pid }'
+}
+signal_session() { for pid in $(in_session "$2"); do kill "-$1" "$pid" 2> /dev/null; done; }
+
+start_worker() { # COUNTER
+  keep_program || return 1
+  detach "deploy-$1" worker "$1"
+  left=100
+  while ! alive; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || return 1
+    sleep 0.05
+  done
+}
+
+# `switch-to-configuration ACTION` of SYSTEM; its exit code goes to the file NAME of the deploy.
+part_switch() { # NAME SYSTEM ACTION
+  cd /
+  "$2/bin/switch-to-configuration" "$3"
+  put "$1" $?
+}
+# Waits for what `part_switch` leaves, SECONDS at most.
+await() { # NAME SECONDS
+  limit=$(($(uptime_seconds) + $2))
+  while [ ! -e "$deploy/$1" ]; do
+    [ "$(uptime_seconds)" -lt "$limit" ] || return 1
+    sleep 0.05
+  done
+}
+switch() { # NAME SYSTEM ACTION SECONDS
+  rm -f "$deploy/$1"
+  detach "$1-$(get counter)" switch "$1" "$2" "$3"
+  if ! await "$1" "$4"; then
+    end_detached "$1-$(get counter)"
+    say "$2/bin/switch-to-configuration $3 took longer than $4 s and was stopped" >> "$deploy/log"
+    return 1
+  fi
+}
+
+part_worker() { # COUNTER
+  mkdir -p -m 700 "$state"
+  exec 8>> "$state/lock" 9>> "$state/alive"
+  flock -w 10 9 || exit 1
+  [ "$(get counter)" = "$1" ] || exit 1
+  old=$(get old)
+  new=$(get new)
+  find_programs "$old"
+  while :; do
+    case $(name_now) in
+      armed)
+        put deadline $(($(uptime_seconds) + $(get activation-seconds)))
+        rm -f "$deploy/activation"
+        if turn activating "" armed; then detach "activation-$1" switch activation "$new" test; fi ;;
+      activating)
+        if [ -e "$deploy/activation" ]; then
+          put deadline $(($(uptime_seconds) + $(get confirmation-seconds)))
+          turn activated "" activating
+        elif late; then
+          turn reverting "activation-limit" activating
+        fi ;;
+      activated | confirmed)
+        if late; then turn reverting "confirmation-limit" activated confirmed; fi ;;
+      committing) commit_now "$1" ;;
+      reverting) revert_now "$1" ;;
+      *) exit 0 ;;
+    esac
+    sleep 0.05
+  done
+}
+late() { [ "$(uptime_seconds)" -ge "$(get deadline 0)" ]; }
+
+# Profile, then boot entry: what installs a boot loader reads the profile. One that fails leaves what booted before, and the
+# profile is put back, so that it never names what would not boot.
+commit_now() { # COUNTER
+  before=$(profile_number)
+  if [ ! -e "$deploy/before" ]; then put before "$before"; fi
+  if nix-env -p "$profile" --set "$new" >> "$deploy/log" 2>&1 8>&- 9>&- &&
+    switch boot "$new" boot "$(get activation-seconds)" && [ "$(get boot)" = 0 ]; then
+    put generation "$(profile_number)"
+    flush "$deploy/generation"
+    turn committed "" committing && flush "$deploy/state"
+    return 0
+  fi
+  boot_back
+  turn commit-failed "the boot entry could not be written" committing
+}
+# The profile's generation from before the commit, and its boot entry.
+boot_back() {
+  before=$(get before)
+  if [ -n "$before" ] && [ "$(profile_number)" != "$before" ]; then
+    nix-env -p "$profile" --switch-generation "$before" >> "$deploy/log" 2>&1 8>&- 9>&-
+    switch boot-back "$(link_of "$profile")" boot "$(get activation-seconds)"
+  fi
+  rm -f "$deploy/generation"
+}
+
+revert_now() { # COUNTER
+  if [ ! -e "$deploy/activation" ]; then end_detached "activation-$1"; fi
+  # Taken back after its commit: what boots comes first, for a machine that is lost now comes back as it was.
+  if [ -e "$deploy/before" ]; then boot_back; fi
+  switch reversion "$old" test "$(get activation-seconds)"
+  if [ "$(link_of /run/current-system)" = "$old" ]; then
+    turn reverted "" reverting
+  else
+    turn revert-failed "" reverting
+  fi
+}

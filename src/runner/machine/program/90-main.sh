@@ -1,0 +1,47 @@
+# One verb.
+main() {
+  umask 022
+  find_programs "$(link_of /run/current-system)"
+  verb=${1:-}
+  [ $# -eq 0 ] || shift
+  say "snowcat-machine $version"
+  for word; do
+    case $word in *[!A-Za-z0-9._/+=:@,?-]*) refuse bad-request "an argument of $verb holds what no argument may" ;; esac
+  done
+  scratch=$(mktemp -d /run/snowcat.XXXXXX 2> /dev/null || mktemp -d) || fail "no folder for scratch can be made"
+  trap 'rm -rf "$scratch"' EXIT
+  trap 'exit 129' HUP INT PIPE TERM
+  case $verb in
+    observe | state | wait | begin | space | missing | reuse | receive | verify | command | activate | confirm | commit | revert | end)
+      "verb_$verb" "$@" ;;
+    dry-activate) verb_dry_activate "$@" ;;
+    check-command) verb_check_command "$@" ;;
+    check-unit) verb_check_unit "$@" ;;
+    *) refuse bad-request "this program has no verb $(printf '%s' "$verb" | tr -cd 'a-z-')" ;;
+  esac
+}
+
+# A detached part of the program itself; else a verb. A key's forced command gets it in a variable; `--only observe` is for keys that may do nothing else.
+if [ "${1:-}" = --only ]; then
+  only=$2
+  set -f
+  set -- ${SSH_ORIGINAL_COMMAND:-}
+  set +f
+  unset SSH_ORIGINAL_COMMAND
+  [ "${2:-}" = "$only" ] || { say "snowcat-machine $version"; refuse bad-request "this key may only $only"; }
+  shift
+elif [ "${1:-}" = --part ]; then
+  find_programs "$(link_of /run/current-system)"
+  part=$2
+  shift 2
+  unset SSH_ORIGINAL_COMMAND
+  "part_$part" "$@"
+  exit
+elif [ -n "${SSH_ORIGINAL_COMMAND:-}" ] && [ -z "${snowcat_text:-}" ]; then
+  set -f
+  set -- $SSH_ORIGINAL_COMMAND
+  set +f
+  unset SSH_ORIGINAL_COMMAND
+  shift
+fi
+main "$@"

@@ -6,10 +6,7 @@ import type { MachineDifference } from "../../protocol/impact.ts";
 export type Evaluated = Omit<Extract<ToRun, { kind: "evaluated" }>, "kind">;
 
 /** What is said of machines: plans, observations, steps, outcomes. */
-export type MachineNews = Extract<
-  ToRun,
-  { kind: "planned" | "observed" | "step" | "deployed" }
->;
+export type MachineNews = Extract<ToRun, { kind: "planned" | "observed" | "step" | "deployed" }>;
 
 /** One log stream of an attempt. Bytes are redacted and capped behind it; order is kept. */
 export interface LogWriter {

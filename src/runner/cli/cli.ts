@@ -11,6 +11,8 @@ export async function cli([command, ...args]: readonly string[]): Promise<number
         return await enrolCommand(args);
       case "runner":
         return await (await import("./runner.ts")).runnerCommand(args);
+      case "deploy":
+        return await (await import("./deploy.ts")).deployCommand(args);
       case "roots":
         return await (await import("./roots.ts")).rootsCommand(args);
       case "check":

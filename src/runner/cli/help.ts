@@ -18,6 +18,12 @@ export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
       Looks whether everything that a checkout's .github/snowcat.yml names is there, by the
       checkout's own evaluation. Exit code 0: it is, 1: it is not, 2: could not be looked at.
 
+  snowcat deploy --local --config FILE MACHINE (--system PATH | --generation N|previous)
+                 --why REASON [--health URL]... [--unit UNIT]... [--outside-windows] [--json]
+      On a deploy runner, with GitHub or control plane out of reach: puts a system of this
+      runner's store on a machine of its policy, or takes the machine back, by the same steps,
+      checks and watchdog. It is told when the control plane asks for the machine next.
+
   snowcat roots  --config FILE [--json]
       Lists what the runner's store keeps from garbage collection: for each branch the
       outputs that were good last.

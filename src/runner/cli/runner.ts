@@ -9,10 +9,18 @@ import {
 } from "../agent/configuration.ts";
 import { readCredentials, secretsOf } from "../agent/credentials.ts";
 import { probeEvaluator, probeFeatures, probeSystems } from "../agent/probe.ts";
-import { loadIdentity } from "../enrolment/identity.ts";
+import type { DeployTarget } from "../../protocol/machine.ts";
+import {
+  deployerFor,
+  LocalRecords,
+  machineJobs,
+  readDeployPolicy,
+  targetsOf,
+} from "../deploy/index.ts";
+import { type Identity, loadIdentity } from "../enrolment/identity.ts";
 import type { Isolation } from "../isolation/index.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
-import { jobRunner } from "../jobs/index.ts";
+import { jobRunner, type RunMachineJob } from "../jobs/index.ts";
 import { RootTable } from "../nix/roots/table.ts";
 import { daemonSettings } from "../nix/exchange/configuration.ts";
 import { openExchange } from "../nix/exchange/exchange.ts";
@@ -101,6 +109,7 @@ async function agentHere(
     isolation.roots === null
       ? null
       : await RootTable.open(directory, isolation.roots, systemClock.now());
+  const machines = await machinesOf(configuration, enrolled.identity, isolation, directory);
   const agent = await Agent.start({
     url: configuration.url,
     directory,
@@ -115,7 +124,8 @@ async function agentHere(
     secrets: [...(await operatorSecrets(configuration.redactFiles)), ...secretsOf(credentials)],
     credentials,
     isolation,
-    runJob: jobRunner(exchange, roots),
+    targets: machines?.targets ?? [],
+    runJob: jobRunner(exchange, roots, machines?.run ?? null),
     branchGone: (branch) => {
       void roots
         ?.release(branch)
@@ -128,6 +138,24 @@ async function agentHere(
   await agent.stop();
   await isolation.close();
   return EXIT.ok;
+}
+
+/** What a deploy runner does of machines, and of which; nothing without a policy. */
+async function machinesOf(
+  { deployPolicy }: RunnerConfiguration,
+  { pool, host }: Identity,
+  isolation: Isolation,
+  directory: string,
+): Promise<{ targets: DeployTarget[]; run: RunMachineJob } | null> {
+  if (deployPolicy === null) return null;
+  if (pool !== "deploy")
+    throw new Error(`"deployPolicy" is for the pool deploy, and this runner is of pool ${pool}`);
+  const run = machineJobs({
+    policy: async () => await readDeployPolicy(deployPolicy),
+    ...deployerFor(storeEnvironment(isolation)),
+    records: new LocalRecords(directory),
+  });
+  return { targets: targetsOf(await readDeployPolicy(deployPolicy), host), run };
 }
 
 /** How the agent's own programs reach the store that jobs build in. */

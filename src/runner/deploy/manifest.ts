@@ -37,7 +37,8 @@ export function checkManifest(
     return refuse("its paths are not as many as were named");
   if (paths.reduce((sum, { narSize }) => sum + narSize, 0) !== head.narBytes)
     return refuse("its size is not the one that was named");
-  if (!paths.some(({ path }) => path === head.system)) return refuse("its system is not among its paths");
+  if (!paths.some(({ path }) => path === head.system))
+    return refuse("its system is not among its paths");
   return { kind: "checked", paths };
 }
 

@@ -25,7 +25,10 @@ export class LocalRecords {
   }
 
   /** Of one machine, oldest first, with what forgets them. */
-  async of(hostKey: HostKey, most: number): Promise<{ deploys: LocalDeploy[]; told: () => Promise<void> }> {
+  async of(
+    hostKey: HostKey,
+    most: number,
+  ): Promise<{ deploys: LocalDeploy[]; told: () => Promise<void> }> {
     const found: { path: string; deploy: LocalDeploy }[] = [];
     for (const name of (await this.#names()).toSorted()) {
       const path = join(this.#directory, name);

@@ -3,7 +3,8 @@ import type { PolicyMachine } from "./policy/policy.ts";
 
 /** How the policy has the machine reached; for looking at it, by the key that can do no more where there is one. */
 export function targetOf(machine: PolicyMachine, kind: "observe" | "deploy"): MachineTarget {
-  const { address, port, user, sudo, hostKey, identityFile, observeIdentityFile, program } = machine;
+  const { address, port, user, sudo, hostKey, identityFile, observeIdentityFile, program } =
+    machine;
   return {
     address,
     port,

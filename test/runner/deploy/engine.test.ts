@@ -20,7 +20,10 @@ const quiet: Script = {
 
 async function play(
   changes: Partial<Script>,
-  { asked = {}, cancelAt = null }: { asked?: Partial<DeployWork>; cancelAt?: DeployStep | null } = {},
+  {
+    asked = {},
+    cancelAt = null,
+  }: { asked?: Partial<DeployWork>; cancelAt?: DeployStep | null } = {},
 ): Promise<{
   outcome: MachineOutcome;
   machine: ModelMachine;
@@ -38,7 +41,13 @@ async function play(
     work: work({
       action: { ...action, system: NEW },
       health: [
-        { kind: "unit", unit: "web.service", graceSeconds: 5, intervalSeconds: 1, timeoutSeconds: 1 },
+        {
+          kind: "unit",
+          unit: "web.service",
+          graceSeconds: 5,
+          intervalSeconds: 1,
+          timeoutSeconds: 1,
+        },
       ],
       ...asked,
     }),
@@ -67,30 +76,93 @@ async function play(
 describe("the deploy of one machine", () => {
   it("takes each step in its order", async () => {
     const { outcome, steps, machine } = await play({});
-    expect(outcome).toMatchObject({ kind: "active", system: NEW, generation: 2, running: NEW, notices: [] });
-    expect(steps).toEqual(["connect", "begin", "space", "copy", "verify", "dry-activate", "activate", "confirm", "health", "commit", "read-back"]);
+    expect(outcome).toMatchObject({
+      kind: "active",
+      system: NEW,
+      generation: 2,
+      running: NEW,
+      notices: [],
+    });
+    expect(steps).toEqual([
+      "connect",
+      "begin",
+      "space",
+      "copy",
+      "verify",
+      "dry-activate",
+      "activate",
+      "confirm",
+      "health",
+      "commit",
+      "read-back",
+    ]);
     expect(machine.profile).toBe(NEW);
   });
 
   const rows: [string, Partial<Script>, Partial<MachineOutcome>, string][] = [
-    ["exit 4 by units that had failed before", { failed: ["old.service"] }, { kind: "active", notices: ["had failed before and still do: old.service"] }, NEW],
-    ["exit 4 by a unit that had not", { activation: { seconds: 1, exit: 4 }, fails: ["web.service"] }, { kind: "rolled-back", step: "activate", failedUnits: ["web.service"] }, OLD],
-    ["exit 0 and a unit that has failed since", { fails: ["web.service"] }, { kind: "rolled-back" }, OLD],
-    ["an activation that fails", { activation: { seconds: 1, exit: 1 } }, { kind: "rolled-back", step: "activate" }, OLD],
-    ["an activation over its limit", { activation: { seconds: 600, exit: 0 } }, { kind: "rolled-back", step: "activate" }, OLD],
+    [
+      "exit 4 by units that had failed before",
+      { failed: ["old.service"] },
+      { kind: "active", notices: ["had failed before and still do: old.service"] },
+      NEW,
+    ],
+    [
+      "exit 4 by a unit that had not",
+      { activation: { seconds: 1, exit: 4 }, fails: ["web.service"] },
+      { kind: "rolled-back", step: "activate", failedUnits: ["web.service"] },
+      OLD,
+    ],
+    [
+      "exit 0 and a unit that has failed since",
+      { fails: ["web.service"] },
+      { kind: "rolled-back" },
+      OLD,
+    ],
+    [
+      "an activation that fails",
+      { activation: { seconds: 1, exit: 1 } },
+      { kind: "rolled-back", step: "activate" },
+      OLD,
+    ],
+    [
+      "an activation over its limit",
+      { activation: { seconds: 600, exit: 0 } },
+      { kind: "rolled-back", step: "activate" },
+      OLD,
+    ],
     ["a sick system", { healthy: false }, { kind: "rolled-back", step: "health" }, OLD],
     ["a system that takes the network away", { deaf: true }, { kind: "rolled-back" }, OLD],
-    ["a link that is down for as long as both limits", { down: { from: 2, seconds: 70 } }, { kind: "rolled-back" }, OLD],
+    [
+      "a link that is down for as long as both limits",
+      { down: { from: 2, seconds: 70 } },
+      { kind: "rolled-back" },
+      OLD,
+    ],
     ["a link that comes back in time", { down: { from: 2, seconds: 10 } }, { kind: "active" }, NEW],
     ["a link that never comes back", { down: { from: 2, seconds: 1e9 } }, { kind: "unknown" }, OLD],
     ["power that is cut in the activation", { powerCut: 2 }, { kind: "rolled-back" }, OLD],
-    ["a boot entry that cannot be written", { bootable: false }, { kind: "bootloader", boots: OLD, running: NEW }, NEW],
-    ["a machine that is not there", { down: { from: 0, seconds: 1e9 } }, { kind: "failed-untouched", step: "connect" }, OLD],
+    [
+      "a boot entry that cannot be written",
+      { bootable: false },
+      { kind: "bootloader", boots: OLD, running: NEW },
+      NEW,
+    ],
+    [
+      "a machine that is not there",
+      { down: { from: 0, seconds: 1e9 } },
+      { kind: "failed-untouched", step: "connect" },
+      OLD,
+    ],
     ["a machine that somebody else changes", { refuses: "begin" }, { kind: "held" }, OLD],
     ["no space", { refuses: "space" }, { kind: "failed-untouched", step: "space" }, OLD],
     ["a copy that fails", { refuses: "copy" }, { kind: "failed-untouched", step: "copy" }, OLD],
     ["forged bytes", { refuses: "verify" }, { kind: "failed-untouched", step: "verify" }, OLD],
-    ["a dry activation that fails", { refuses: "dry-activate" }, { kind: "failed-untouched", step: "dry-activate" }, OLD],
+    [
+      "a dry activation that fails",
+      { refuses: "dry-activate" },
+      { kind: "failed-untouched", step: "dry-activate" },
+      OLD,
+    ],
   ];
   it.each(rows)("with %s", async (_, script, expected, running) => {
     const { outcome, machine } = await play(script);
@@ -99,7 +171,10 @@ describe("the deploy of one machine", () => {
   });
 
   it("touches nothing where something else runs than was planned against, or the counter is an old one", async () => {
-    const moved = await play({}, { asked: { expected: "/nix/store/22222222222222222222222222222222-x" } });
+    const moved = await play(
+      {},
+      { asked: { expected: "/nix/store/22222222222222222222222222222222-x" } },
+    );
     expect(moved.outcome).toMatchObject({ kind: "failed-untouched", step: "begin" });
     const late = await play({}, { asked: { counter: 4 } });
     expect(late.outcome).toMatchObject({ kind: "failed-untouched", step: "begin" });
@@ -119,16 +194,27 @@ describe("the deploy of one machine", () => {
 
 const script: fc.Arbitrary<Script> = fc.record({
   cuts: fc
-    .array(fc.tuple(fc.nat(24), fc.constantFrom("before" as const, "after" as const)), { maxLength: 5 })
+    .array(fc.tuple(fc.nat(24), fc.constantFrom("before" as const, "after" as const)), {
+      maxLength: 5,
+    })
     .map((list) => new Map(list)),
   down: fc.record({ from: fc.nat(60), seconds: fc.oneof(fc.constant(0), fc.nat(200)) }),
-  deaf: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-  activation: fc.record({ seconds: fc.integer({ min: 0, max: 45 }), exit: fc.constantFrom(0, 0, 0, 4, 1, 100) }),
+  deaf: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  activation: fc.record({
+    seconds: fc.integer({ min: 0, max: 45 }),
+    exit: fc.constantFrom(0, 0, 0, 4, 1, 100),
+  }),
   fails: fc.constantFrom([], [], [], ["web.service"]),
   failed: fc.constantFrom([], [], ["old.service"]),
   healthy: fc.constantFrom(true, true, true, false),
   bootable: fc.constantFrom(true, true, true, false),
-  powerCut: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(60) }),
+  powerCut: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.nat(60) },
+  ),
   refuses: fc.constant(null),
 });
 

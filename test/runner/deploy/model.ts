@@ -64,8 +64,12 @@ export class ModelMachine implements Machine {
   profile = OLD;
   /** Everything that ever ran, in order. */
   readonly ran: string[] = [OLD];
-  #deploy: { name: DeployStateName; ended: boolean; why: string | null; exit: number | null } | null =
-    null;
+  #deploy: {
+    name: DeployStateName;
+    ended: boolean;
+    why: string | null;
+    exit: number | null;
+  } | null = null;
   #began = 0;
   #limits = { activation: 0, confirmation: 0 };
   #activatedAt = 0;
@@ -265,7 +269,8 @@ export class ModelMachine implements Machine {
       const seen = await this.#verb(() => ({ kind: "done", value: this.#state() }) as const);
       if (seen.kind === "done") {
         const state = seen.value;
-        if (until.includes(state.name)) return { kind: "done", value: { state, until: true } } as const;
+        if (until.includes(state.name))
+          return { kind: "done", value: { state, until: true } } as const;
         if (state.rebooted || this.#seconds > end)
           return { kind: "done", value: { state, until: false } } as const;
       } else if (this.#seconds > end) return seen;
@@ -299,7 +304,13 @@ export class ModelMachine implements Machine {
     );
   }
   revert({ counter, why }: { counter: number; why: string }) {
-    const from: DeployStateName[] = ["activating", "activated", "confirmed", "committed", "reverted"];
+    const from: DeployStateName[] = [
+      "activating",
+      "activated",
+      "confirmed",
+      "committed",
+      "reverted",
+    ];
     return this.#verb(() =>
       this.#guard(counter, from, () => {
         this.#revert(why);

@@ -24,18 +24,64 @@ describe("the runner's own policy has the last word", () => {
   const other = { ...SPEAKER, repository: 99 };
   const refused: [string, Partial<DeployWork>, RegExp, typeof SPEAKER?, number?][] = [
     ["another repository's machine", {}, /names no machine web/u, other],
-    ["the same repository id of another host", {}, /names no machine web/u, { ...SPEAKER, host: "ghe.example.org" }],
-    ["a machine that is not listed", { machine: { name: "web", hostKey: fingerprint(HOST_KEYS.other) } }, /names no machine web/u],
-    ["a listed machine by another's name", { machine: { name: "db", hostKey: fingerprint(HOST_KEYS.web) } }, /names no machine db/u],
+    [
+      "the same repository id of another host",
+      {},
+      /names no machine web/u,
+      { ...SPEAKER, host: "ghe.example.org" },
+    ],
+    [
+      "a machine that is not listed",
+      { machine: { name: "web", hostKey: fingerprint(HOST_KEYS.other) } },
+      /names no machine web/u,
+    ],
+    [
+      "a listed machine by another's name",
+      { machine: { name: "db", hostKey: fingerprint(HOST_KEYS.web) } },
+      /names no machine db/u,
+    ],
     ["a ref that is not listed", { ref: "refs/heads/feature" }, /refs\/heads\/feature may not/u],
     ["a ref that only begins like a listed one", { ref: "refs/heads/main2" }, /may not/u],
     ["a method", { method: "krops" }, /not be changed by krops, only by plain/u],
-    ["a builder that is not listed", { action: { ...work({}).action, manifest: { ...BUILDER.head, builder: "A".repeat(43) + "=" } } as DeployWork["action"] }, /builder that is not listed/u],
+    [
+      "a builder that is not listed",
+      {
+        action: {
+          ...work({}).action,
+          manifest: { ...BUILDER.head, builder: "A".repeat(43) + "=" },
+        } as DeployWork["action"],
+      },
+      /builder that is not listed/u,
+    ],
     ["a backup command", { backup: ["rm", "-rf", "/"] }, /\["rm","-rf","\/"\] is not listed/u],
     ["a listed backup with one word more", { backup: ["pg_dumpall", "--clean"] }, /is not listed/u],
-    ["a health command", { health: [{ kind: "command", argv: ["sh", "-c", "id"], graceSeconds: 1, intervalSeconds: 1, timeoutSeconds: 1 }] }, /is not listed/u],
-    ["a time outside its window", {}, /begin mon tue wed thu 08:00 to 16:00 UTC/u, SPEAKER, Date.UTC(2026, 10, 18, 16)],
-    ["going back, where only deploys are allowed", { machine: { name: "db", hostKey: fingerprint(HOST_KEYS.db) }, action: rollback }, /rollback is not among/u],
+    [
+      "a health command",
+      {
+        health: [
+          {
+            kind: "command",
+            argv: ["sh", "-c", "id"],
+            graceSeconds: 1,
+            intervalSeconds: 1,
+            timeoutSeconds: 1,
+          },
+        ],
+      },
+      /is not listed/u,
+    ],
+    [
+      "a time outside its window",
+      {},
+      /begin mon tue wed thu 08:00 to 16:00 UTC/u,
+      SPEAKER,
+      Date.UTC(2026, 10, 18, 16),
+    ],
+    [
+      "going back, where only deploys are allowed",
+      { machine: { name: "db", hostKey: fingerprint(HOST_KEYS.db) }, action: rollback },
+      /rollback is not among/u,
+    ],
   ];
   it.each(refused)("refuses %s", (_, changes, why, speaker, now) => {
     expect(whyNot(changes, speaker, now)).toMatch(why);
@@ -87,12 +133,41 @@ describe("windows", () => {
 describe("the file", () => {
   const faults: [string, (json: ReturnType<typeof policyJson>) => unknown][] = [
     ["a misspelt key", (json) => ({ ...json, bulders: [] })],
-    ["a host key that is none", (json) => ({ ...json, machines: { web: { ...json.machines.web, hostKey: "ssh-rsa AAAA" } } })],
-    ["an address that is a flag", (json) => ({ ...json, machines: { web: { ...json.machines.web, address: "-oProxyCommand=id" } } })],
-    ["a user that is a flag", (json) => ({ ...json, machines: { web: { ...json.machines.web, user: "-l" } } })],
-    ["one machine twice", (json) => ({ ...json, machines: { web: json.machines.web, again: json.machines.web } })],
-    ["a machine of no repository", (json) => ({ ...json, machines: { web: { ...json.machines.web, repositories: [] } } })],
-    ["a star within a ref", (json) => ({ ...json, machines: { web: { ...json.machines.web, repositories: [{ ...json.machines.web.repositories[0], refs: ["refs/*/main"] }] } } })],
+    [
+      "a host key that is none",
+      (json) => ({ ...json, machines: { web: { ...json.machines.web, hostKey: "ssh-rsa AAAA" } } }),
+    ],
+    [
+      "an address that is a flag",
+      (json) => ({
+        ...json,
+        machines: { web: { ...json.machines.web, address: "-oProxyCommand=id" } },
+      }),
+    ],
+    [
+      "a user that is a flag",
+      (json) => ({ ...json, machines: { web: { ...json.machines.web, user: "-l" } } }),
+    ],
+    [
+      "one machine twice",
+      (json) => ({ ...json, machines: { web: json.machines.web, again: json.machines.web } }),
+    ],
+    [
+      "a machine of no repository",
+      (json) => ({ ...json, machines: { web: { ...json.machines.web, repositories: [] } } }),
+    ],
+    [
+      "a star within a ref",
+      (json) => ({
+        ...json,
+        machines: {
+          web: {
+            ...json.machines.web,
+            repositories: [{ ...json.machines.web.repositories[0], refs: ["refs/*/main"] }],
+          },
+        },
+      }),
+    ],
   ];
   it.each(faults)("refuses %s", (_, change) => {
     expect(DeployPolicy.safeParse(change(policyJson())).success).toBe(false);

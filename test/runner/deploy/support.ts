@@ -1,5 +1,10 @@
 import { createHash, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import type { DeployWork, ManifestHead, ManifestOf, ManifestPath } from "../../../src/protocol/machine.ts";
+import type {
+  DeployWork,
+  ManifestHead,
+  ManifestOf,
+  ManifestPath,
+} from "../../../src/protocol/machine.ts";
 import { manifestText } from "../../../src/protocol/machine.ts";
 import { publicKeyOf } from "../../../src/runner/enrolment/identity.ts";
 import { fingerprint } from "../../../src/runner/deploy/policy/host-key.ts";
@@ -73,7 +78,13 @@ export function policyJson() {
     hostKey: HOST_KEYS[name],
     identityFile: "/etc/snowcat/deploy",
     repositories: [
-      { host: "github.com", id: 7, machine: name, refs: ["refs/heads/main", "refs/heads/release/*"], kinds },
+      {
+        host: "github.com",
+        id: 7,
+        machine: name,
+        refs: ["refs/heads/main", "refs/heads/release/*"],
+        kinds,
+      },
     ],
     windows: [{ days: ["mon", "tue", "wed", "thu"], from: "08:00", to: "16:00" }],
     commands: [["pg_dumpall"]],

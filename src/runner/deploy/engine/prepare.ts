@@ -21,8 +21,7 @@ export async function prepare(parts: DeployParts): Promise<Prepared> {
   await parts.step("connect");
   const before = await tried(parts, () => machine.observe());
   await parts.observed(before);
-  if (before.kind !== "done")
-    return ended(untouched("connect", describeFault(before), null));
+  if (before.kind !== "done") return ended(untouched("connect", describeFault(before), null));
   const running = before.value.system;
   const system = systemOf(parts, before.value);
   if (system.kind === "none") return ended(untouched("begin", system.why, running));
@@ -66,25 +65,25 @@ async function bring(
     await parts.step("copy");
     const copied = await tried(
       parts,
-      () => machine.copy({ counter, system, paths: names, from: parts.store, timeoutSeconds: left() }),
+      () =>
+        machine.copy({ counter, system, paths: names, from: parts.store, timeoutSeconds: left() }),
       Math.min(end, linkUntil(parts)),
     );
     if (copied.kind !== "done") return failure("copy", copied, running);
     parts.say(`copied ${copied.value.paths} paths, ${copied.value.bytes} bytes`);
 
     await parts.step("verify");
-    const { digest } = parts.work.action.kind === "system" ? parts.work.action.manifest : { digest: "" };
-    const verified = await tried(
-      parts,
-      () =>
-        machine.verify({
-          counter,
-          system,
-          manifest: manifest.text,
-          digest,
-          bytes: "copied",
-          timeoutSeconds: copySeconds,
-        }),
+    const { digest } =
+      parts.work.action.kind === "system" ? parts.work.action.manifest : { digest: "" };
+    const verified = await tried(parts, () =>
+      machine.verify({
+        counter,
+        system,
+        manifest: manifest.text,
+        digest,
+        bytes: "copied",
+        timeoutSeconds: copySeconds,
+      }),
     );
     if (verified.kind !== "done") return failure("verify", verified, running);
     parts.say(`verified ${verified.value.paths} paths, the bytes of ${verified.value.hashed} anew`);
@@ -105,7 +104,8 @@ async function bring(
   }
 
   await parts.step("dry-activate");
-  const dry = await tried(parts, () => machine.dryActivate({ counter, timeoutSeconds: limits.activationSeconds }),
+  const dry = await tried(parts, () =>
+    machine.dryActivate({ counter, timeoutSeconds: limits.activationSeconds }),
   );
   if (dry.kind !== "done") return failure("dry-activate", dry, running);
   said(parts, dry.value.log);
@@ -147,7 +147,8 @@ function systemOf(
       ? older.find(({ system }) => system !== running)
       : generations.find(({ number }) => number === action.number);
   const what = action.number === null ? "an earlier generation" : `generation ${action.number}`;
-  if (found === undefined) return { kind: "none", why: `the machine has not ${what} of its system` };
+  if (found === undefined)
+    return { kind: "none", why: `the machine has not ${what} of its system` };
   if (action.system !== null && found.system !== action.system)
     return { kind: "none", why: `${what} is ${found.system}, not ${action.system}` };
   return { kind: "system", system: found.system };

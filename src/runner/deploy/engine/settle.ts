@@ -23,7 +23,8 @@ export async function settle(parts: DeployParts, old: string): Promise<MachineOu
   const { counter, limits } = work;
   await parts.step("activate");
   const activated = await activate(parts);
-  if (activated.kind === "ended") return activated.outcome ?? untouched("activate", activated.why, old);
+  if (activated.kind === "ended")
+    return activated.outcome ?? untouched("activate", activated.why, old);
   const { state } = activated;
   if (state.name !== "activated")
     return await takeBack(parts, { step: "activate", why: state.why ?? stopped(state), state });
@@ -72,17 +73,31 @@ async function activate(parts: DeployParts): Promise<Activated> {
   if (waited.kind !== "done")
     return {
       kind: "ended",
-      outcome: { kind: "unknown", step: "activate", why: short(describeFault(waited)), running: null },
+      outcome: {
+        kind: "unknown",
+        step: "activate",
+        why: short(describeFault(waited)),
+        running: null,
+      },
       why: "",
     };
   const { state } = waited.value;
   if (state.name === "begun" || state.name === "copied" || state.name === "verified") {
     const closed = await beyond.end({ counter });
     return closed.kind === "done"
-      ? { kind: "ended", outcome: null, why: "the activation was never begun: the connection was lost before" }
+      ? {
+          kind: "ended",
+          outcome: null,
+          why: "the activation was never begun: the connection was lost before",
+        }
       : {
           kind: "ended",
-          outcome: { kind: "unknown", step: "activate", why: short(describeFault(closed)), running: state.running },
+          outcome: {
+            kind: "unknown",
+            step: "activate",
+            why: short(describeFault(closed)),
+            running: state.running,
+          },
           why: "",
         };
   }

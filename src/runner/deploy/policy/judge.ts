@@ -6,7 +6,6 @@ import { describeWindows, isOpen } from "./window.ts";
 /** The repository that speaks. */
 export type Speaker = { host: string; repository: number };
 
-
 export type Judged =
   | { kind: "allowed"; name: string; machine: PolicyMachine }
   | { kind: "refused"; why: string };
@@ -36,7 +35,8 @@ export function judgeDeploy(
   if (judged.kind === "refused") return judged;
   const { machine } = judged;
   const refs = entryOf(machine, speaker, work.machine.name)?.refs ?? [];
-  if (!matchesRef(refs, work.ref)) return refuse(`commits of ${work.ref} may not be deployed to it`);
+  if (!matchesRef(refs, work.ref))
+    return refuse(`commits of ${work.ref} may not be deployed to it`);
   if (!machine.methods.includes(work.method))
     return refuse(`it may not be changed by ${work.method}, only by ${machine.methods.join(", ")}`);
   if (work.action.kind === "system") {
@@ -72,7 +72,8 @@ function judgeKind(
   const entry = found === undefined ? undefined : entryOf(found[1], speaker, reference.name);
   if (found === undefined || entry === undefined)
     return refuse(`it names no machine ${reference.name} with that host key for this repository`);
-  if (!entry.kinds.includes(kind)) return refuse(`${kind} is not among what the repository may do to it`);
+  if (!entry.kinds.includes(kind))
+    return refuse(`${kind} is not among what the repository may do to it`);
   const [name, machine] = found;
   return { kind: "allowed", name, machine };
 }

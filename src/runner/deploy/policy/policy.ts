@@ -5,7 +5,9 @@ import { isHostKeyLine } from "./host-key.ts";
 import { Window } from "./window.ts";
 
 const absolutePath = z.string().regex(/^\/[^\0]*$/u, "must be an absolute path");
-const Host = z.string().regex(/^[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}$/u, "must be a host or an address");
+const Host = z
+  .string()
+  .regex(/^[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}$/u, "must be a host or an address");
 const Port = z.int().min(1).max(65_535);
 const Argv = z.array(z.string().min(1).max(4_096)).min(1).max(128);
 /** An Ed25519 public key, raw, base64. */
@@ -16,7 +18,10 @@ export const Kind = z.enum(["observe", "deploy", "rollback"]);
 export type Kind = z.infer<typeof Kind>;
 
 /** `refs/heads/main`, or `refs/heads/release/*`: what begins so. */
-const RefPattern = z.string().regex(/^refs\/[^\u0000-\u0020\u007f*]+\*?$/u).max(1_024);
+const RefPattern = z
+  .string()
+  .regex(/^refs\/[^\u0000-\u0020\u007f*]+\*?$/u)
+  .max(1_024);
 
 /** A repository that may change the machine, by the ids that nobody else can take. */
 const Repository = z.strictObject({
@@ -33,7 +38,10 @@ const Repository = z.strictObject({
 const Machine = z.strictObject({
   address: Host,
   port: Port.default(22),
-  user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/u).default("root"),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/u)
+    .default("root"),
   /** Whether each step is run by `sudo -n`, where the user is not root. */
   sudo: z.boolean().default(false),
   /** Whether the machine's program comes with each connection, or is the key's forced command there. */
@@ -75,7 +83,10 @@ export const DeployPolicy = z
     /** Whose manifests are believed: runners' keys as they enrolled them. A builder that changes its key has both for a time. */
     builders: z.array(z.strictObject({ name: z.string().max(128), key: Key })).max(64),
     /** Hosts that a health check may reach though they are not public. */
-    healthHosts: z.array(z.strictObject({ host: Host, port: Port })).max(256).default([]),
+    healthHosts: z
+      .array(z.strictObject({ host: Host, port: Port }))
+      .max(256)
+      .default([]),
     secrets: z.array(Secret).max(256).default([]),
   })
   .superRefine(({ machines }, context) => {

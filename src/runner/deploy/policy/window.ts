@@ -35,7 +35,9 @@ export function isOpen(windows: readonly Window[] | null, now: number): boolean 
 
 /** For people: `mon tue 08:00 to 17:00 UTC`. */
 export function describeWindows(windows: readonly Window[]): string {
-  return windows.map(({ days, from, to }) => `${days.join(" ")} ${from} to ${to} UTC`).join(", or ");
+  return windows
+    .map(({ days, from, to }) => `${days.join(" ")} ${from} to ${to} UTC`)
+    .join(", or ");
 }
 
 function minutes(time: string): number {

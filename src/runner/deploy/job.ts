@@ -1,0 +1,150 @@
+import type {
+  DeployWork,
+  MachineOutcome,
+  MachineReference,
+  Observation,
+} from "../../protocol/machine.ts";
+import { LOCAL_DEPLOYS } from "../../protocol/machine.ts";
+import type { MachineSpecification, MachineWork } from "../../protocol/specification.ts";
+import type { Verdict } from "../../protocol/verdict.ts";
+import type { JobContext } from "../agent/job.ts";
+import type { RunMachineJob } from "../jobs/index.ts";
+import type { Reply } from "../machine/index.ts";
+import { describeFault } from "./engine/parts.ts";
+import { closureOf } from "./closure.ts";
+import type { Deployer } from "./deployer.ts";
+import { deployOne } from "./deployer.ts";
+import { judgeDeploy, judgeObservation, type Speaker } from "./policy/judge.ts";
+import type { DeployPolicy } from "./policy/policy.ts";
+import type { LocalRecords } from "./records.ts";
+import { targetOf } from "./target.ts";
+
+/** Machines that are looked at together. */
+const TOGETHER = 8;
+const SUCCEEDED: Verdict = { kind: "succeeded", reused: false };
+
+export interface MachineJobs extends Deployer {
+  /** The policy as its file is now: what the operator takes out of it, counts from the next job on. */
+  readonly policy: () => Promise<DeployPolicy>;
+  readonly records: LocalRecords;
+}
+
+/** Jobs `observe` and `deploy`. They succeed when they could do their work; how a machine ended is its outcome. */
+export function machineJobs(jobs: MachineJobs): RunMachineJob {
+  return async (specification, context) => {
+    const { work } = specification;
+    const log = context.sink.log("job");
+    const encoder = new TextEncoder();
+    let written: Promise<void> = Promise.resolve();
+    const say = (line: string): void => {
+      written = written.then(() => log.write(encoder.encode(`${line}\n`)));
+      // Seen where it is awaited.
+      written.catch(() => {});
+    };
+    const policy = await jobs.policy();
+    const speaker = { host: specification.host, repository: specification.repository.id };
+    if (work.kind === "observe") await observeAll(jobs, policy, speaker, work, context, say);
+    else await deploy(jobs, policy, specification, work, context, say);
+    await written;
+    return SUCCEEDED;
+  };
+}
+
+async function observeAll(
+  jobs: MachineJobs,
+  policy: DeployPolicy,
+  speaker: Speaker,
+  { machines, connectSeconds }: Extract<MachineWork, { kind: "observe" }>,
+  context: JobContext,
+  say: (line: string) => void,
+): Promise<void> {
+  const left = [...machines];
+  const worker = async (): Promise<void> => {
+    for (let machine = left.shift(); machine !== undefined; machine = left.shift()) {
+      const reply = await observe(jobs, policy, speaker, machine, connectSeconds, context, say);
+      await tellObserved(jobs, context, machine, reply);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(TOGETHER, machines.length) }, worker));
+}
+
+async function observe(
+  jobs: MachineJobs,
+  policy: DeployPolicy,
+  speaker: Speaker,
+  reference: MachineReference,
+  connectSeconds: number,
+  { signal }: JobContext,
+  say: (line: string) => void,
+): Promise<Reply<Observation>> {
+  const judged = judgeObservation(policy, speaker, reference);
+  say(`${reference.name}: ${judged.kind === "allowed" ? "observed" : judged.why}`);
+  if (judged.kind === "refused") return { kind: "unreachable", why: judged.why };
+  const machine = await jobs.connect(targetOf(judged.machine, "observe"), {
+    connectSeconds,
+    signal,
+    now: () => jobs.clock.now(),
+    env: jobs.env,
+  });
+  try {
+    return await machine.observe();
+  } finally {
+    await machine.close();
+  }
+}
+
+async function tellObserved(
+  { records }: MachineJobs,
+  { sink }: JobContext,
+  machine: MachineReference,
+  reply: Reply<Observation>,
+): Promise<void> {
+  const { deploys, told } = await records.of(machine.hostKey, LOCAL_DEPLOYS);
+  await sink.machine({
+    kind: "observed",
+    machine,
+    result:
+      reply.kind === "done"
+        ? { kind: "observation", observation: reply.value }
+        : { kind: "unreachable", why: describeFault(reply).slice(0, 4_096) },
+    ...(deploys.length === 0 ? {} : { local: deploys }),
+  });
+  await told();
+}
+
+async function deploy(
+  jobs: MachineJobs,
+  policy: DeployPolicy,
+  { host, repository }: MachineSpecification,
+  work: DeployWork,
+  context: JobContext,
+  say: (line: string) => void,
+): Promise<void> {
+  const speaker = { host, repository: repository.id };
+  const { sink, signal } = context;
+  const end = async (outcome: MachineOutcome): Promise<void> => {
+    say(`${work.machine.name}: ${outcome.kind}`);
+    await sink.machine({ kind: "deployed", machine: work.machine.name, outcome });
+  };
+  const judged = judgeDeploy(policy, speaker, work, jobs.clock.now());
+  if (judged.kind === "refused") return await end({ kind: "held", why: judged.why, running: null });
+  const closure = await closureOf(work, speaker, policy, context.manifests);
+  if (closure.kind === "refused")
+    return await end({ kind: "failed-untouched", step: "verify", why: closure.why, running: null });
+  await end(
+    await deployOne(jobs, {
+      work,
+      policy,
+      machine: judged.machine,
+      manifest: closure.manifest,
+      signal,
+      seal: context.seal,
+      step: async (step) => {
+        say(`step: ${step}`);
+        await sink.machine({ kind: "step", machine: work.machine.name, step });
+      },
+      observed: async (reply) => await tellObserved(jobs, context, work.machine, reply),
+      say,
+    }),
+  );
+}

@@ -33,6 +33,27 @@ const record = <T>(value: fc.Arbitrary<T>) =>
   fc.dictionary(word, value, { maxKeys: 3, noNullPrototype: true });
 const maybe = { requiredKeys: [] } satisfies { requiredKeys: [] };
 const patterns = fc.array(path, { minLength: 1, maxLength: 3 });
+const machine = fc.record(
+  {
+    method: fc.constantFrom("plain" as const, "krops" as const),
+    tags: fc.array(phrase, { maxLength: 3 }),
+    domain: fc.constant("example.org"),
+    variables: fc.dictionary(fc.constantFrom("a", "b_1"), phrase, { noNullPrototype: true }),
+    health: fc.array(
+      fc.oneof(
+        fc.constant({ http: "https://app.${domain}/", grace_seconds: 5 }),
+        fc.constant({ tcp: "app.${domain}:443" }),
+        fc.record({ command }),
+      ),
+      { maxLength: 2 },
+    ),
+    backup: command,
+    explicit: fc.boolean(),
+    hold: phrase,
+    warn: fc.array(fc.record({ when: phrase, says: phrase }), { maxLength: 2 }),
+  },
+  maybe,
+);
 /** Every key of the format; a property below holds it to that. */
 const configuration: fc.Arbitrary<Configuration> = fc.record(
   {
@@ -78,21 +99,46 @@ const configuration: fc.Arbitrary<Configuration> = fc.record(
     machines: fc
       .tuple(
         fc.dictionary(
-          word.filter((one) => one !== "discover"),
-          fc.record({ tags: fc.array(phrase, { maxLength: 3 }) }, maybe),
+          word.filter((one) => !["discover", "defaults", "observe_minutes"].includes(one)),
+          machine,
           { maxKeys: 3, noNullPrototype: true },
         ),
         fc.boolean(),
+        fc.option(machine, { nil: undefined }),
       )
       // The type of a catch-all says that every key is a machine.
       .map(
-        ([machines, discover]) =>
+        ([machines, discover, defaults]) =>
           ({
-            ...(discover ? { discover: ["clan"] } : {}),
+            ...(discover ? { discover: ["clan"], observe_minutes: 30 } : {}),
+            ...(defaults === undefined ? {} : { defaults }),
             ...machines,
           }) as Configuration["machines"],
       ),
-    rollouts: record(fc.record({ stages: fc.array(phrase, { maxLength: 3 }) }, maybe)),
+    rollouts: record(
+      fc.record(
+        {
+          on: fc.constantFrom("manual" as const, "push" as const),
+          stages: fc.array(
+            fc.oneof(
+              phrase,
+              fc.record(
+                {
+                  targets: fc.array(phrase, { minLength: 1, maxLength: 2 }),
+                  parallel: fc.integer({ min: 1, max: 64 }),
+                  max_failures: fc.nat(10),
+                  pause_seconds: fc.nat(100),
+                },
+                { requiredKeys: ["targets"] },
+              ),
+            ),
+            { minLength: 1, maxLength: 3 },
+          ),
+          on_failure: fc.constantFrom("stop" as const, "take-back" as const),
+        },
+        maybe,
+      ),
+    ),
     bumps: record(
       fc.record(
         { recipe: word, source: fc.constant({ github: "a/b" }) },
@@ -103,6 +149,20 @@ const configuration: fc.Arbitrary<Configuration> = fc.record(
       {
         trusted: fc.constantFrom("repository" as const, "default-branch-and-merge-queue" as const),
         writers: fc.array(word, { maxLength: 2 }),
+        deploy: fc.record(
+          {
+            permission: fc.constantFrom("write" as const, "admin" as const),
+            approvals: fc.nat(16),
+            checks: fc.constantFrom("required" as const, "all" as const),
+            required_checks: fc.constant([{ name: "lint", app: 15_368 }]),
+            windows: fc.constant([
+              { days: ["mon" as const], from: "09:00", zone: "Europe/Berlin" },
+            ]),
+            freeze: fc.oneof(phrase, fc.constant([{ from: "2026-12-20", until: "2027-01-02" }])),
+            confirm: fc.boolean(),
+          },
+          maybe,
+        ),
       },
       maybe,
     ),

@@ -1,5 +1,6 @@
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { Impact } from "../../core/impact/index.ts";
+import type { PullAbout } from "../../core/repo/rows.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
@@ -297,10 +298,9 @@ export type AskedApp<T> =
   | { ok: false; kind: "limited"; retryAfter: number; reason: string }
   /** `refused`: it never will as it is. `unknown`: nobody knows whether it was done. */
   | { ok: false; kind: "refused" | "unknown"; reason: string };
-export type PullState = {
+export type PullState = PullAbout & {
   state: "open" | "closed";
   head: string;
-  base: string;
   merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
 };
 

@@ -2,7 +2,7 @@ import type { Asked, CommandPolicy, Facts, Judgement } from "../command/command.
 import { judge } from "../command/judge.ts";
 import { renderAskForSha } from "../command/reply.ts";
 import { act } from "./act.ts";
-import type { CommandOutcome, CommandRow, Decision, PullRow, Slice } from "./rows.ts";
+import type { CommandOutcome, CommandRow, Decision, PullAbout, PullRow, Slice } from "./rows.ts";
 import { entryOf } from "./said.ts";
 import { Plan } from "./start.ts";
 
@@ -12,7 +12,7 @@ export type Answer = {
   teams: string[];
   policy: CommandPolicy;
   /** The pull request as GitHub has it; null where it has none. */
-  pull: { head: string; state: "open" | "closed" } | null;
+  pull: { head: string; state: "open" | "closed"; about: PullAbout } | null;
   /** Where a run's page is, for the text of outcomes. */
   runUrl: (n: number) => string;
 };
@@ -28,35 +28,37 @@ const AHEAD = 15 * 60_000;
 
 /**
  * Whether a command is ahead of the delivery of its commit: whoever gave it may, and named in full what GitHub has as
- * head, while our rows have another or no such pull request. Then it is to be asked about again: to refuse it would be to
+ * head, while our rows have another. Then it is to be asked about again: to refuse it would be to
  * say that the head moved, when it is we who are late.
  */
 export function isAhead(slice: Slice, key: string, answer: Answer, now: number): boolean {
   const row = slice.commands.find((one) => one.key === key);
   if (row === undefined || row.command === null || answer.pull === null) return false;
-  const recorded = slice.pulls.find(({ number }) => number === row.pull) ?? null;
-  if (recorded?.head === answer.pull.head || now - row.at > AHEAD) return false;
-  const pull = standing(recorded ?? unheardOf(row.pull, now), answer, now);
+  const recorded = slice.pulls.find(({ number }) => number === row.pull);
+  // Of one that nobody told of, GitHub's word is taken.
+  if (recorded === undefined || recorded.head === answer.pull.head || now - row.at > AHEAD)
+    return false;
+  const pull = standing(recorded, answer, now);
   const verdict = judge(askedOf(row, row.command), factsOf(slice, pull, answer, now));
   return verdict.kind === "act" && verdict.sha !== null;
 }
 
-/** A pull request of which nothing is known: anybody's. */
-function unheardOf(number: number, now: number): PullRow {
-  const nobody = { login: "", id: 0, type: "User" };
+/**
+ * A pull request of which no delivery ever told: it is older than the installation, or its delivery is on the way or
+ * lost. Recorded as GitHub has it, so that what comes later of it counts as news. Who brought its head is not known; its
+ * author is who proposes it.
+ */
+function heardOf(number: number, answer: Answer, now: number): PullRow | null {
+  if (answer.pull === null) return null;
+  const { head, state, about } = answer.pull;
   return {
+    ...about,
     number,
-    state: "open",
-    head: "",
-    headRef: "",
-    base: "",
-    baseRef: "",
-    fork: true,
-    draft: false,
-    author: "",
+    state,
+    head,
     before: null,
     updatedAt: "",
-    sender: nobody,
+    sender: { login: about.author, id: 0, type: "User" },
     approved: null,
     approvedBy: null,
     headSeenAt: now,
@@ -64,13 +66,22 @@ function unheardOf(number: number, now: number): PullRow {
 }
 
 /**
- * The answer for a command. The first time it says whether the command may act, the second time, just before the effect
+ * The answer for a command. Of a pull request that is not known it first makes one that is. Then it
+ * says, the first time, whether the command may act, the second time, just before the effect
  * and with everything read anew, it must say the same of the same commit. Rows and effects are of one transaction.
  */
 export function answered(slice: Slice, key: string, answer: Answer, now: number): Decision {
   const plan = new Plan(slice, now);
   const row = slice.commands.find((one) => one.key === key);
   if (row === undefined || row.state === "done" || row.command === null) return plan.decision;
+  if (!slice.pulls.some(({ number }) => number === row.pull)) {
+    const heard = heardOf(row.pull, answer, now);
+    // Asked about again, with what is recorded of the pull request and its commit.
+    if (heard !== null) {
+      plan.decision.changes.push({ kind: "pull", row: heard });
+      return plan.decision;
+    }
+  }
   const outcome = outcomeOf(plan, slice, row, answer);
   if (outcome === null) return plan.decision;
   const done: CommandRow = { ...row, state: "done", outcome };

@@ -35,6 +35,9 @@ export type PullRow = {
   headSeenAt: number | null;
 };
 
+/** What GitHub says of a pull request beside its head and state. */
+export type PullAbout = Pick<PullRow, "headRef" | "base" | "baseRef" | "fork" | "draft" | "author">;
+
 export type RunRow = {
   n: number;
   /** What the run is for: of one key the newest counts. See `keyOf`. */

@@ -32,7 +32,17 @@ test("the operator reads who asked for what, what was decided and why; nobody el
   vi.spyOn(Writer.prototype, "say").mockResolvedValue();
   vi.spyOn(Writer.prototype, "pull").mockResolvedValue({
     ok: true,
-    value: { state: "open", head: A, base: A, merge: { kind: "pending" } },
+    value: {
+      state: "open",
+      head: A,
+      headRef: "topic",
+      base: A,
+      baseRef: "main",
+      fork: true,
+      draft: false,
+      author: "eve",
+      merge: { kind: "pending" },
+    },
   });
   await deliver("pull_request", pull({ repository: ID, headRepository: 999, sender: "eve" }));
   await deliver("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}\n/retri` }));

@@ -30,6 +30,14 @@ const starts = () => calls.flatMap((called) => (called.call === "start" ? [calle
 let said: (DesiredReaction | DesiredComment)[] = [];
 const reactions = () => said.flatMap((one) => (one.kind === "reaction" ? [one.content] : []));
 const sticky = () => said.filter((one) => one.kind === "sticky").at(-1);
+const ABOUT = {
+  headRef: "topic",
+  base: B,
+  baseRef: "main",
+  fork: true,
+  draft: false,
+  author: "eve",
+};
 /** GitHub's, for the tests to change. */
 let membersAsked: string[][] = [];
 let github: { role: Read<string>; pull: Read<PullState>; file: string | null; teams: string[] };
@@ -61,7 +69,10 @@ afterEach(async () => {
 });
 
 function at(head: string, state: "open" | "closed" = "open"): Read<PullState> {
-  return { ok: true, value: { state, head, base: B, merge: { kind: "pending" } } };
+  return {
+    ok: true,
+    value: { ...ABOUT, state, head, merge: { kind: "pending" } },
+  };
 }
 
 const bring = async (event: string, payload: object, id?: string) => {
@@ -265,6 +276,17 @@ describe("a push between the comment and the effect", () => {
     expect(await outcomes()).toMatchObject([{ state: "done", became: "head-moved" }]);
     expect(starts().filter(({ fresh }) => fresh)).toEqual([]);
   });
+});
+
+test("a pull request that is older than the installation is heard of by its first command", async () => {
+  await bring("pull_request", pull({ repository: ID, number: 6, head: C }));
+  const runs = starts().length;
+  await bring("issue_comment", comment({ repository: ID, body: `/ok-to-test ${A}` }));
+  expect(await outcomes()).toMatchObject([{ state: "done", became: null }]);
+  expect(starts().slice(runs)).toMatchObject([
+    { reason: { kind: "pull_request", number: 7, head: A, fork: true }, approved: A },
+  ]);
+  expect(reactions()).toEqual(["eyes", "+1"]);
 });
 
 test("a commit that GitHub has and no delivery has told of yet is waited for, and approved", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Answer } from "../../../src/core/repo/answered.ts";
 import { decideMerge } from "../../../src/core/run/index.ts";
-import { A, C, eve, pr, say } from "../repo/events.ts";
+import { A, ABOUT, C, eve, pr, say } from "../repo/events.ts";
 import { Model } from "../repo/model.ts";
 
 /**
@@ -13,7 +13,7 @@ const write = (head: string): Answer => ({
   role: "write",
   teams: [],
   policy: { writers: [], commands: {} },
-  pull: { head, state: "open" },
+  pull: { head, state: "open", about: { ...ABOUT, fork: true, author: "eve" } },
   runUrl: (n) => `https://snowcat.example/runs/1-${n}`,
 });
 const fork = () => pr("opened", { fork: true, head: A }, null, eve);

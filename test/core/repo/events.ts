@@ -46,6 +46,15 @@ const pull = (over: Partial<EventPull> = {}): EventPull => ({
   updatedAt: "2026-01-01T00:00:00Z",
   ...over,
 });
+/** What GitHub says of a pull request of the repository, beside its head and state. */
+export const ABOUT = {
+  headRef: "topic",
+  base: B,
+  baseRef: "main",
+  fork: false,
+  draft: false,
+  author: "ada",
+};
 export const pr = (
   action: Extract<What, { kind: "pull_request" }>["action"],
   over: Partial<EventPull> = {},

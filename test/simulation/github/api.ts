@@ -330,8 +330,16 @@ export class Api {
         state: pull.open ? "open" : "closed",
         mergeable: known ? !conflicts : null,
         merge_commit_sha: known && !conflicts ? this.#truth.merge(repository, pull).sha : null,
-        head: { sha: pull.head, ref: pull.headRef },
-        base: { sha: this.#truth.base(repository, pull.baseRef), ref: pull.baseRef },
+        head: {
+          sha: pull.head,
+          ref: pull.headRef,
+          repo: { id: pull.fork ? repository.id + 5_000 : repository.id },
+        },
+        base: {
+          sha: this.#truth.base(repository, pull.baseRef),
+          ref: pull.baseRef,
+          repo: { id: repository.id },
+        },
         user: { login: pull.author.login, id: pull.author.id },
       },
     };

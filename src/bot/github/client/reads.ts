@@ -5,12 +5,15 @@ import type { PullState } from "../../objects/contracts.ts";
 type Name = { owner: string; name: string };
 
 const Sha = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/u);
+const Placed = z.object({ id: z.int().positive() });
 const Pull = z.object({
   state: z.enum(["open", "closed"]).catch("closed"),
   mergeable: z.boolean().nullable(),
   merge_commit_sha: Sha.nullable(),
-  head: z.object({ sha: Sha }),
-  base: z.object({ sha: Sha }),
+  head: z.object({ sha: Sha, ref: z.string(), repo: Placed.nullish() }),
+  base: z.object({ sha: Sha, ref: z.string(), repo: Placed }),
+  draft: z.boolean().nullish(),
+  user: z.object({ login: z.string() }).nullish(),
 });
 
 export async function pull(
@@ -21,7 +24,18 @@ export async function pull(
   const read = Pull.parse(
     (await octokit.rest.pulls.get({ owner, repo: name, pull_number: number })).data,
   );
-  return { state: read.state, head: read.head.sha, base: read.base.sha, merge: mergeOf(read) };
+  return {
+    state: read.state,
+    head: read.head.sha,
+    headRef: read.head.ref,
+    base: read.base.sha,
+    baseRef: read.base.ref,
+    // Not knowing where the head is (its repository is gone) is the same as a fork.
+    fork: read.head.repo?.id !== read.base.repo.id,
+    draft: read.draft ?? false,
+    author: read.user?.login ?? "ghost",
+    merge: mergeOf(read),
+  };
 }
 
 /** GitHub computes the merge when it is asked for, and says null until then; `merge_commit_sha` may be an older one. */

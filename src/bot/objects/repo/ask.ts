@@ -2,7 +2,7 @@ import { teamsNamed } from "../../../core/command/permission.ts";
 import type { Answer } from "../../../core/repo/answered.ts";
 import type { RepositoryIdentity } from "../../../core/repo/request.ts";
 import type { CommandRow } from "../../../core/repo/rows.ts";
-import type { PolicySource, Read, WriterContract } from "../contracts.ts";
+import type { PolicySource, PullState, Read, WriterContract } from "../contracts.ts";
 import { Policy } from "./policy.ts";
 import type { State } from "./state.ts";
 
@@ -50,7 +50,11 @@ export async function ask(
       role: role.ok ? role.value : null,
       teams: teams.ok ? teams.value : [],
       policy,
-      pull: pull.ok ? { head: pull.value.head, state: pull.value.state } : null,
+      pull: pull.ok ? pullOf(pull.value) : null,
     },
   };
+}
+
+function pullOf({ head, state, base, headRef, baseRef, fork, draft, author }: PullState) {
+  return { head, state, about: { base, headRef, baseRef, fork, draft, author } };
 }

@@ -14,8 +14,8 @@ export const generate: Generator = async (root) => {
     {
       path: "src/runner/machine/text.ts",
       content: [
-        `/** Generated from ${folder} by \`npm run generate\`: POSIX sh, in base64, as it is sent. */`,
-        `export const PROGRAM =\n  "${Buffer.from(shortened(parts.join(""))).toString("base64")}";`,
+        `/** Generated from ${folder} by \`npm run generate\`: POSIX sh. */`,
+        `export const PROGRAM = Buffer.from(\n  "${Buffer.from(shortened(parts.join(""))).toString("base64")}",\n  "base64",\n);`,
         "",
       ].join("\n"),
     },

@@ -17,10 +17,13 @@ import type { NixInstall } from "../support/nix-versions.ts";
 import { environmentWith } from "../support/nix-versions.ts";
 import type { MachineSizes } from "./machine.ts";
 import { TestMachine } from "./machine.ts";
-import { Builder } from "./systems.ts";
+import { Builder, installClosure } from "./systems.ts";
+import type { SourceStore } from "../../src/runner/machine/index.ts";
 
 const execute = promisify(execFile);
 const NEEDED = ["nix", "sshd", "ssh", "ip", "unshare", "nsenter", "busybox"];
+/** Of a machine's disk. */
+const FOLDERS = ["nix", "boot", "var-lib", "root", "ssh", "etc/upper", "etc/work"];
 /** Networks of four addresses each, within 10.213.0.0/16: one for each machine on this host. */
 const NETWORKS = 16_384;
 const SLOTS = join(tmpdir(), "snowcat-machine-networks");
@@ -43,6 +46,8 @@ export interface NewMachine extends Partial<MachineSizes> {
   readonly name: string;
   /** What it runs and boots from the beginning. */
   readonly system: string;
+  /** The store that has it; the lab's own unless given. */
+  readonly from?: SourceStore;
   /** Whether a stand-in answers for systemctl; without it there is none that works. */
   readonly systemctl?: boolean;
   /** Installed as the key's forced command instead of a shell; a file on the host. */
@@ -68,8 +73,7 @@ export class Lab {
   /** Installs a machine and switches it on. */
   async machine(wanted: NewMachine): Promise<TestMachine> {
     const directory = join(this.directory, wanted.name);
-    for (const folder of ["nix", "boot", "var-lib", "root", "ssh"])
-      await mkdir(join(directory, folder), { recursive: true });
+    for (const folder of FOLDERS) await mkdir(join(directory, folder), { recursive: true });
     const link = await this.#network();
     const hostKey = join(directory, "ssh/host");
     await this.#keygen(hostKey);
@@ -84,7 +88,7 @@ export class Lab {
       );
       await chmod(join(directory, "systemctl"), 0o755);
     }
-    await this.#install(directory, wanted.system);
+    await this.#install(directory, wanted.system, wanted.from ?? this.builder.source);
     const [type, key] = (await readFile(`${hostKey}.pub`, "utf8")).split(" ");
     const machine = new TestMachine({
       directory,
@@ -159,13 +163,15 @@ export class Lab {
     );
   }
 
-  async #install(directory: string, system: string): Promise<void> {
-    await this.builder.install(system, directory);
+  async #install(directory: string, system: string, from: SourceStore): Promise<void> {
+    await installClosure(from, system, directory);
     const profiles = join(directory, "nix/var/nix/profiles");
     await mkdir(profiles, { recursive: true });
     await symlink(system, join(profiles, "system-1-link"));
     await symlink("system-1-link", join(profiles, "system"));
-    await writeFile(join(directory, "boot/entry"), `${system}\n`);
+    await writeFile(join(directory, "etc/upper/NIXOS"), "");
+    if (existsSync(join(directory, system, "init"))) await installLoader(directory, system);
+    else await writeFile(join(directory, "boot/entry"), `${system}\n`);
   }
 
   /** A folder that can be made only once is what keeps two test files from one network. */
@@ -206,6 +212,14 @@ export async function startLab({ nix }: LabOptions = {}): Promise<Lab> {
   });
   await lab.prepare();
   return lab;
+}
+
+/** As systemd-boot has them, for systems that write such entries. */
+async function installLoader(directory: string, system: string): Promise<void> {
+  const loader = join(directory, "boot/loader");
+  await mkdir(join(loader, "entries"), { recursive: true });
+  await writeFile(join(loader, "entries/nixos-generation-1.conf"), `options init=${system}/init\n`);
+  await writeFile(join(loader, "loader.conf"), "default nixos-generation-1.conf\n");
 }
 
 function runs(file: string): boolean {

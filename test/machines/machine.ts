@@ -138,7 +138,8 @@ export class TestMachine {
     profile: string | null;
     boots: string;
   }> {
-    const script = `for link in /run/current-system /run/booted-system /nix/var/nix/profiles/system; do readlink -f $link || echo; done; cat /boot/entry`;
+    const script = `for link in /run/current-system /run/booted-system /nix/var/nix/profiles/system; do readlink -f $link || echo; done
+      if [ -e /boot/loader/loader.conf ]; then sed -n 's,^options init=\\([^ ]*\\)/init.*,\\1,p' "/boot/loader/entries/$(sed -n 's/^default //p' /boot/loader/loader.conf)"; else cat /boot/entry; fi`;
     const [running, booted, profile, boots = ""] = (await this.shell("sh", "-c", script)).split(
       "\n",
     );

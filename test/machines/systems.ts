@@ -91,17 +91,10 @@ export class Builder {
     return { system, text, digest: createHash("sha256").update(text).digest("hex"), paths };
   }
 
-  /** Puts a closure into another store on this host, as an installation would. */
-  async install(system: string, root: string): Promise<void> {
-    const closure = (await this.#nix("nix-store", ["-qR", system])).trim().split("\n");
-    const script = `nix-store --store "$1" --export $3 | nix-store --store "local?root=$2" --import`;
-    await execute(
-      "bash",
-      ["-o", "pipefail", "-c", script, "sh", this.source.url ?? "", root, closure.join(" ")],
-      {
-        env: this.#env,
-      },
-    );
+  /** Builds what an expression of Nix says; its outputs' store paths. */
+  async expression(text: string): Promise<string[]> {
+    const out = await this.#nix("nix-build", ["--no-out-link", "-E", text]);
+    return out.trim().split("\n");
   }
 
   async #nix(program: string, args: string[]): Promise<string> {
@@ -111,6 +104,19 @@ export class Builder {
     });
     return stdout;
   }
+}
+
+/** Puts a closure into another store on this host, as an installation would. */
+export async function installClosure(
+  { nixStore, url, env }: SourceStore,
+  system: string,
+  root: string,
+): Promise<void> {
+  const from = url === null ? [] : ["--store", url];
+  const { stdout } = await execute(nixStore, [...from, "-qR", system], { env: { ...env } });
+  const script = `to=$1; shift; "$@" | nix-store --store "local?root=$to" --import`;
+  const argv = [nixStore, ...from, "--export", ...stdout.trim().split("\n")];
+  await execute("bash", ["-o", "pipefail", "-c", script, "sh", root, ...argv], { env: { ...env } });
 }
 
 const NOTHING: Required<SystemSpec> = {

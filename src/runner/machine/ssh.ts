@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostKey } from "../../protocol/machine.ts";
 import type { MachineTarget } from "./machine.ts";
+import { gzipSync } from "node:zlib";
 import { PROGRAM } from "./text.ts";
 
 /** The name that known hosts are written for, whatever the address. */
@@ -61,7 +62,7 @@ export async function prepareSsh(target: MachineTarget, connectSeconds: number):
       target.address,
       command(target, verb),
     ],
-    preamble: target.program === "sent" ? `${PROGRAM}\n` : "",
+    preamble: target.program === "sent" ? SENT : "",
     close: () => rm(directory, { recursive: true }),
   };
 }
@@ -104,6 +105,9 @@ function quoted(path: string): string {
   return `"${path.replaceAll("%", "%%")}"`;
 }
 
+/** One line: the shell there reads it byte by byte, and leaves what follows to the verb. */
+const SENT = `${gzipSync(PROGRAM, { level: 9 }).toString("base64")}\n`;
+
 const WORD = /^[A-Za-z0-9._/+=:@,?-]+$/u;
 
 /** One string, for that is what ssh sends: its words hold nothing that any shell reads as more than themselves. */
@@ -111,7 +115,7 @@ function command(target: MachineTarget, verb: readonly string[]): string {
   for (const word of verb)
     if (!WORD.test(word)) throw new Error(`not a word of a verb: ${JSON.stringify(word)}`);
   if (target.program === "installed") return ["snowcat", ...verb].join(" ");
-  const receive = `IFS= read -r snowcat_text && eval "$(printf %s "$snowcat_text" | base64 -d)"`;
+  const receive = `IFS= read -r snowcat_text && eval "$(printf %s "$snowcat_text" | base64 -d | gzip -d)"`;
   return [
     target.sudo ? "exec sudo -n sh -c" : "exec sh -c",
     `'${receive}'`,

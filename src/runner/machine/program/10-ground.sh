@@ -1,4 +1,4 @@
-# What Snowcat does on a machine, as one program: POSIX sh, coreutils, awk, flock and setsid of util-linux, Nix.
+# What Snowcat does on a machine, as one program: POSIX sh, coreutils, awk, gzip, flock and setsid of util-linux, Nix.
 # The parts of this folder are joined in the order of their names; `npm run generate` makes ../text.ts of them.
 #
 # It is sent over ssh's stdin at each connection, or installed as the forced command of a key. `VERB ARGUMENT…`, of
@@ -64,7 +64,7 @@ failed_units() {
 # The program as it is, for parts of it that outlive the connection.
 keep_program() {
   if [ -n "${snowcat_text:-}" ]; then
-    printf '%s' "$snowcat_text" | base64 -d > "$state/program.new"
+    printf '%s' "$snowcat_text" | base64 -d | gzip -d > "$state/program.new"
   else
     cat "$0" > "$state/program.new"
   fi

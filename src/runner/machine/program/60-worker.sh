@@ -1,6 +1,6 @@
 # The worker of a deploy: watchdog, activation, commit and revert. It outlives connections, sshd and the runner: a transient
 # unit where systemd runs, else a session of its own. Killed, it can be started again: all it knows is in files.
-has_systemd() { [ -d /run/systemd/system ] && command -v systemd-run > /dev/null; }
+has_systemd() { [ -S /run/systemd/private ] && command -v systemd-run > /dev/null; }
 
 # Runs a part of this program detached: `detach NAME PART ARGUMENT…`; where there is no systemd its session is in NAME.session.
 detach() {

@@ -5,6 +5,7 @@ import {
   copyFile,
   mkdir,
   mkdtemp,
+  realpath,
   readFile,
   rm,
   symlink,
@@ -50,6 +51,8 @@ export interface NewMachine extends Partial<MachineSizes> {
   readonly from?: SourceStore;
   /** Whether a stand-in answers for systemctl; without it there is none that works. */
   readonly systemctl?: boolean;
+  /** What `sh` is there; the host's unless given. */
+  readonly shell?: "dash" | "bash" | "busybox";
   /** Installed as the key's forced command instead of a shell; a file on the host. */
   readonly forced?: string;
 }
@@ -90,6 +93,10 @@ export class Lab {
     }
     await this.#install(directory, wanted.system, wanted.from ?? this.builder.source);
     const [type, key] = (await readFile(`${hostKey}.pub`, "utf8")).split(" ");
+    if (wanted.shell !== undefined) {
+      const program = await realpath(`/bin/${wanted.shell}`);
+      await copyFile(program, join(directory, "sh"));
+    }
     const machine = new TestMachine({
       directory,
       env: this.env,

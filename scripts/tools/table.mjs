@@ -21,7 +21,7 @@
  */
 
 /** @type {readonly Tool[]} */
-export const tools = [
+const common = [
   {
     name: "git",
     binary: "git",
@@ -68,7 +68,42 @@ export const tools = [
   },
 ];
 
-const everything = tools.map((tool) => tool.name);
+const everything = common.map((tool) => tool.name);
+
+/** For the virtual machine that deploys are tried on, which is made of Debian packages. */
+const guest = [
+  {
+    name: "qemu",
+    binary: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    nixpkgs: "qemu",
+    why: "runs the machine whose power tests cut",
+  },
+  {
+    name: "qemu-img",
+    binary: "qemu-img",
+    package: "qemu-utils",
+    nixpkgs: "qemu-utils",
+    why: "makes that machine's disk",
+  },
+  {
+    name: "mkfs.ext4",
+    binary: "mkfs.ext4",
+    package: "e2fsprogs",
+    nixpkgs: "e2fsprogs",
+    why: "makes that machine's file system",
+  },
+  {
+    name: "ssh",
+    binary: "ssh",
+    package: "openssh-client",
+    nixpkgs: "openssh",
+    why: "reaches machines",
+  },
+];
+
+/** @type {readonly Tool[]} */
+export const tools = [...common, ...guest];
 
 /**
  * Wanted only while another Nix is to be fetched.
@@ -92,7 +127,12 @@ export const commands = {
   },
   test: { entry: "scripts/test.ts", tools: everything, partial: true },
   check: { entry: "scripts/check.ts", tools: ["git"] },
-  "test:slow": { entry: "scripts/test-slow.ts", tools: everything, partial: true, otherNix: true },
+  "test:slow": {
+    entry: "scripts/test-slow.ts",
+    tools: [...everything, ...guest.map((tool) => tool.name)],
+    partial: true,
+    otherNix: true,
+  },
   bench: { entry: "test/bench/main.ts", tools: everything, otherNix: true },
   simulate: { entry: "test/simulation/main.ts", tools: [] },
   snowcat: { entry: "src/runner/main.ts", tools: everything },

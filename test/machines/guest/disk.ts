@@ -1,4 +1,13 @@
-import { closeSync, cpSync, mkdirSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { must } from "../../../scripts/tools/packages.mjs";
 import type { SourceStore } from "../../../src/runner/machine/index.ts";

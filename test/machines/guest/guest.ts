@@ -133,15 +133,10 @@ export class Guest implements AsyncDisposable {
       StrictHostKeyChecking: "yes",
       UserKnownHostsFile: known,
     }).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-    const { stdout } = await execute(
-      "ssh",
-      [
-        ...["-F", "none", "-i", join(this.#folder, "identity"), "-p", String(this.#port)],
-        ...options,
-        ...["root@127.0.0.1", script],
-      ],
-      { timeout: PATIENCE },
-    );
+    const key = ["-F", "none", "-i", join(this.#folder, "identity"), "-p", String(this.#port)];
+    const { stdout } = await execute("ssh", [...key, ...options, "root@127.0.0.1", script], {
+      timeout: PATIENCE,
+    });
     return stdout;
   }
 

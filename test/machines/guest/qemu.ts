@@ -10,8 +10,14 @@ export const PATIENCE = 180_000;
 const MEBIBYTES = 384;
 /** No self-tests, and none of the costly mitigations: what is emulated has no such faults. */
 const KERNEL = [
-  ...["console=ttyS0", "quiet", "panic=0", "mitigations=off", "cryptomgr.notests"],
-  ...["no_timer_check", "nokaslr", "random.trust_cpu=on"],
+  "console=ttyS0",
+  "quiet",
+  "panic=0",
+  "mitigations=off",
+  "cryptomgr.notests",
+  "no_timer_check",
+  "nokaslr",
+  "random.trust_cpu=on",
 ].join(" ");
 
 export interface Hardware {
@@ -54,7 +60,11 @@ export class Qemu {
         stdio: ["ignore", "ignore", "inherit"],
       }),
     );
-    const drive = { "node-name": "written", driver: "qcow2", file: { driver: "file", filename: overlay } };
+    const drive = {
+      "node-name": "written",
+      driver: "qcow2",
+      file: { driver: "file", filename: overlay },
+    };
     const logged = {
       "node-name": "disk",
       driver: "blklogwrites",
@@ -65,16 +75,16 @@ export class Qemu {
       "setpriv",
       [
         // Dies with whoever started it.
-        ...["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"],
-        ...["-machine", "pc,accel=tcg", "-cpu", "max", "-m", String(MEBIBYTES), "-display", "none"],
-        ...["-kernel", vmlinuz, "-initrd", initrd, "-append", KERNEL],
-        ...["-serial", `file:${serial}`, "-qmp", "stdio"],
-        ...["-blockdev", JSON.stringify(drive), "-blockdev", JSON.stringify(logged)],
-        ...["-device", "virtio-blk-pci,drive=disk"],
-        ...["-netdev", `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
-        ...["-device", "virtio-net-pci,id=nic,netdev=net,romfile="],
-        ...(state === null ? [] : ["-incoming", `exec:cat ${quoted(state)}`]),
-      ],
+        ["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"],
+        ["-machine", "pc,accel=tcg", "-cpu", "max", "-m", String(MEBIBYTES), "-display", "none"],
+        ["-kernel", vmlinuz, "-initrd", initrd, "-append", KERNEL],
+        ["-serial", `file:${serial}`, "-qmp", "stdio"],
+        ["-blockdev", JSON.stringify(drive), "-blockdev", JSON.stringify(logged)],
+        ["-device", "virtio-blk-pci,drive=disk"],
+        ["-netdev", `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
+        ["-device", "virtio-net-pci,id=nic,netdev=net,romfile="],
+        state === null ? [] : ["-incoming", `exec:cat ${quoted(state)}`],
+      ].flat(),
       { stdio: "pipe" },
     );
     const qemu = new Qemu(child, serial);
@@ -164,7 +174,9 @@ export class Qemu {
       if (this.#child.exitCode !== null || this.#child.signalCode !== null)
         throw new Error(`QEMU ended before ${what}: ${this.#complaints}`);
       if (Date.now() > deadline)
-        throw new Error(`not within ${PATIENCE} ms: ${what}. It said: ${this.said().slice(-4_000)}`);
+        throw new Error(
+          `not within ${PATIENCE} ms: ${what}. It said: ${this.said().slice(-4_000)}`,
+        );
     }
   }
 }

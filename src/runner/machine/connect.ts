@@ -74,13 +74,13 @@ export async function connectMachine(
         deployState,
       ),
     wait: (request) => waitFor(talk, request),
-    confirm: ({ counter }) => talk.ask(["confirm", String(counter)], deployState),
+    confirm: ({ counter }) => talk.ask(["confirm", String(counter)], deployState, { anew: true }),
     check: ({ check, timeoutSeconds }) => checkOnce(talk, check, timeoutSeconds),
     commit: ({ counter }) => talk.ask(["commit", String(counter)], deployState),
     revert: ({ counter, why }) =>
       talk.ask(["revert", String(counter), encodedWord(why.slice(0, 1_000))], deployState),
     end: ({ counter }) => talk.ask(["end", String(counter)], deployState),
-    close: () => ssh.close(),
+    close: () => talk.close(),
   };
 }
 

@@ -30,6 +30,8 @@ export interface Ssh {
   argv(verb: readonly string[]): [string, ...string[]];
   /** What goes to its stdin before anything else. */
   readonly preamble: string;
+  /** Whether verbs may share a connection. */
+  readonly sessions: boolean;
   close(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export async function prepareSsh(target: MachineTarget, connectSeconds: number):
       command(target, verb),
     ],
     preamble: target.program === "sent" ? SENT : "",
+    sessions: target.program === "sent",
     close: () => rm(directory, { recursive: true }),
   };
 }

@@ -2,6 +2,7 @@ import { run } from "../process/index.ts";
 import type { Answer, Facts } from "./answer.ts";
 import { readAnswer } from "./answer.ts";
 import type { MachineOptions, Reply } from "./machine.ts";
+import { Session } from "./session.ts";
 import type { Ssh } from "./ssh.ts";
 
 /** Of a verb that is not told another, in seconds. */
@@ -9,36 +10,81 @@ const VERB_SECONDS = 60;
 /** An answer is at most a list of paths. */
 const MAX_ANSWER = 32 * 1024 * 1024;
 
-/** One verb each: connects, sends, reads the answer. */
+export interface AskOptions {
+  /** What the verb reads, on a connection of its own. */
+  readonly input?: string;
+  /** That the verb itself may take, the connection apart. */
+  readonly seconds?: number;
+  /** Whether it must go over a connection that nothing went over before. */
+  readonly anew?: boolean;
+}
+
+/** Sends verbs and reads their answers. Those that need no input share a connection, as long as it lasts. */
 export class Talk {
   readonly ssh: Ssh;
   readonly options: MachineOptions;
+  #session: Session | null = null;
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(ssh: Ssh, options: MachineOptions) {
     this.ssh = ssh;
     this.options = options;
   }
 
-  /** @param seconds that the verb itself may take, the connection apart */
   async ask<T>(
     verb: readonly string[],
     read: (facts: Facts) => T,
-    { input = "", seconds }: { input?: string; seconds?: number } = {},
+    options: AskOptions = {},
   ): Promise<Reply<T>> {
-    const { connectSeconds, verbSeconds = VERB_SECONDS, signal, env } = this.options;
     const began = performance.now();
+    const { connectSeconds, verbSeconds = VERB_SECONDS } = this.options;
+    const limitMs = (connectSeconds + (options.seconds ?? verbSeconds)) * 1_000;
+    const session = options.input === undefined ? this.#sessionFor(options.anew ?? false) : null;
+    const answer =
+      session === null
+        ? await this.#once(verb, options.input ?? "", limitMs)
+        : await session.ask(verb, limitMs);
+    return this.reply(verb, answer, read, began);
+  }
+
+  async close(): Promise<void> {
+    this.#leave();
+    await Promise.all(this.#leaving);
+    await this.ssh.close();
+  }
+
+  /** Null where the verb has to go alone: beside another one, or to a program that was installed for single verbs. */
+  #sessionFor(anew: boolean): Session | null {
+    if (!this.ssh.sessions || this.options.signal?.aborted === true) return null;
+    if (anew) this.#leave();
+    if (this.#session?.free === true) return this.#session;
+    if (this.#session?.busy === true) return null;
+    this.#session = new Session(this.ssh, this.options);
+    return this.#session;
+  }
+
+  #leave(): void {
+    if (this.#session === null) return;
+    const leaving = this.#session.closed();
+    this.#session = null;
+    this.#leaving.add(leaving);
+    void leaving.then(() => this.#leaving.delete(leaving));
+  }
+
+  async #once(verb: readonly string[], input: string, timeoutMs: number): Promise<Answer> {
+    const { signal, env } = this.options;
     const result = await run(this.ssh.argv(verb), {
       env,
       input: `${this.ssh.preamble}${input}`,
-      timeoutMs: (connectSeconds + (seconds ?? verbSeconds)) * 1_000,
+      timeoutMs,
       maxOutput: MAX_ANSWER,
       ...(signal === undefined ? {} : { signal }),
     });
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    const answer = readAnswer(text(result.stdout), text(result.stderr), result);
-    return this.reply(verb, answer, read, began);
+    return readAnswer(text(result.stdout), text(result.stderr), result);
   }
 
+  /** @param began by `performance.now()` */
   reply<T>(
     verb: readonly string[],
     answer: Answer,

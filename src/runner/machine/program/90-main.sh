@@ -1,9 +1,17 @@
+# Verbs over one connection, a line each; they read nothing.
+session() {
+  set -f
+  while IFS= read -r line; do (main $line) < /dev/null; done
+  exit
+}
+
 # One verb.
 main() {
   umask 022
   find_programs "$(link_of /run/current-system)"
   verb=${1:-}
   [ $# -eq 0 ] || shift
+  if [ "$verb" = session ]; then session; fi
   say "snowcat-machine $version"
   for word; do
     case $word in *[!A-Za-z0-9._/+=:@,?-]*) refuse bad-request "an argument of $verb holds what no argument may" ;; esac

@@ -1,0 +1,95 @@
+import type { RunningProcess } from "../process/index.ts";
+import { start } from "../process/index.ts";
+import type { Answer } from "./answer.ts";
+import { readAnswer } from "./answer.ts";
+import type { MachineOptions } from "./machine.ts";
+import type { Ssh } from "./ssh.ts";
+
+/** A connection that nobody asked anything of for this long is closed, in milliseconds. */
+const IDLE_MS = 10_000;
+/** Of the last words of ssh that are kept. */
+const STDERR_CHARACTERS = 4_096;
+const LAST_LINE = /^end .*\n/mu;
+const WHOLE = {
+  exitCode: 0,
+  signal: null,
+  durationMs: 0,
+  timedOut: false,
+  cancelled: false,
+  startFailure: null,
+};
+
+/** One connection for verbs that need no input, one after the other. */
+export class Session {
+  readonly #child: RunningProcess;
+  #heard = "";
+  #complaints = "";
+  #timedOut = false;
+  #listen: (() => void) | null = null;
+  #idle: NodeJS.Timeout | undefined;
+  #state: "free" | "busy" | "over" = "free";
+
+  constructor(ssh: Ssh, { env, signal }: MachineOptions) {
+    this.#child = start(ssh.argv(["session"]), {
+      env,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    this.#child.stdin?.write(ssh.preamble);
+    const decoder = new TextDecoder();
+    this.#child.stdout?.on("data", (chunk: Uint8Array) => {
+      this.#heard += decoder.decode(chunk, { stream: true });
+      if (LAST_LINE.test(this.#heard)) this.#listen?.();
+    });
+    this.#child.stderr?.on("data", (chunk: Uint8Array) => {
+      this.#complaints += Buffer.from(chunk).toString("utf8");
+      this.#complaints = this.#complaints.slice(-STDERR_CHARACTERS);
+    });
+    void this.#child.ended.then(() => {
+      this.#state = "over";
+      clearTimeout(this.#idle);
+    });
+  }
+
+  /** Whether it can be asked now. */
+  get free(): boolean {
+    return this.#state === "free";
+  }
+
+  get busy(): boolean {
+    return this.#state === "busy";
+  }
+
+  /** @param limitMs after which the connection is given up, with the answer */
+  async ask(verb: readonly string[], limitMs: number): Promise<Answer> {
+    this.#state = "busy";
+    clearTimeout(this.#idle);
+    this.#heard = "";
+    const limit = setTimeout(() => {
+      this.#timedOut = true;
+      this.#child.terminate();
+    }, limitMs);
+    const whole = new Promise<null>((resolve) => {
+      this.#listen = () => resolve(null);
+    });
+    this.#child.stdin?.write(`${verb.join(" ")}\n`);
+    const end = await Promise.race([whole, this.#child.ended]);
+    clearTimeout(limit);
+    this.#listen = null;
+    if (end !== null)
+      return readAnswer(this.#heard, this.#complaints, { ...end, timedOut: this.#timedOut });
+    this.#state = "free";
+    this.#idle = setTimeout(() => this.close(), IDLE_MS);
+    return readAnswer(this.#heard, this.#complaints, WHOLE);
+  }
+
+  close(): void {
+    clearTimeout(this.#idle);
+    this.#state = "over";
+    this.#child.stdin?.end();
+  }
+
+  async closed(): Promise<void> {
+    this.close();
+    await this.#child.ended;
+  }
+}

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { describeIsolated } from "../isolation/support.ts";
+import { describeIsolated, until } from "../isolation/support.ts";
+import { evaluateTree } from "./evaluating.ts";
 import type { NixForTest } from "./support.ts";
 import { flake, nixForTest } from "./support.ts";
 
@@ -55,6 +56,34 @@ describeIsolated("what the store has already is only looked at", () => {
     expect(Object.keys(verdicts)).toHaveLength(150);
     // Given up in time, or just finished: either way every one is in the store then.
     expect(writes.flat().length === 150 || writes[0]?.[0] === "all").toBe(true);
+  });
+
+  test("what is there is told while the look goes on", async () => {
+    const files = {
+      "flake.nix": flake(
+        `packages.x86_64-linux = builtins.listToAttrs (builtins.genList (i: let name = "c" + toString i; in { inherit name; value = mk name "" []; }) 120);`,
+      ),
+    };
+    await evaluateTree(nix, files);
+    let told = 0;
+    let early = 0;
+    const { byName } = await evaluateTree(nix, files, {
+      onAttribute: () => (told += 1),
+      workspace: {
+        ...nix.workspace,
+        async launch(request) {
+          const result = await nix.workspace.launch(request);
+          if (!request.argv.includes("--read-only")) return result;
+          // For everybody else it has not ended before.
+          await until("something is told", async () => told > 0);
+          early = told;
+          return result;
+        },
+      },
+    });
+    expect(byName.size).toBe(120);
+    expect(early).toBeGreaterThanOrEqual(100);
+    expect(early).toBeLessThan(120);
   });
 
   test("what only a store that is written to can evaluate is no error, and an error is looked at twice", async () => {

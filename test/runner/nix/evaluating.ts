@@ -50,6 +50,7 @@ export async function evaluateTree(
         const name = attributeName(attribute.path);
         if (byName.has(name)) throw new Error(`${name} was told twice`);
         byName.set(name, attribute);
+        options.onAttribute?.(attribute);
       },
     });
     return { end, byName };

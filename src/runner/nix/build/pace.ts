@@ -1,7 +1,7 @@
 import type { Worth } from "./queue.ts";
 
 /** Seconds of work that are worth a process of their own, and that may wait behind one that takes long. */
-const WORTH = { least: 0.5, most: 2 } as const;
+const WORTH = { least: 0.5, most: 3 } as const;
 /** Builds of a process while nobody knows how long one takes. */
 const UNKNOWN: Worth = { least: 1, most: 16 };
 

@@ -9,7 +9,8 @@ import type { Group } from "./units.ts";
  * How long a look may take (ms, and of the time that is left): as much as is lost where an evaluation turns out to be a
  * large one. Each attribute that it found gives it `each` more, because where they come fast it is soon over; it holds `most`
  * of them. The first `sample` derivations tell whether it is worth going on: where more than `new` of them are new, most
- * will have to be written. Later ones are `asked` for by so many.
+ * will have to be written. Later ones are `asked` for by so many: enough to be worth a question, and few enough that what is
+ * there is told while the look goes on.
  */
 const LOOK = {
   milliseconds: 1_500,
@@ -17,7 +18,7 @@ const LOOK = {
   each: 1,
   most: 50_000,
   sample: 100,
-  asked: 2_500,
+  asked: 500,
   new: 0.5,
 } as const;
 
@@ -43,18 +44,24 @@ export async function evaluateGroup(
   const { signal, workspace } = context.evaluator;
   const held: Held[] = [];
   const enough = new AbortController();
-  // The store is asked while the look goes on: a sample first, then by the thousand.
-  const invalid = new Set<string>();
+  // The store is asked while the look goes on: a sample first, then by the hundred.
+  const told = new Set<Held>();
   const asked: Promise<void>[] = [];
   let from = 0;
+  const tell = (one: Held): void => {
+    told.add(one);
+    context.done.add(JSON.stringify(one.path));
+    one.report();
+  };
   const ask = async (): Promise<void> => {
-    const needs = held.slice(from).flatMap((one) => one.needs ?? []);
+    const some = held.slice(from).filter((one) => (one.needs?.length ?? 0) > 0);
+    const needs = some.flatMap((one) => one.needs ?? []);
     const isSample = from === 0;
     from = held.length;
-    const found = await invalidPaths(workspace, needs, signal);
-    for (const path of found) invalid.add(path);
-    if (isSample && found.size > needs.length * LOOK.new && needs.length >= LOOK.sample / 2)
+    const invalid = await invalidPaths(workspace, needs, signal);
+    if (isSample && invalid.size > needs.length * LOOK.new && needs.length >= LOOK.sample / 2)
       enough.abort();
+    for (const one of some) if (one.needs?.every((path) => !invalid.has(path))) tell(one);
   };
   const askNow = (): void => {
     const asking = ask();
@@ -91,16 +98,10 @@ export async function evaluateGroup(
   if (held.length > from) askNow();
   // It throws where the store cannot be asked, or the job is over.
   await Promise.all(asked);
-  const settled = looked.kind === "done" ? held : held.filter(({ needs }) => needs?.length !== 0);
-  const left: Held[] = [];
-  for (const one of settled) {
-    if (one.needs === null || one.needs.some((path) => invalid.has(path))) left.push(one);
-    else {
-      context.done.add(JSON.stringify(one.path));
-      one.report();
-    }
-  }
   if (looked.kind === "left") return await evaluate(group.units);
+  const left = held.filter((one) => !told.has(one) && one.needs?.length !== 0);
+  // What needs nothing of the store is told when it is certain that nobody evaluates it in earnest.
+  for (const one of held) if (one.needs?.length === 0) tell(one);
   for (const units of inParts(unitsOf(group.units, left))) {
     const end = await evaluate(units);
     if (end.kind !== "done") return end;

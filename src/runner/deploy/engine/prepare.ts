@@ -171,7 +171,9 @@ function failure(
 ): MachineOutcome {
   if (fault.kind === "refused" && fault.code === "not-prepared")
     return { kind: "not-prepared", missing: [short(fault.why)], running };
-  return untouched(step, describeFault(fault), running);
+  // Another deploy has the machine: what it has made of it, was not seen.
+  const isOthers = fault.kind === "refused" && fault.code === "stale-counter";
+  return untouched(step, describeFault(fault), isOthers ? null : running);
 }
 
 function exited(what: string, end: { exitCode: number; log: string }): string {

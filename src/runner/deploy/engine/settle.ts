@@ -1,5 +1,11 @@
 import type { MachineOutcome } from "../../../protocol/machine.ts";
-import type { DeployState, DeployStateName, MachineCheck, Reply } from "../../machine/index.ts";
+import type {
+  DeployState,
+  DeployStateName,
+  MachineCheck,
+  MachineFault,
+  Reply,
+} from "../../machine/index.ts";
 import { awaitHealth } from "../health/patience.ts";
 import type { Health } from "../health/probe.ts";
 import { type Activation, judgeActivation } from "./activation.ts";
@@ -22,9 +28,8 @@ export async function settle(parts: DeployParts, old: string): Promise<MachineOu
   const { work, beyond, clock } = parts;
   const { counter, limits } = work;
   await parts.step("activate");
-  const activated = await activate(parts);
-  if (activated.kind === "ended")
-    return activated.outcome ?? untouched("activate", activated.why, old);
+  const activated = await activate(parts, old);
+  if (activated.kind === "ended") return activated.outcome;
   const { state } = activated;
   if (state.name !== "activated")
     return await takeBack(parts, { step: "activate", why: state.why ?? stopped(state), state });
@@ -46,22 +51,20 @@ export async function settle(parts: DeployParts, old: string): Promise<MachineOu
   return await commit(parts, activation, state);
 }
 
-type Activated =
-  | { kind: "state"; state: DeployState }
-  | { kind: "ended"; outcome: MachineOutcome | null; why: string };
+type Activated = { kind: "state"; state: DeployState } | { kind: "ended"; outcome: MachineOutcome };
+const ended = (outcome: MachineOutcome): Activated => ({ kind: "ended", outcome });
 
 /** Started once; how it ended is asked of the machine until its own limits are over. */
-async function activate(parts: DeployParts): Promise<Activated> {
+async function activate(parts: DeployParts, old: string): Promise<Activated> {
   const { work, beyond, clock } = parts;
   const { counter, limits } = work;
   const { activationSeconds, confirmationSeconds, connectSeconds } = limits;
   const started = await beyond.activate({ counter, activationSeconds, confirmationSeconds });
-  if (started.kind === "unreachable" || started.kind === "refused" || started.kind === "failed") {
-    const why = describeFault(started);
-    const closed = await beyond.end({ counter });
-    if (closed.kind === "done") return { kind: "ended", outcome: null, why };
-    parts.say(`not closed on the machine: ${describeFault(closed)}`);
-    // Not begun, as far as that is known; looked at below, as a lost answer is.
+  // Neither began anything. Whatever else is not an answer is looked at below.
+  if (started.kind === "unreachable" || started.kind === "refused") {
+    const isOthers = started.kind === "refused" && started.code === "stale-counter";
+    await close(parts);
+    return ended(untouched("activate", describeFault(started), isOthers ? null : old));
   }
   // A system that takes the network away is reverted by the machine alone: that may take both limits, and a way back.
   const seconds = 2 * activationSeconds + confirmationSeconds + connectSeconds + MARGIN;
@@ -70,36 +73,17 @@ async function activate(parts: DeployParts): Promise<Activated> {
     clock,
     clock.now() + seconds * 1_000,
   );
-  if (waited.kind !== "done")
-    return {
-      kind: "ended",
-      outcome: {
-        kind: "unknown",
-        step: "activate",
-        why: short(describeFault(waited)),
-        running: null,
-      },
-      why: "",
-    };
+  const unknown = (fault: MachineFault, running: string | null): Activated =>
+    ended({ kind: "unknown", step: "activate", why: short(describeFault(fault)), running });
+  if (waited.kind !== "done") return unknown(waited, null);
   const { state } = waited.value;
   if (state.name === "begun" || state.name === "copied" || state.name === "verified") {
+    // Closed before anything else is said: what is still on its way there is refused from here on.
     const closed = await beyond.end({ counter });
+    const why = started.kind === "done" ? "the activation was never begun" : describeFault(started);
     return closed.kind === "done"
-      ? {
-          kind: "ended",
-          outcome: null,
-          why: "the activation was never begun: the connection was lost before",
-        }
-      : {
-          kind: "ended",
-          outcome: {
-            kind: "unknown",
-            step: "activate",
-            why: short(describeFault(closed)),
-            running: state.running,
-          },
-          why: "",
-        };
+      ? ended(untouched("activate", why, old))
+      : unknown(closed, state.running);
   }
   return { kind: "state", state };
 }

@@ -16,7 +16,8 @@ import type { DeployPolicy, PolicyMachine } from "../policy/policy.ts";
 import { describeWindows, isOpen } from "../policy/window.ts";
 import type { LocalRecords } from "../records.ts";
 import { targetOf } from "../target.ts";
-import { registeredClosure, signClosure } from "./closure.ts";
+import { signClosure } from "../../provenance/closure.ts";
+import { registeredClosure } from "./closure.ts";
 
 /** No commit stands behind what is deployed so. */
 const NO_COMMIT = "0".repeat(40);

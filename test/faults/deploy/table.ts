@@ -1,0 +1,27 @@
+import type { FaultRow } from "./row.ts";
+import { faults } from "./rows.ts";
+import { World } from "./world.ts";
+
+/** Plays the faults whose names hold `only`, some at once, each on machines of its own. */
+export async function playAll(options: {
+  only: string;
+  jobs: number;
+  told: (row: FaultRow) => void;
+}): Promise<FaultRow[]> {
+  const world = await World.open();
+  try {
+    const left = faults.filter(({ name }) => name.includes(options.only));
+    const rows = new Map<string, FaultRow>();
+    const worker = async (): Promise<void> => {
+      for (let fault = left.shift(); fault !== undefined; fault = left.shift()) {
+        const row = await fault.play(world);
+        rows.set(fault.name, row);
+        options.told(row);
+      }
+    };
+    await Promise.all(Array.from({ length: options.jobs }, worker));
+    return faults.flatMap(({ name }) => rows.get(name) ?? []);
+  } finally {
+    await world.close();
+  }
+}

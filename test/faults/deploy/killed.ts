@@ -11,7 +11,8 @@ import type { TestMachine } from "../../machines/machine.ts";
 import { until } from "../../machines/machine.ts";
 import type { Expected, Fault } from "./row.ts";
 import { judged } from "./row.ts";
-import { LIMITS, type SystemName, type World } from "./world.ts";
+import { LIMITS } from "./deploying.ts";
+import type { SystemName, World } from "./world.ts";
 
 const OLD: Expected = { kinds: ["failed-untouched"], runs: ["old"] };
 const BACK: Expected = { kinds: ["rolled-back"], runs: ["old"] };

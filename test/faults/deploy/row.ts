@@ -1,6 +1,7 @@
 import type { MachineOutcome } from "../../../src/protocol/machine.ts";
 import type { TestMachine } from "../../machines/machine.ts";
-import type { Deployed, SystemName, World } from "./world.ts";
+import type { Deployed } from "./deploying.ts";
+import type { SystemName, World } from "./world.ts";
 
 /** One line of the table. */
 export interface FaultRow {
@@ -31,7 +32,9 @@ export interface Expected {
   readonly boots?: SystemName;
 }
 
-type Truth = Awaited<ReturnType<TestMachine["truth"]>>;
+type Truth = Omit<Awaited<ReturnType<TestMachine["truth"]>>, "booted" | "boots"> & {
+  readonly boots: string | null;
+};
 
 /** Holds what was said against what is. The machine is asked past the network. */
 export async function judged(
@@ -80,7 +83,7 @@ function healthy(name: string): boolean {
 }
 
 /** Whether a verdict is true of the machine. What it leaves open, it does not claim. */
-function isSo(outcome: MachineOutcome, truth: Truth, before: string): boolean {
+export function isSo(outcome: MachineOutcome, truth: Truth, before: string): boolean {
   const { running, profile, boots } = truth;
   if (outcome.running !== null && outcome.running !== running) return false;
   const isOld = running === before && boots === before && profile === before;

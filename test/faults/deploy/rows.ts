@@ -5,7 +5,8 @@ import type { Expected, Fault } from "./row.ts";
 import { judged } from "./row.ts";
 import { killed, KILLED_AT } from "./killed.ts";
 import { late, race } from "./two.ts";
-import type { Deploy, SystemName, World } from "./world.ts";
+import type { Deploy } from "./deploying.ts";
+import type { SystemName, World } from "./world.ts";
 
 const AT_OLD: Expected["runs"] = ["old"];
 

@@ -22,6 +22,13 @@ export async function closeOrphans(
     const truth = closing(view, now);
     if (truth === null) continue;
     await writer.closeAll(run, truth);
+    // A run that is not there will never tell its repository, which would wait for it as long as it is asked.
+    const repository = Number(run.slice(0, run.indexOf("-")));
+    if (view === null)
+      await env.REPO.getByName(objectName.repo(env.GITHUB_HOST, repository)).finished(
+        run,
+        truth.conclusion,
+      );
     closed += 1;
     console.error(
       JSON.stringify({ what: "orphaned checks are closed", run, as: truth.conclusion }),

@@ -45,7 +45,8 @@ export function pullChanged(
     plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
     return leftBehind(plan, slice, row, sender, defaultBranch);
   }
-  if (event.action === "changed") return;
+  // Of a head that this is the first news of, the delivery that brought it comes later and is old by then.
+  if (event.action === "changed" && !moved) return;
   const vouched = row.approved === row.head || isVouched(plan, reason, row.sender);
   if (!vouched) return askFor(plan, row);
   plan.ensure(reason, row.sender, row.approved, branchRun(row, defaultBranch));

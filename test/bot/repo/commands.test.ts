@@ -29,7 +29,6 @@ const starts = () => calls.flatMap((called) => (called.call === "start" ? [calle
 /** What the Writer was wished to say. */
 let said: (DesiredReaction | DesiredComment)[] = [];
 const reactions = () => said.flatMap((one) => (one.kind === "reaction" ? [one.content] : []));
-const sticky = () => said.filter((one) => one.kind === "sticky").at(-1);
 const ABOUT = {
   headRef: "topic",
   base: B,
@@ -106,7 +105,7 @@ describe("a comment on a pull request", () => {
       { approved: A, approved_by: "ada" },
     ]);
     expect(reactions()).toEqual(["eyes", "+1"]);
-    expect(sticky()).toMatchObject({
+    expect(said.filter(({ kind }) => kind === "sticky").at(-1)).toMatchObject({
       resource: `comment:${ID}:7`,
       pull: 7,
       repository: { id: ID, owner: "o" },
@@ -342,55 +341,6 @@ describe("a button", () => {
     await bring("check_run", press("ok-to-test", { head: C }));
     expect(starts()).toHaveLength(1);
     expect(await outcomes()).toMatchObject([{ became: "head-moved" }]);
-  });
-});
-
-describe("the sticky comment", () => {
-  test("has what runs say beside the commands; an older run's word does not come after a newer's", async () => {
-    await bring("pull_request", pull({ repository: ID }));
-    await bring(
-      "pull_request",
-      pull({
-        repository: ID,
-        action: "synchronize",
-        head: C,
-        before: A,
-        updatedAt: "2026-01-01T00:00:09Z",
-      }),
-    );
-    github.pull = at(C);
-    await repo().section(`${ID}-2`, "impact", "### Impact\n\nNothing changes.");
-    await repo().section(`${ID}-1`, "impact", "### Impact\n\nEverything changes.");
-    await bring("issue_comment", comment({ repository: ID, body: "/status" }));
-    const body = String(sticky() && "body" in sticky()! ? (sticky() as DesiredComment).body : "");
-    expect(body).toContain("Nothing changes.");
-    expect(body).not.toContain("Everything changes.");
-    expect(body).toContain("/status");
-    const versions = said.flatMap((one) => (one.kind === "sticky" ? [one.version] : []));
-    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
-    await repo().section(`${ID}-2`, "impact", null);
-    await settled(repo());
-    expect((sticky() as DesiredComment).body).not.toContain("Impact");
-  });
-
-  test("does not go on saying what holds no more", async () => {
-    await bring("pull_request", pull({ repository: ID }));
-    await repo().section(`${ID}-1`, "notices", "### Configuration\n\n- changed");
-    await settled(repo());
-    expect((sticky() as DesiredComment).body).toContain("changed");
-    await repo().section(`${ID}-1`, "notices", null);
-    await settled(repo());
-    expect((sticky() as DesiredComment).body).toBe(
-      "There is nothing to say about this pull request now.",
-    );
-    expect(said).toHaveLength(2);
-  });
-
-  test("is not made for a pull request of which there is nothing to say", async () => {
-    await bring("pull_request", pull({ repository: ID }));
-    await repo().section(`${ID}-1`, "impact", null);
-    await settled(repo());
-    expect(said).toEqual([]);
   });
 });
 

@@ -117,6 +117,21 @@ describe("pull requests", () => {
     expect(second.live()).toEqual(["pull:7 c 1"]);
   });
 
+  test("a head is judged, whichever delivery tells of it first", () => {
+    const model = new Model();
+    const draft = pr("changed", { draft: true, updatedAt: "2026-01-01T00:00:01Z" });
+    model.deliver(draft, pr("opened"), draft);
+    expect(model.live()).toEqual(["pull:7 a 1"]);
+    const labelled = pr("changed", { head: C, updatedAt: "2026-01-01T00:00:03Z" });
+    model.deliver(
+      labelled,
+      pr("synchronize", { head: C, updatedAt: "2026-01-01T00:00:02Z" }, A),
+      labelled,
+    );
+    expect(model.live()).toEqual(["pull:7 c 2"]);
+    expect(model.log).toEqual(["start 1", "start 2", "supersede 1 by run 2"]);
+  });
+
   test("whoever labels, reopens or retargets a head did not bring it", () => {
     const model = new Model();
     model.deliver(

@@ -148,7 +148,8 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
 
   async section(run: RunId, section: RunSection, markdown: string | null): Promise<void> {
     const n = this.#own(run);
-    const pull = this.#state.pullOf(n);
+    // Asked for again, a run of an earlier head is the newest one, and says nothing about what is proposed now.
+    const pull = this.#state.pullAt(n);
     if (pull === null) return;
     this.ctx.storage.transactionSync(() => {
       if (this.#sticky.put(pull, section, n, markdown))

@@ -86,10 +86,12 @@ export class State {
     );
   }
 
-  /** The pull request that a run is for; null where it is for none, or forgotten. */
-  pullOf(n: number): number | null {
+  /** The pull request that a run is for, if its commit is the head; null where it is not, or is for none. */
+  pullAt(n: number): number | null {
     const reason = this.request(n)?.reason;
-    return reason?.kind === "pull_request" ? reason.number : null;
+    if (reason?.kind !== "pull_request") return null;
+    const [pull] = this.#pulls({ number: reason.number });
+    return pull?.head === reason.head ? pull.number : null;
   }
 
   newest(limit: number, only: "all" | "active" = "all"): number[] {

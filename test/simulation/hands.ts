@@ -68,12 +68,26 @@ export class Hands {
     return this.random.pick(this.truth.writers);
   }
 
-  newCommit(parent: string): Commit {
+  /** @param plain without a configuration: the default branch never has one, so that what counts is the same throughout. */
+  newCommit(parent: string, plain: boolean): Commit {
     const before = this.truth.find(parent);
+    const { declares, nature, tree } = before;
     // Amended: another commit of the same tree.
     if (this.random.chance(0.1))
-      return this.truth.commit(before.nature, before.parents, { tree: before.tree });
-    return this.truth.commit(this.nature(), [parent], { conflicts: this.random.chance(0.06) });
+      return this.truth.commit(nature, before.parents, { tree, declares });
+    const conflicts = this.random.chance(0.06);
+    return this.truth.commit(this.nature(), [parent], {
+      conflicts,
+      declares: plain ? null : this.declared(declares),
+    });
+  }
+
+  /** Now and then a commit brings a configuration, changes it, or takes it away. */
+  declared(before: string | null): string | null {
+    if (!this.random.chance(0.15)) return before;
+    if (before !== null && this.random.chance(0.5)) return null;
+    this.named += 1;
+    return `test-${this.named}`;
   }
 
   /** Moves a branch as a push does: the push, and `synchronize` where pull requests have it as their head. */
@@ -139,8 +153,9 @@ export class Hands {
 
   pushTo(repository: Repository, branch: string): void {
     const parent = repository.branches.get(branch);
-    if (parent !== undefined)
-      this.move(repository, branch, this.newCommit(parent).sha, this.writer());
+    if (parent === undefined) return;
+    const { sha } = this.newCommit(parent, branch === repository.defaultBranch);
+    this.move(repository, branch, sha, this.writer());
   }
 
   someBranch(repository: Repository): string {
@@ -173,7 +188,7 @@ export class Hands {
     if (from === undefined) return;
     // Now and then a name that was there before.
     const name = this.random.chance(0.2) ? "again" : `topic-${this.named}`;
-    const to = this.random.chance(0.3) ? from : this.newCommit(from).sha;
+    const to = this.random.chance(0.3) ? from : this.newCommit(from, false).sha;
     this.move(repository, name, to, this.writer());
   }
 

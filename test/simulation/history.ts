@@ -1,9 +1,14 @@
 /** What people did that may have made a run: for each commit how many it may have, and what may stand there. */
 export class History {
   readonly #runs = new Map<string, number>();
+  readonly #suites = new Map<string, number>();
   readonly #subjects = new Map<string, Set<string>>();
   readonly #closed = new Set<string>();
   readonly #approved = new Set<string>();
+  readonly #presses = new Map<number, number>();
+  readonly #cancelled = new Set<string>();
+  /** Comments, as people wrote them. */
+  readonly said: { repository: number; pull: number; id: number; body: string }[] = [];
 
   /** A branch, pull request or merge group came to this commit. */
   took(repository: number, head: string, subject: string): void {
@@ -18,8 +23,17 @@ export class History {
     this.#runs.set(key, (this.#runs.get(key) ?? 0) + more);
   }
 
+  /** All of it again: for each reason there is when the word comes, which may be later than it was given. */
+  again(repository: number, head: string): void {
+    const key = `${repository} ${head}`;
+    this.#suites.set(key, (this.#suites.get(key) ?? 0) + 1);
+  }
+
+  /** How many runs the commit may have had in the end. */
   runs(repository: number, head: string): number {
-    return this.#runs.get(`${repository} ${head}`) ?? 0;
+    const key = `${repository} ${head}`;
+    const suites = (this.#suites.get(key) ?? 0) * this.subjects(repository, head).size;
+    return (this.#runs.get(key) ?? 0) + suites;
   }
 
   subjects(repository: number, head: string): ReadonlySet<string> {
@@ -34,6 +48,24 @@ export class History {
 
   wasEnded(repository: number, head: string): boolean {
     return this.#closed.has(`${repository} ${head}`);
+  }
+
+  /** Somebody pressed a button of a check. */
+  press(check: number): void {
+    this.#presses.set(check, this.presses(check) + 1);
+  }
+
+  presses(check: number): number {
+    return this.#presses.get(check) ?? 0;
+  }
+
+  /** What ran for this commit was ended, or is lost: that is the last word, unless somebody asks again. */
+  cancel(repository: number, head: string): void {
+    this.#cancelled.add(`${repository} ${head}`);
+  }
+
+  wasCancelled(repository: number, head: string): boolean {
+    return this.#cancelled.has(`${repository} ${head}`);
   }
 
   approve(repository: number, pull: number, head: string): void {

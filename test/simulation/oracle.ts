@@ -3,6 +3,7 @@ import type { Hooks } from "./github/hooks.ts";
 import type { CheckRun, Commit, Pull, Repository, Truth } from "./github/truth.ts";
 import type { History } from "./history.ts";
 import type { Platform } from "./platform/objects.ts";
+import { judgeWords } from "./words.ts";
 
 /** Each list says what and where, in words. */
 export type Findings = { lost: string[]; doubled: string[]; wrong: string[] };
@@ -56,6 +57,7 @@ export function judge(world: {
   }
   doubledChecks(truth, found);
   doubledWords(api, found);
+  judgeWords(world, found);
   for (const external of api.reopened)
     found.wrong.push(`${external} was completed and is open again`);
   neverStored(hooks, platform, found);
@@ -89,6 +91,8 @@ function expected(truth: Truth, history: History, repository: Repository) {
     if (pulls && commit.conflicts) may.add("action_required");
     // Closing a pull request ends its run; its branch is judged again with the next push, or when somebody asks.
     if (history.wasEnded(repository.id, head)) may.add("cancelled").add("action_required");
+    // `/cancel` does too, and a run that was lost: its check says so until somebody asks again.
+    if (history.wasCancelled(repository.id, head)) may.add("action_required");
   }
   return wanted;
 }

@@ -1,10 +1,10 @@
-import type { Person, Pull, Repository } from "./github/truth.ts";
-import { Hands } from "./hands.ts";
+import type { Repository } from "./github/truth.ts";
+import { Talk } from "./talk.ts";
 
 type Act = (repository: Repository) => void;
 
 /** People at work: they push, propose, close, merge, ask again; each time GitHub tells of it. */
-export class People extends Hands {
+export class People extends Talk {
   readonly acts: [number, Act][] = [
     [22, (r) => this.pushNew(r)],
     [6, (r) => this.burst(r)],
@@ -16,6 +16,10 @@ export class People extends Hands {
     [6, (r) => this.fork(r)],
     [6, (r) => this.pushFork(r)],
     [6, (r) => this.approve(r)],
+    [3, (r) => this.allow(r)],
+    [5, (r) => this.command(r)],
+    [2, (r) => this.pressRetry(r)],
+    [1, (r) => this.cancel(r)],
     [4, (r) => this.close(r)],
     [3, (r) => this.reopen(r)],
     [6, (r) => this.merge(r)],
@@ -44,41 +48,11 @@ export class People extends Hands {
     this.propose(repository, this.truth.stranger, { head, headRef: "main", fork: true });
   }
 
-  somePull(repository: Repository, which: (pull: Pull) => boolean): Pull | null {
-    const found = [...repository.pulls.values()].filter(
-      (pull) => which(pull) && !this.justTouched(pull),
-    );
-    return found.length === 0 ? null : this.random.pick(found);
-  }
-
   pushFork(repository: Repository): void {
     const pull = this.somePull(repository, ({ open, fork }) => open && fork);
     if (pull === null) return;
     const head = this.truth.commit(this.nature(), [pull.head]).sha;
     this.synchronize(repository, pull, head, this.truth.stranger);
-  }
-
-  approve(repository: Repository): void {
-    const pull = this.somePull(repository, ({ open, fork }) => open && fork);
-    if (pull === null) return;
-    const stranger = this.random.chance(0.2);
-    const by = stranger ? this.truth.stranger : this.writer();
-    if (!stranger) this.history.approve(repository.id, pull.number, pull.head);
-    this.say(repository, by, pull, `/ok-to-test ${pull.head}`);
-  }
-
-  say(repository: Repository, by: Person, pull: Pull, body: string): void {
-    this.comment += 1;
-    this.hooks.emit(
-      "issue_comment",
-      this.payloads.comment(repository, by, pull.number, { id: this.comment, body }),
-    );
-  }
-
-  talk(repository: Repository): void {
-    const pull = this.somePull(repository, () => true);
-    if (pull !== null)
-      this.say(repository, this.random.pick(this.truth.people), pull, "Looks good to me.");
   }
 
   close(repository: Repository): void {
@@ -147,7 +121,7 @@ export class People extends Hands {
   rerunAll(repository: Repository): void {
     const head = repository.branches.get(this.someBranch(repository));
     if (head === undefined) return;
-    this.history.may(repository.id, head, this.history.subjects(repository.id, head).size);
+    this.history.again(repository.id, head);
     this.hooks.emit(
       "check_suite",
       this.payloads.suite(repository, this.writer(), head, "rerequested"),

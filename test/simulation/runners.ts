@@ -43,6 +43,8 @@ export class Runners {
   readonly #truth: Truth;
   readonly #host: string;
   platform: Platform | null = null;
+  /** Runs whose object lost everything: nobody hears of them any more. */
+  readonly lostRuns = new Set<string>();
 
   constructor(clock: Clock, random: Random, truth: Truth, host: string) {
     this.#clock = clock;
@@ -126,7 +128,7 @@ export class Runners {
 
   /** Tells the Run until it has answered. */
   async #tell(job: Job, method: string, args: unknown[]): Promise<void> {
-    for (let pause = 500; ; pause = Math.min(60_000, pause * 2)) {
+    for (let pause = 500; !this.lostRuns.has(job.run); pause = Math.min(60_000, pause * 2)) {
       try {
         await this.#run(job).call(method, args);
         return;
@@ -161,6 +163,7 @@ export class Runners {
         body,
       });
       for (;;) {
+        if (this.lostRuns.has(job.run)) return "stale";
         const replies: string[] = [];
         const socket = {
           deserializeAttachment: () => ({ claims }),

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Mutant, mutants } from "./mutants.ts";
 import { worlds } from "./options.ts";
@@ -41,6 +43,14 @@ test("the same seed is the same story, whatever the machine does meanwhile", asy
   const [first] = await played(100, 7, null);
   const [second] = await played(100, 7, null);
   expect(first).toEqual(second);
+});
+
+test("every fault has its place still, once: one that is planted nowhere would be found by nobody", async () => {
+  for (const { name, file, from, to } of mutants) {
+    const text = await readFile(join(import.meta.dirname, "../..", file), "utf8");
+    expect(text.split(from).length - 1, `${name} in ${file}`).toBe(1);
+    expect(text.split(from).join(to), name).not.toBe(text);
+  }
 });
 
 test("a planted fault is found", async () => {

@@ -3,6 +3,7 @@ import { Api, type ApiWeather } from "./github/api.ts";
 import { Hooks, type HookWeather } from "./github/hooks.ts";
 import { Payloads } from "./github/payloads.ts";
 import { Truth } from "./github/truth.ts";
+import type { History } from "./history.ts";
 import { type Findings, judge } from "./oracle.ts";
 import { People } from "./people.ts";
 import { Clock } from "./platform/clock.ts";
@@ -23,11 +24,19 @@ const SWEEP = 120_000;
 /** How long things may take to come right once trouble is over (ms). */
 const CALM = 2 * 3_600_000;
 
-const STORM: { api: ApiWeather; hooks: HookWeather; abort: number; losses: number } = {
+const STORM: {
+  api: ApiWeather;
+  hooks: HookWeather;
+  abort: number;
+  losses: number;
+  /** How often, each time people do something, a run's object loses everything. */
+  lost: number;
+} = {
   api: { limited: 0.004, failing: 0.012, lostBefore: 0.012, lostAfter: 0.012, lag: 3 },
   hooks: { doubled: 0.05, missed: 0.01, delay: 1_500 },
   abort: 0.003,
   losses: 0.02,
+  lost: 0.002,
 };
 
 export type Played = {
@@ -124,6 +133,7 @@ export async function play({ seed, deliveries, bundle, privateKey, log }: Input)
   sweep();
   while (hooks.made < deliveries) {
     people.act();
+    if (random.chance(STORM.lost)) loseRun(random, truth, people.history, platform, runners);
     await clock.runUntil(clock.now + random.pause(PACE));
   }
   platform.weather = { abort: 0 };
@@ -148,4 +158,25 @@ export async function play({ seed, deliveries, bundle, privateKey, log }: Input)
     aborts: platform.aborted,
     findings,
   };
+}
+
+/** Of a run whose check turns nothing is there any more. */
+function loseRun(
+  random: Random,
+  truth: Truth,
+  history: History,
+  platform: Platform,
+  runners: Runners,
+): void {
+  const turning = truth.checks.filter(
+    ({ name, status }) => name === "snowcat" && status !== "completed",
+  );
+  if (turning.length === 0) return;
+  const { externalId, repository, head } = random.pick(turning);
+  const run = externalId.split(":")[1] ?? "";
+  const actor = platform.all("RUN").find(({ name }) => name.endsWith(`/run/${run}`));
+  if (actor === undefined) return;
+  platform.lose(actor);
+  runners.lostRuns.add(run);
+  history.cancel(repository, head);
 }

@@ -2,7 +2,15 @@ import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import type { Hooks } from "./hooks.ts";
 import { type CheckRun, hash, type Repository, type Truth } from "./truth.ts";
-import { type Answer, checkBody, commentBody, json, repositoryBody } from "./bodies.ts";
+import {
+  type Answer,
+  checkBody,
+  commentBody,
+  contents,
+  json,
+  NOT_FOUND,
+  repositoryBody,
+} from "./bodies.ts";
 import { iso } from "./payloads.ts";
 
 /** How often a request meets which trouble. */
@@ -25,8 +33,6 @@ type Asked = {
   query: URLSearchParams;
   body: Record<string, unknown>;
 };
-
-const NOT_FOUND: Answer = { status: 404, body: { message: "Not Found" } };
 
 /**
  * GitHub's API as far as Snowcat uses it, in the world's own process. `double.test.ts` holds it against the strict
@@ -211,8 +217,8 @@ export class Api {
         ? { status: 422, body: { message: "No commit found for SHA" } }
         : { status: 200, body: { sha } };
     }
-    // Nobody has a configuration: everything is built.
-    if (rest.startsWith("/contents/") && method === "GET") return NOT_FOUND;
+    if (rest.startsWith("/contents/") && method === "GET")
+      return contents(this.#truth.commits.get(String(asked.query.get("ref"))));
     const role = /^\/collaborators\/([^/]+)\/permission$/u.exec(rest);
     if (role && method === "GET") {
       const person = this.#truth.people.find(({ login }) => login === role[1]);

@@ -10,6 +10,8 @@ export type Commit = {
   parents: string[];
   /** Does not merge into any base. */
   conflicts: boolean;
+  /** Name of the test that its `.github/snowcat.yml` declares; null where it has no such file. */
+  declares: string | null;
 };
 
 export type Person = { id: number; login: string; role: "write" | "read"; type: "User" };
@@ -105,6 +107,7 @@ export class Truth {
       nature,
       parents,
       conflicts: false,
+      declares: null,
       ...more,
     };
     this.commits.set(sha, commit);
@@ -146,6 +149,7 @@ export class Truth {
       nature: head.nature,
       parents: [base, pull.head],
       conflicts: false,
+      declares: head.declares,
     };
     this.commits.set(sha, merged);
     return merged;

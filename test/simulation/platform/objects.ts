@@ -65,6 +65,12 @@ export class Platform {
     return actor;
   }
 
+  /** An object loses everything, as if it had never been; whoever asks for it next finds an empty one. */
+  lose(actor: Actor): void {
+    actor.end();
+    this.#actors.delete(`${actor.binding} ${actor.name}`);
+  }
+
   /** What objects and the Worker get as `env`. */
   environment(): object {
     return this.#environment(this);
@@ -204,6 +210,13 @@ export class Actor {
     const alarmRan = this.#alarmRuns;
     for (const end of life.ends) end(new Error(`the object was aborted ${where}`));
     if (alarmRan) this.#alarmFailed();
+  }
+
+  /** For good: nothing rings here any more. */
+  end(): void {
+    this.abort("for good");
+    this.#disarm?.();
+    this.#disarm = null;
   }
 
   #wake(): Life {

@@ -46,7 +46,7 @@ tell_state() {
   if [ -e "$deploy/failed-before" ] && failed_units > "$scratch/failed"; then
     say "systemd yes"
     # Marked by whether they had failed before.
-    awk 'NR == FNR { before[$1] = 1; next } n++ < 200 { print ($1 in before ? "still-failed" : "newly-failed"), $1 }' "$deploy/failed-before" "$scratch/failed"
+    awk 'FILENAME == ARGV[1] { before[$1] = 1; next } n++ < 200 { print ($1 in before ? "still-failed" : "newly-failed"), $1 }' "$deploy/failed-before" "$scratch/failed"
   fi
   if [ -e "$deploy/log" ]; then say "log $(tail -c "$log_bytes" "$deploy/log" | encoded)"; fi
 }

@@ -83,7 +83,7 @@ verb_reuse() { # COUNTER
 verb_receive() { # COUNTER SECONDS
   mine "$1"
   in_state begun copied
-  say "$$ $1" > "$state/receiver"
+  say "$(session_of_this) $1" > "$state/receiver"
   timeout -k 5 "$2" nix-store --import > "$scratch/came" 2> "$scratch/log" 8>&-
   code=$?
   rm -f "$state/receiver"

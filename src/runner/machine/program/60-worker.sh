@@ -6,10 +6,13 @@ has_systemd() { [ -S /run/systemd/private ] && command -v systemd-run > /dev/nul
 detach() {
   name=$1
   shift
+  again=no
+  # A worker that was killed goes on where its files say that it was.
+  if [ "$1" = worker ]; then again=on-failure; fi
   if has_systemd; then
     # Collected: a unit of ours must never be among the failed ones.
     systemd-run --collect --quiet --no-ask-password --service-type=exec --unit="snowcat-$name" \
-      -p TimeoutStopSec=10 -p "StandardOutput=append:$deploy/log" -p "StandardError=append:$deploy/log" \
+      -p TimeoutStopSec=10 -p "Restart=$again" -p RestartSec=1 -p "StandardOutput=append:$deploy/log" -p "StandardError=append:$deploy/log" \
       -E "PATH=$PATH" -- "$(command -v sh)" "$state/program" --part "$@" >> "$deploy/log" 2>&1 8>&- 9>&-
   else
     setsid "$(command -v sh)" "$state/program" --part "$@" < /dev/null >> "$deploy/log" 2>&1 8>&- 9>&- &
@@ -38,6 +41,7 @@ in_session() {
   for file in /proc/[0-9]*/stat; do cat "$file" 2> /dev/null; done |
     awk -v session="$1" '{ pid = $1; sub(/.*\) /, ""); if ($4 == session && $1 != "Z") print pid }'
 }
+session_of_this() { awk '{ sub(/.*\) /, ""); print $4 }' "/proc/$$/stat"; }
 signal_session() { for pid in $(in_session "$2"); do kill "-$1" "$pid" 2> /dev/null; done; }
 
 start_worker() { # COUNTER
@@ -115,7 +119,8 @@ commit_now() { # COUNTER
   if nix-env -p "$profile" --set "$new" >> "$deploy/log" 2>&1 8>&- 9>&- &&
     switch boot "$new" boot "$(get activation-seconds)" && [ "$(get boot)" = 0 ]; then
     put generation "$(profile_number)"
-    flush "$deploy/generation"
+    # What is called committed has to outlive a power cut: profile, boot entry, and the word for it.
+    sync
     turn committed "" committing && flush "$deploy/state"
     return 0
   fi

@@ -7,6 +7,8 @@ session() {
 
 # One verb.
 main() {
+  # Words were split without being taken for patterns; from here on patterns are the program's own.
+  set +f
   umask 022
   find_programs "$(link_of /run/current-system)"
   verb=${1:-}

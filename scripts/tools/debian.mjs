@@ -1,5 +1,6 @@
 /** Installs Debian packages, from wherever the machine's own apt configuration points. */
 import { spawnSync } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { hasPackageLists } from "./probe.mjs";
 
 /**
@@ -15,10 +16,32 @@ export function install(packages, say) {
     updated = aptGet(["update"]);
   }
   say(`apt-get ${wanted.join(" ")}`);
-  if (aptGet(wanted)) return true;
-  if (updated) return false;
-  say("that failed; once more after apt-get update");
-  return aptGet(["update"]) && aptGet(wanted);
+  const forbidden = forbidServices();
+  try {
+    if (aptGet(wanted)) return true;
+    if (updated) return false;
+    say("that failed; once more after apt-get update");
+    return aptGet(["update"]) && aptGet(wanted);
+  } finally {
+    if (forbidden) rmSync(POLICY);
+    // Asked for a program, nobody meant a service at the next boot.
+    if (packages.includes("openssh-server") && existsSync("/run/systemd/system"))
+      spawnSync("systemctl", ["disable", "ssh.service"], { stdio: "ignore" });
+  }
+}
+
+/** Asked before a package's installation starts its service: 101 says no. */
+const POLICY = "/usr/sbin/policy-rc.d";
+
+/** @returns {boolean} whether the file is ours to remove; somebody's own stays and decides */
+function forbidServices() {
+  try {
+    writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /**

@@ -66,6 +66,13 @@ const common = [
     nixpkgs: "util-linux",
     why: "gives tests and the demo a mount namespace of their own",
   },
+  {
+    name: "sshd",
+    binary: "sshd",
+    package: "openssh-server",
+    nixpkgs: "openssh",
+    why: "is the way into the machines of tests and demo; it is not started on this one",
+  },
 ];
 
 const everything = common.map((tool) => tool.name);
@@ -135,7 +142,7 @@ export const commands = {
   },
   bench: { entry: "test/bench/main.ts", tools: everything, otherNix: true },
   simulate: { entry: "test/simulation/main.ts", tools: [] },
-  snowcat: { entry: "src/runner/main.ts", tools: everything },
+  snowcat: { entry: "src/runner/main.ts", tools: forJobs },
   format: { entry: "scripts/format.ts", tools: [] },
   generate: { entry: "scripts/generate.ts", tools: [] },
 };

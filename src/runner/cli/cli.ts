@@ -19,6 +19,9 @@ export async function cli([command, ...args]: readonly string[]): Promise<number
         return await (await import("../check/index.ts")).checkCommand(args);
       case "doctor":
         return await (await import("../doctor/index.ts")).doctorCommand(args);
+      case "machine-program":
+        process.stdout.write((await import("../machine/index.ts")).MACHINE_PROGRAM);
+        return EXIT.ok;
       case "--version":
         process.stdout.write(`${VERSION}\n`);
         return EXIT.ok;

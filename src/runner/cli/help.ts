@@ -28,6 +28,11 @@ export const HELP = `snowcat: runs Nix jobs for the Snowcat bot
       Lists what the runner's store keeps from garbage collection: for each branch the
       outputs that were good last.
 
+  snowcat machine-program
+      Prints what runs on machines while they are deployed: sh, for whoever would rather
+      install it as the forced command of the runner's ssh key than have it sent each time.
+      For a key that may only look: command="/path/to/it --only observe".
+
   snowcat --help
   snowcat --version
 `;

@@ -1,5 +1,5 @@
 export { connectMachine } from "./connect.ts";
-export { fingerprintOf } from "./ssh.ts";
+export { fingerprintOf, MACHINE_PROGRAM } from "./ssh.ts";
 export type {
   ActivateRequest,
   BeginRequest,

@@ -108,6 +108,9 @@ function quoted(path: string): string {
   return `"${path.replaceAll("%", "%%")}"`;
 }
 
+/** The program as a file, for machines that have it as a key's forced command. */
+export const MACHINE_PROGRAM = `#!/bin/sh\n${PROGRAM.toString("utf8")}`;
+
 /** One line: the shell there reads it byte by byte, and leaves what follows to the verb. */
 const SENT = `${gzipSync(PROGRAM, { level: 9 }).toString("base64")}\n`;
 

@@ -8,6 +8,9 @@ export interface ByteRedactor {
   end(): Uint8Array;
 }
 
+/** Texts that are remembered, and characters of one. */
+const INNOCENT = { count: 1_000, length: 32 } as const;
+
 /**
  * Redaction of one job: everything that leaves for the wire passes through. Secrets are given with `secret`; those
  * with a known shape are masked without.
@@ -19,9 +22,12 @@ export interface ByteRedactor {
  */
 export class Redaction {
   readonly #needles = new Needles();
+  /** Short texts that hide nothing, which are said again and again: keys, systems, names of outputs. */
+  readonly #innocent = new Set<string>();
 
   secret(value: string): void {
     this.#needles.add(value);
+    this.#innocent.clear();
   }
 
   /** A stream of its own: its held back tail is not shared. */
@@ -36,11 +42,15 @@ export class Redaction {
 
   /** A whole text. */
   text(text: string): string {
+    if (this.#innocent.has(text)) return text;
     const bytes = Buffer.from(text).toString("latin1");
     const searched = packed(bytes);
     // Nearly every text is innocent, and there are many: looked at before anything is built for it.
-    if (!hasShape(bytes) && !this.#needles.list().some((needle) => searched.includes(needle)))
+    if (!hasShape(bytes) && !this.#needles.list().some((needle) => searched.includes(needle))) {
+      if (text.length <= INNOCENT.length && this.#innocent.size < INNOCENT.count)
+        this.#innocent.add(text);
       return text;
+    }
     const stream = this.stream();
     return Buffer.concat([stream.push(Buffer.from(text)), stream.end()]).toString();
   }

@@ -231,4 +231,12 @@ describe("values for the wire", () => {
       }),
     ).toEqual({ a: ["x ***", 1, null], "***": { b: "***" } });
   });
+
+  it("are masked from the moment that they are secret, whatever was said of them before", () => {
+    const redaction = new Redaction();
+    const value = { "hunter2-hunter2": ["hunter2-hunter2"] };
+    expect(redaction.value(value)).toEqual(value);
+    redaction.secret("hunter2-hunter2");
+    expect(redaction.value(value)).toEqual({ "***": ["***"] });
+  });
 });

@@ -27,6 +27,9 @@ export const InventoryMachine = z.strictObject({
   roles: z.array(z.string().max(128)).max(INVENTORY.tags).optional(),
   /** Where clan would deploy it; null where the inventory does not say. */
   targetHost: z.string().max(255).nullable().optional(),
+  /** It is deployed only where it is named itself; and why it is not to be changed. */
+  explicit: z.boolean().optional(),
+  hold: z.string().max(500).nullable().optional(),
 });
 export type InventoryMachine = z.infer<typeof InventoryMachine>;
 

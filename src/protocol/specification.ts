@@ -139,6 +139,11 @@ const Plan = z.strictObject({
         drv: StorePath,
         /** What the machine ran when it was observed last; null where it never was. */
         running: StorePath.nullable(),
+        /** Warnings that the configuration asks for: where a package or a unit that changes has the text. */
+        warn: z
+          .array(z.strictObject({ when: z.string().min(1).max(256), says: z.string().max(500) }))
+          .max(16)
+          .optional(),
       }),
     )
     .min(1)

@@ -50,3 +50,6 @@ export type {
   Stop,
   TargetRow,
 } from "./stages.ts";
+export { boundedUnits, programsOf, unitDifference } from "./units.ts";
+export type { Units } from "./units.ts";
+export { warningsOf } from "./warnings.ts";

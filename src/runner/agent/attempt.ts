@@ -8,6 +8,7 @@ import type { Isolation } from "../isolation/index.ts";
 import { LogParts } from "../log/parts.ts";
 import { closeAfterCrash } from "../log/recover.ts";
 import { attester } from "../provenance/attest.ts";
+import { signClosure } from "../provenance/closure.ts";
 import { Redaction } from "../redaction/index.ts";
 import type { OperatorCredentials } from "../source/operator.ts";
 import type { Clock } from "./clock.ts";
@@ -34,6 +35,12 @@ export type AttemptParts = {
 };
 
 type Channels = { run: DataChannel<ToRun>; log: DataChannel<ToLog> };
+
+const LOST: Verdict = {
+  kind: "infrastructure",
+  message: "The agent was restarted while the job ran.",
+  logTail: "",
+};
 
 /** One attempt on this runner: its job, its channels, its verdict. */
 export class Attempt {
@@ -88,14 +95,17 @@ export class Attempt {
   async run(specification: Specification): Promise<Verdict> {
     const channels = await this.#open();
     try {
-      const verdict = await this.#runJob(specification, channels);
+      const verdict = await this.#runJob(specification, channels, false);
       return await this.#settle(verdict, channels);
     } finally {
       await close(channels);
     }
   }
 
-  /** After a restart of the agent: what was on its way is sent; a job that had not ended is reported as lost. */
+  /**
+   * After a restart of the agent: what was on its way is sent; a job that had not ended is reported as lost, a deploy when it
+   * was seen how its machine ended.
+   */
   async resume(): Promise<Verdict> {
     const channels = await this.#open();
     try {
@@ -107,12 +117,10 @@ export class Attempt {
         );
         await Promise.all(ends.map((part) => parts.push(part)));
       }
-      const lost: Verdict = {
-        kind: "infrastructure",
-        message: "The agent was restarted while the job ran.",
-        logTail: "",
-      };
-      return await this.#settle(this.record.verdict ?? lost, channels);
+      const { verdict, deploy } = this.record;
+      if (verdict === null && deploy !== undefined)
+        return await this.#settle(await this.#runJob(deploy, channels, true), channels);
+      return await this.#settle(verdict ?? LOST, channels);
     } finally {
       await close(channels);
     }
@@ -121,7 +129,11 @@ export class Attempt {
   /** Set while channels are open. */
   #giveUp: () => void = () => {};
 
-  async #runJob(specification: Specification, { run, log }: Channels): Promise<Verdict> {
+  async #runJob(
+    specification: Specification,
+    { run, log }: Channels,
+    resumed: boolean,
+  ): Promise<Verdict> {
     const { url, clock, runJob, isolation, credentials, key } = this.#parts;
     const { sink, closeLogs } = outgoingSink({
       about: this.#about,
@@ -156,7 +168,20 @@ export class Attempt {
             },
             (value) => this.#redaction.value(value),
           ),
+          attestClosure: (machine, system, paths) =>
+            signClosure(
+              key,
+              {
+                host: specification.host,
+                repository: specification.repository.id,
+                sha: commitOf(specification.work),
+                machine,
+              },
+              system,
+              paths,
+            ),
           seal: () => this.#seal(),
+          resumed,
           manifests: manifestsOf(question),
           cloneToken: () => fetchCloneToken(question),
           inputToken: () => fetchInputToken(question),

@@ -4,6 +4,7 @@ import type { InputToken } from "../../protocol/enrolment.ts";
 import type { Isolation } from "../isolation/index.ts";
 import type { OperatorCredentials } from "../source/operator.ts";
 import type { Attest } from "../provenance/attest.ts";
+import type { AttestClosure } from "../provenance/closure.ts";
 import type { Clock } from "./clock.ts";
 import type { Manifests } from "./manifests.ts";
 import type { RunTalk } from "./run-talk.ts";
@@ -21,6 +22,8 @@ export type JobContext = {
    * False: it was told to stop before, and must.
    */
   seal: () => boolean;
+  /** Of a deploy: an earlier life of the agent was at it. Nothing of it is begun again. */
+  resumed: boolean;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */
   cloneToken: () => Promise<string>;
   /** One for the private inputs that the default branch lists; asked for when something has to be fetched. */
@@ -31,6 +34,8 @@ export type JobContext = {
   clock: Clock;
   /** Signs what is built, as this runner. */
   attest: Attest;
+  /** Signs the closures of machines' systems, as this runner. */
+  attestClosure: AttestClosure;
 };
 
 /** Does what a verified specification says. Expected ends are verdicts; what it throws becomes `infrastructure`. */

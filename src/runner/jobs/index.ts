@@ -24,6 +24,7 @@ import { buildJob } from "./build.ts";
 import { evaluateJob } from "./evaluate.ts";
 import { impactJob } from "./impact.ts";
 import type { EvaluationPlace, Place } from "./place.ts";
+import { planJob } from "./plan.ts";
 import { shareDerivations } from "./share.ts";
 
 /** Runs whose failed derivations are remembered; an older run's are forgotten, and tried again if it comes back. */
@@ -178,7 +179,7 @@ async function perform(
     case "impact":
       return await impactJob(work, place, layOut);
     case "plan":
-      throw new Error(`a plan of ${work.machines.length} machines was asked for`);
+      return await planJob(work, place, context, layOut);
   }
 }
 

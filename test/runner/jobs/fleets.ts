@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from "vitest";
-import type { Source, TreeSpecification } from "../../../src/protocol/specification.ts";
+import type { PlanWork, Source, TreeSpecification } from "../../../src/protocol/specification.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";
@@ -120,5 +120,6 @@ export function fleets(uidBase: number) {
 
   const read = (source: Source): Promise<Performed> =>
     perform({ kind: "evaluate", source, selections, limits });
-  return { commits, evaluate, build, impact, read, port: () => server.port };
+  const plan = (work: PlanWork): Promise<Performed> => perform(work);
+  return { commits, evaluate, build, impact, plan, read, port: () => server.port };
 }

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { Attribute, AttributeResult } from "../../../src/protocol/attribute.ts";
 import type { MachineDifference } from "../../../src/protocol/impact.ts";
+import type { MachinePlan } from "../../../src/protocol/machine.ts";
 import type { TreeSpecification } from "../../../src/protocol/specification.ts";
 import type { Verdict } from "../../../src/protocol/verdict.ts";
 import { systemClock } from "../../../src/runner/agent/clock.ts";
@@ -8,6 +9,7 @@ import type { Evaluated, Sink } from "../../../src/runner/agent/sink.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { attester } from "../../../src/runner/provenance/attest.ts";
+import { signClosure } from "../../../src/runner/provenance/closure.ts";
 import { NO_CREDENTIALS } from "../../../src/runner/source/operator.ts";
 import { aloneWith } from "./talk.ts";
 
@@ -45,6 +47,9 @@ export interface Performed {
   readonly results: AttributeResult[];
   readonly evaluated: Evaluated | null;
   readonly impact: MachineDifference[];
+  readonly plans: MachinePlan[];
+  /** Texts by digest. */
+  readonly manifests: ReadonlyMap<string, string>;
   /** The job's own. */
   readonly log: string;
 }
@@ -59,6 +64,8 @@ export async function perform(
   const attributes: Attribute[] = [];
   const results: AttributeResult[] = [];
   const impact: MachineDifference[] = [];
+  const plans: MachinePlan[] = [];
+  const manifests = new Map<string, string>();
   let evaluated: Evaluated | null = null;
   let log = "";
   const sink: Sink = {
@@ -66,7 +73,7 @@ export async function perform(
     results: async (list) => void results.push(...list),
     evaluated: async (summary) => void (evaluated = summary),
     impact: async (difference) => void impact.push(difference),
-    machine: async () => {},
+    machine: async (news) => void (news.kind === "planned" && plans.push(news.plan)),
     log: (stream) => ({
       write: async (bytes) => void (log += stream === "job" ? new TextDecoder().decode(bytes) : ""),
       close: async () => {},
@@ -78,7 +85,18 @@ export async function perform(
     talk: aloneWith(),
     signal: new AbortController().signal,
     seal: () => true,
-    manifests: { put: async () => {}, get: async () => "" },
+    resumed: false,
+    manifests: {
+      put: async (digest, text) => void manifests.set(digest, text),
+      get: async (digest) => manifests.get(digest) ?? "",
+    },
+    attestClosure: (machine, system, paths) =>
+      signClosure(
+        KEYS.privateKey,
+        { host: spec.host, repository: spec.repository.id, sha: spec.work.source.sha, machine },
+        system,
+        paths,
+      ),
     cloneToken: async () => token,
     inputToken: async () => ({ token: null, expiresAt: 0, repositories: [], refused: [] }),
     credentials: NO_CREDENTIALS,
@@ -89,5 +107,5 @@ export async function perform(
       (value) => value,
     ),
   });
-  return { verdict, attributes, results, evaluated, impact, log };
+  return { verdict, attributes, results, evaluated, impact, plans, manifests, log };
 }

@@ -14,15 +14,45 @@ const LONGEST_MS = 120_000;
 /** What is not as clan has it is left out: a class that is no text is NixOS, tags that are none are none. */
 const EXPRESSION = `outputs:
   let
-    machines = outputs.clan.inventory.machines or { };
+    inventory = outputs.clan.inventory;
+    machines = inventory.machines or { };
+    set = given: if builtins.isAttrs given then given else { };
     texts = list: if builtins.isList list then builtins.filter builtins.isString list else [ ];
+    text = given: if builtins.isString given then given else null;
+    instances = builtins.attrValues (set (inventory.instances or null));
+    # A role has machines by their names, and by tags; \`all\` is every machine's tag.
+    has = name: tags: role:
+      (set (role.machines or null)) ? \${name}
+      || builtins.any (tag: builtins.elem tag ([ "all" ] ++ tags))
+        (if builtins.isList (role.tags or null) then texts role.tags else builtins.attrNames (set (role.tags or null)));
+    rolesOf = name: tags: builtins.concatMap
+      (instance: let roles = set (instance.roles or null); in
+        builtins.filter (role: has name tags (set roles.\${role})) (builtins.attrNames roles))
+      (map set instances);
     machine = name:
-      let given = machines.\${name}; class = given.machineClass or null; in
-      { machine = name; class = if builtins.isString class then class else "nixos"; tags = texts (given.tags or null); };
+      let given = set machines.\${name}; class = given.machineClass or null; tags = texts (given.tags or null);
+        deploy = set (given.deploy or null); in
+      {
+        machine = name;
+        class = if builtins.isString class then class else "nixos";
+        inherit tags;
+        roles = rolesOf name tags;
+        targetHost = text (deploy.targetHost or null);
+        explicit = (deploy.requireExplicitUpdate or false) == true;
+        hold = text (given.hold or null);
+      };
   in map machine (builtins.attrNames machines)`;
 
 const Printed = z.array(
-  z.object({ machine: z.string(), class: z.string(), tags: z.array(z.string()) }),
+  z.object({
+    machine: z.string(),
+    class: z.string(),
+    tags: z.array(z.string()),
+    roles: z.array(z.string()),
+    targetHost: z.string().nullable(),
+    explicit: z.boolean(),
+    hold: z.string().nullable(),
+  }),
 );
 
 /** The machines that a clan's inventory names, with class and tags; or why they cannot be read. */
@@ -50,11 +80,18 @@ export async function readInventory(
   }
   const read = Printed.safeParse(JSON.parse(text(result.stdout)));
   if (!read.success) return { why: "its machines are not what clan's are" };
-  const machines = read.data.slice(0, INVENTORY.machines).map(({ machine, class: of, tags }) => ({
+  const bounded = (words: readonly string[]): string[] =>
+    [...new Set(words)].slice(0, INVENTORY.tags).map((word) => word.slice(0, 128));
+  const machines = read.data.slice(0, INVENTORY.machines).map((one) => ({
     selection,
-    machine: machine.slice(0, 255),
-    class: of.slice(0, 64),
-    tags: tags.slice(0, INVENTORY.tags).map((tag) => tag.slice(0, 128)),
+    machine: one.machine.slice(0, 255),
+    class: one.class.slice(0, 64),
+    tags: bounded(one.tags),
+    roles: bounded(one.roles),
+    // One that is cut would be another host.
+    targetHost: one.targetHost !== null && one.targetHost.length <= 255 ? one.targetHost : null,
+    explicit: one.explicit,
+    hold: one.hold?.slice(0, 500) ?? null,
   }));
   return { machines };
 }

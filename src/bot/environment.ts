@@ -1,6 +1,7 @@
 import type { Account } from "./objects/account/account.ts";
 import type { Fleet } from "./objects/fleet/fleet.ts";
 import type { Log } from "./objects/log/log.ts";
+import type { Machine } from "./objects/machine/machine.ts";
 import type { Repo } from "./objects/repo/repo.ts";
 import type { Run } from "./objects/run/run.ts";
 import type { Writer } from "./objects/writer/writer.ts";
@@ -29,6 +30,7 @@ export interface Environment {
   RUN: DurableObjectNamespace<Run>;
   WRITER: DurableObjectNamespace<Writer>;
   FLEET: DurableObjectNamespace<Fleet>;
+  MACHINE: DurableObjectNamespace<Machine>;
   LOG: DurableObjectNamespace<Log>;
   INDEX: D1Database;
   BLOBS: R2Bucket;

@@ -5,6 +5,7 @@ import { sweep } from "./sweep/sweep.ts";
 export { Account } from "./objects/account/account.ts";
 export { Fleet } from "./objects/fleet/fleet.ts";
 export { Log } from "./objects/log/log.ts";
+export { Machine } from "./objects/machine/machine.ts";
 export { Repo } from "./objects/repo/repo.ts";
 export { Run } from "./objects/run/run.ts";
 export { Writer } from "./objects/writer/writer.ts";

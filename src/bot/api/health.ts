@@ -80,6 +80,8 @@ function bindings(env: Environment): Checks {
     WRITER: () => env.WRITER.getByName(objectName.writer(host, PROBE)).wake(),
     FLEET: () => env.FLEET.getByName(objectName.fleet(host, PROBE)).wake(),
     LOG: () => env.LOG.getByName(objectName.log(host, `${PROBE}-${PROBE}.0`, PROBE)).wake(),
+    MACHINE: () =>
+      env.MACHINE.getByName(objectName.machine(host, PROBE, `SHA256:${"A".repeat(43)}`)).wake(),
     INDEX: () => env.INDEX.prepare("SELECT run FROM runs LIMIT 1").all(),
     BLOBS: () => env.BLOBS.head("health"),
   };

@@ -8,7 +8,7 @@ export type IndexedRun = {
   owner: string;
   name: string;
   private: boolean;
-  reason: "push" | "pull_request" | "merge_group";
+  reason: RunView["reason"]["kind"];
   /** The branch (push: full ref), as the reason has it. */
   ref: string;
   head: string;
@@ -72,9 +72,14 @@ export function indexedRun(view: RunView): IndexedRun {
     name: repository.name,
     private: repository.private,
     reason: reason.kind,
-    ref: reason.kind === "push" ? reason.ref : reason.headRef,
+    ref: "ref" in reason ? reason.ref : reason.headRef,
     head: view.head,
-    pull: reason.kind === "pull_request" ? reason.number : null,
+    pull:
+      reason.kind === "pull_request"
+        ? reason.number
+        : reason.kind === "deploy"
+          ? reason.pull
+          : null,
     state: view.state,
     conclusion: view.conclusion,
     createdAt: view.createdAt,

@@ -1,11 +1,21 @@
+import type {
+  Ask,
+  DeployQuestion,
+  KeepRow,
+  MachineEffect,
+  Refusal,
+  TicketRow,
+  Turn,
+} from "../../core/deploy/index.ts";
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { Impact } from "../../core/impact/index.ts";
-import type { PullAbout } from "../../core/repo/rows.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
+import type { PullAbout } from "../../core/repo/rows.ts";
 import type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
+import type { DeployStep, MachineOutcome, Observation } from "../../protocol/machine.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
@@ -156,6 +166,14 @@ export interface RunContract extends Wakeable {
   cancel(by: string): Promise<void>;
   /** Ends the jobs of one kind; what they had to do gets the verdict `cancelled`. */
   cancelJobs(of: JobKind, by: string): Promise<void>;
+  /** Machine: what became of a wish for a turn, or how a deploy ended that was lost. */
+  turn(told: MachineTurn): Promise<void>;
+  /** Machine: one of its deploys was lost there, and somebody must look. */
+  look(machine: string): Promise<void>;
+  /** Machine: whether the deploy that nothing was heard of still goes on. */
+  deploying(machine: string): Promise<{ goesOn: boolean }>;
+  /** Somebody (numeric id) confirms the deploy that waits for it. */
+  confirm(by: number): Promise<void>;
   /** Everything a page or a replay needs, in slices. */
   view(): Promise<RunView | null>;
   attributes(after: number, limit: number): Promise<AttributeView[]>;
@@ -246,6 +264,47 @@ export type KnownMachine = {
   online: boolean;
 };
 
+/** Whom a call to a Machine speaks for: the machine, and the repository that names it. */
+export type MachineOf = { host: string; account: number; hostKey: string; repository: number };
+/** A machine as pages, `/status` and plans see it. */
+export type MachineView = {
+  counter: number;
+  observation: Observation | null;
+  keeps: KeepRow[];
+  /** Deploys that wait, go on, or were lost, in their order. */
+  open: TicketRow[];
+  /** The last ones that have ended, newest first. */
+  history: TicketRow[];
+};
+
+export interface MachineContract extends Wakeable {
+  /** Asks for a turn to change the machine; the same key is answered by what became of it. See `core/deploy`. */
+  ask(of: MachineOf, asked: Ask): Promise<Turn>;
+  withdraw(of: MachineOf, key: string): Promise<{ begun: number | null }>;
+  heard(of: MachineOf, key: string, counter: number, step: DeployStep): Promise<void>;
+  end(of: MachineOf, key: string, counter: number, outcome: MachineOutcome): Promise<void>;
+  /** Nobody will say how it ended: the machine is looked at. */
+  lose(of: MachineOf, key: string, step: DeployStep | null): Promise<void>;
+  /** `since` (Unix ms): when it was asked for. */
+  observed(of: MachineOf, observation: Observation, since: number): Promise<void>;
+  unreachable(of: MachineOf): Promise<void>;
+  /** Locks or holds it; null when that is so. */
+  keep(
+    of: MachineOf,
+    asked: Pick<KeepRow, "kind" | "owner" | "reason" | "run">,
+  ): Promise<Refusal | null>;
+  unlock(of: MachineOf, by: string): Promise<Refusal | null>;
+  /** A rollout is over: its lock goes with it, and what of it still waits. */
+  leave(of: MachineOf, run: RunId): Promise<void>;
+  /** Null of a machine that nothing was ever done with. */
+  view(of: MachineOf): Promise<MachineView | null>;
+}
+/** What a Machine tells a run that asked for a turn. */
+export type MachineTurn = Extract<
+  MachineEffect,
+  { kind: "granted" } | { kind: "refused" } | { kind: "settled" }
+>;
+
 export type HeldJob = Pick<QueuedJob, "installation" | "repository" | "pool">;
 
 export interface FleetContract extends Wakeable {
@@ -275,6 +334,8 @@ export interface FleetContract extends Wakeable {
    * different host keys is there twice: nobody may guess which one is meant.
    */
   machines(account: number, repository: number): Promise<KnownMachine[]>;
+  /** Whether it remembers the job, in whatever state. */
+  knows(job: string): Promise<boolean>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
   holds(job: string, attempt: number): Promise<boolean>;
   /** The job behind an attempt that is the current one: for whom a token may be minted. */
@@ -304,6 +365,13 @@ export type PullState = PullAbout & {
   merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
 };
 
+/** What a deploy's policy asks of GitHub about a commit; null is what could not be found out. */
+export type Standing = Pick<
+  DeployQuestion,
+  "checks" | "required" | "holdsBase" | "onDefaultBranch"
+>;
+export type StandingOf = { sha: string; defaultBranch: string; pull: number | null };
+
 /** A token for what the installation has of the names; null when that is nothing. */
 export type MintedInputs = {
   token: { token: string; expiresAt: number } | null;
@@ -311,27 +379,30 @@ export type MintedInputs = {
   notInstalled: string[];
 };
 
+/** A repository that GitHub is asked about: by its id, whatever it is called now. */
+export type Named = { id: number; owner: string; name: string };
+
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
   /** Reactions and comments on pull requests. A repetition changes nothing. */
   say(what: (DesiredReaction | DesiredComment)[]): Promise<void>;
-  pull(repository: { owner: string; name: string }, number: number): Promise<Read<PullState>>;
+  pull(of: Named, number: number): Promise<Read<PullState>>;
   /** Tree of a commit, its parents, and when it was committed (Unix s) where GitHub says so. */
   commit(
-    repository: { owner: string; name: string },
+    of: Named,
     sha: string,
   ): Promise<Read<{ tree: string; parents: string[]; committedAt?: number }>>;
   /** A file's text at a ref; `missing` when it is not there. A good guess at the ref's commit (`expected`) saves time. */
-  file(
-    repository: { owner: string; name: string },
-    path: string,
-    ref: string,
-    expected?: string | null,
-  ): Promise<Read<PolicySource>>;
-  /** The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. */
-  role(repository: { owner: string; name: string }, login: string): Promise<Read<string>>;
+  file(of: Named, path: string, ref: string, expected?: string | null): Promise<Read<PolicySource>>;
+  /**
+   * The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. `id` is whose login it
+   * was (0: not known): whoever has it now has no role in the other's name.
+   */
+  role(of: Named, login: string, id?: number): Promise<Read<string>>;
   /** Those of the organization's teams (slugs) in which the person is active. What may not be asked is no. */
   teams(organization: string, slugs: readonly string[], login: string): Promise<Read<string[]>>;
+  /** How a commit stands, for a deploy. */
+  standing(repository: { owner: string; name: string }, of: StandingOf): Promise<Read<Standing>>;
   /** Whether the repository can be seen by everybody, now. */
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>>;
   /** Mints a read-only token for one repository: `contents: read`, an hour. */
@@ -374,5 +445,7 @@ export const objectName = {
   run: (host: string, run: RunId) => `${host}/run/${run}`,
   writer: (host: string, installation: number) => `${host}/installation/${installation}`,
   fleet: (host: string, account: number) => `${host}/account/${account}`,
+  machine: (host: string, account: number, hostKey: string) =>
+    `${host}/account/${account}/machine/${hostKey}`,
   log: (host: string, job: string, attempt: number) => `${host}/job/${job}/${attempt}`,
 };

@@ -118,7 +118,9 @@ function Facts({ view }: { view: RunView }) {
           ? `pull request ${reason.number}`
           : reason.kind === "push"
             ? `push to ${plain(reason.ref)}`
-            : `merge queue ${plain(reason.headRef)}`}
+            : reason.kind === "deploy"
+              ? `${reason.what.kind}${reason.pull === null ? "" : ` for pull request ${reason.pull}`}`
+              : `merge queue ${plain(reason.headRef)}`}
       </dd>
       <dt>Head</dt>
       <dd>

@@ -1,4 +1,4 @@
-import type { RunReason } from "../repo/request.ts";
+import type { JudgeReason } from "../repo/request.ts";
 import type { Resolved } from "./resolve.ts";
 
 /** SHA-256 of a text, in hex. */
@@ -10,7 +10,7 @@ export type Hash = (text: string) => Promise<string>;
  */
 export function digestSelection(
   resolved: Resolved,
-  reason: RunReason["kind"],
+  reason: JudgeReason["kind"],
   hash: Hash,
 ): Promise<string> {
   const selections = resolved.selections.map((selection, index) => ({

@@ -10,6 +10,9 @@ export function keyOf(reason: RunReason): string {
       return `pull:${reason.number}`;
     case "merge_group":
       return `queue:${reason.headRef}`;
+    case "deploy":
+      // Never replaced by another one.
+      return `deploy:${reason.key}`;
   }
 }
 

@@ -33,7 +33,27 @@ export type RunReason =
       /** Where somebody asked again: for everything, for what failed, or for what of these patterns failed. */
       retry?: Retry;
     }
-  | { kind: "merge_group"; head: string; headRef: string; base: string };
+  | { kind: "merge_group"; head: string; headRef: string; base: string }
+  | DeployReason;
+
+/** Somebody asked for machines: to see what would change, to change them, or to take one back. */
+export type DeployReason = {
+  kind: "deploy";
+  /** The very commit; of a rollback, the head it was asked for at. */
+  head: string;
+  /** The full ref that it stands on. */
+  ref: string;
+  pull: number | null;
+  /** Of the command, or of what else began it: used once. */
+  key: string;
+  what:
+    | { kind: "plan" | "deploy"; targets: string[]; force: boolean }
+    /** Null is the generation before. */
+    | { kind: "rollback"; machine: string; generation: number | null }
+    | { kind: "observe"; targets: string[] };
+};
+/** Reasons to judge a commit. */
+export type JudgeReason = Exclude<RunReason, DeployReason>;
 
 export type Retry = "all" | "failed" | string[];
 

@@ -1,5 +1,5 @@
 import { isFork, keyOf, sameSubject } from "./key.ts";
-import type { RunReason, Sender } from "./request.ts";
+import type { DeployReason, RunReason, Sender } from "./request.ts";
 import type { Decision, RunRow, Slice } from "./rows.ts";
 
 /** Runs that are over and whose failures a new one of the same commit may make undone; of older ones they stay shown. */
@@ -48,6 +48,8 @@ export class Plan {
 
   /** Again, for a person who asked: what is already being done again is not begun a second time. */
   again(row: RunRow): void {
+    // What changes machines is asked for anew, by somebody who may.
+    if (row.reason.kind === "deploy") return;
     const busy = this.#slice.runs.some(
       (run) =>
         run.n > row.n && run.fresh && run.state === "active" && sameSubject(run.reason, row.reason),
@@ -79,6 +81,7 @@ export class Plan {
         run.head === reason.head &&
         run.key !== keyOf(reason) &&
         run.state !== "superseded" &&
+        run.reason.kind !== "deploy" &&
         !isFork(run.reason),
     );
   }
@@ -109,6 +112,35 @@ export class Plan {
     });
     this.decision.effects.push({ kind: "start", n });
     for (const other of ended) this.supersede(other, `run ${n}`, other.head === head);
+    return n;
+  }
+
+  /** A run for machines: it ends no other, and none ends it. The same key is the same run. @returns its number. */
+  deploy(reason: DeployReason, sender: Sender): number {
+    const key = keyOf(reason);
+    const known = this.newest(key);
+    if (known !== null) return known.n;
+    const n = this.#next;
+    this.#next += 1;
+    const { head } = reason;
+    const approved = null;
+    this.decision.changes.push({
+      kind: "run",
+      row: {
+        n,
+        key,
+        head,
+        reason,
+        sender,
+        approved,
+        fresh: true,
+        succeeds: [],
+        state: "active",
+        conclusion: null,
+      },
+      createdAt: this.now,
+    });
+    this.decision.effects.push({ kind: "start", n });
     return n;
   }
 

@@ -12,6 +12,9 @@ export function conclude(run: RunRow, counts: readonly Count[]): Conclusion {
   );
   verdicts.push({ kind: run.evaluation?.kind ?? "not-covered", required: true });
   const worst = rollup(verdicts);
+  // Everything was built, or the machines would not have been touched.
+  if (run.rollout !== undefined && run.rollout !== "none" && run.rollout !== "open")
+    return run.rollout;
   if (worst === "success" && run.requiredSucceeded !== run.required) return "action_required";
   return worst;
 }

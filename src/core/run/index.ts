@@ -7,7 +7,17 @@ export type { Count } from "./conclude.ts";
 export { attributeKey } from "./draft.ts";
 export { attributes, attributesNeed, missing, missingNeed } from "./evaluate.ts";
 export { cancelJob, finish, lost, noRunner, offered, queued, stale, started } from "./job.ts";
-export { admit, beginAside, endAside, newRun, settle, stop, sweep } from "./lifecycle.ts";
+export {
+  admit,
+  beginAside,
+  beginMachines,
+  endMachines,
+  endAside,
+  newRun,
+  settle,
+  stop,
+  sweep,
+} from "./lifecycle.ts";
 export { placeOf } from "./log.ts";
 export { decideMerge } from "./merge.ts";
 export type { MergeAnswer } from "./merge.ts";

@@ -134,7 +134,8 @@ function close(draft: Draft, job: JobRow, verdict: Verdict, now: number): void {
   // What is beside the run is not tried again: it is said why it is unknown.
   if (job.aside !== null) return;
   if (job.kind === "evaluate") finishEvaluation(draft, job, verdict, now);
-  else finishBuild(draft, job, verdict, now);
+  // What is about machines is never tried again by itself: whoever asked for it reads how it ended.
+  else if (job.kind === "build") finishBuild(draft, job, verdict, now);
 }
 
 function again(draft: Draft, job: JobRow, notBefore: number): JobRow {

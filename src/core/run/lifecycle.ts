@@ -1,6 +1,7 @@
 import type { Pool } from "../../protocol/identifiers.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { Draft } from "./draft.ts";
+import type { Conclusion } from "../verdict/index.ts";
 import type { Aside, Changes, JobRow, Rules, RunRow, Slice } from "./rows.ts";
 
 export function newRun(fresh: boolean): RunRow {
@@ -20,14 +21,18 @@ export function newRun(fresh: boolean): RunRow {
     stopped: null,
     evaluator: null,
     fresh,
+    rollout: "none",
   };
 }
 
 /** What stands before the first job: admitted with what to do, or a verdict instead. */
 export type Admission =
-  | { kind: "evaluate"; pool: Pool; rules: Rules }
+  /** `deploys`: what is built is for machines, see `beginMachines`. */
+  | { kind: "evaluate"; pool: Pool; rules: Rules; deploys?: boolean }
   /** The tree was judged before: rows follow by `replayed`, no job is made. */
   | { kind: "replay"; pool: Pool; rules: Rules }
+  /** Nothing is evaluated: machines are looked at, or taken back to what they have. */
+  | { kind: "machines"; pool: Pool }
   | { kind: "refuse"; verdict: Verdict };
 
 /** Preparation is over. A run that is past it (stopped meanwhile, or admitted before) does not change. */
@@ -42,8 +47,15 @@ export function admit(slice: Slice, admission: Admission): Changes {
   }
   run.stopped = null;
   run.pool = admission.pool;
+  if (admission.kind === "machines") {
+    run.rollout = "open";
+    run.phase = "deploying";
+    run.evaluation = { kind: "succeeded", reused: true };
+    return draft.changes();
+  }
   run.rules = admission.rules;
   run.phase = "evaluating";
+  if (admission.kind === "evaluate" && admission.deploys === true) run.rollout = "open";
   if (admission.kind === "evaluate")
     draft.newJob({ kind: "evaluate", system: null, features: [], retries: 0 });
   return draft.changes();
@@ -117,6 +129,36 @@ export function sweep(slice: Slice): Changes {
   return draft.changes();
 }
 
+/** Nothing is put on a machine unless everything that was to be built is. */
+function deploys({ rollout, stopped, evaluation, required, requiredSucceeded }: RunRow): boolean {
+  return (
+    rollout === "open" &&
+    stopped === null &&
+    evaluation?.kind === "succeeded" &&
+    required > 0 &&
+    required === requiredSucceeded
+  );
+}
+
+/** A job about machines: it plans, looks or deploys. Nothing once the run was stopped or what it does is over. */
+export function beginMachines(
+  slice: Slice,
+  kind: "plan" | "observe" | "deploy",
+): { changes: Changes; job: number | null } {
+  const draft = new Draft(slice);
+  const { phase, stopped } = draft.run;
+  if (phase !== "deploying" || stopped !== null) return { changes: draft.changes(), job: null };
+  const { number } = draft.newJob({ kind, system: null, features: [], retries: 0 });
+  return { changes: draft.changes(), job: number };
+}
+
+/** What the run did with machines is over. */
+export function endMachines(slice: Slice, conclusion: Conclusion): Changes {
+  const draft = new Draft(slice);
+  if (draft.run.phase === "deploying") draft.run.rollout = conclusion;
+  return draft.changes();
+}
+
 /** Ends the run once nothing is open; says where the run stands otherwise. */
 export function settle(slice: Slice): Changes {
   const draft = new Draft(slice);
@@ -125,6 +167,8 @@ export function settle(slice: Slice): Changes {
   const open = run.pending > 0 || run.openJobs > 0 || run.openDerivations > 0;
   const over = run.evaluation !== null || run.stopped !== null;
   if ((run.phase === "building" || run.phase === "evaluating") && over && !open)
+    run.phase = deploys(run) ? "deploying" : "finished";
+  if (run.phase === "deploying" && !open && (run.stopped !== null || run.rollout !== "open"))
     run.phase = "finished";
   return draft.changes();
 }

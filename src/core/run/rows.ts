@@ -2,10 +2,18 @@ import type { Pool, RunId } from "../../protocol/identifiers.ts";
 import type { JobKind } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict, VerdictKind } from "../../protocol/verdict.ts";
+import type { Conclusion } from "../verdict/index.ts";
 import type { Retry } from "../repo/request.ts";
 
 /** The life of a run. `finished` is for good. */
-export type Phase = "preparing" | "waiting-approval" | "evaluating" | "building" | "finished";
+export type Phase =
+  | "preparing"
+  | "waiting-approval"
+  | "evaluating"
+  | "building"
+  /** Everything is built; machines are planned, changed or looked at. */
+  | "deploying"
+  | "finished";
 
 export type Rules = {
   /** For each selection: the systems whose derivations are required; null requires every one. */
@@ -43,6 +51,11 @@ export type RunRow = {
   /** The runner that evaluates: derivations are in its store. */
   evaluator: string | null;
   fresh: boolean;
+  /**
+   * What the run does with machines once everything is built: nothing, not yet, or how that ended. Missing in runs of an
+   * earlier release.
+   */
+  rollout?: "none" | "open" | Conclusion;
 };
 
 export type JobState = "new" | "queued" | "offered" | "running" | "finished";

@@ -1,10 +1,10 @@
 import type { Pool } from "../../protocol/identifiers.ts";
-import type { RunReason } from "../repo/request.ts";
+import type { JudgeReason } from "../repo/request.ts";
 import { mayWrite } from "./role.ts";
 import { type Origin, TABLE, type TrustRule } from "./table.ts";
 
 export type TrustQuestion = {
-  reason: RunReason;
+  reason: JudgeReason;
   /** Name of the default branch, without `refs/heads/`. */
   defaultBranch: string;
   /** GitHub's type of the account that brought the head: `User`, `Bot`, … */

@@ -1,5 +1,5 @@
 import type { Pool } from "../../protocol/identifiers.ts";
-import type { RunReason } from "../repo/request.ts";
+import type { JudgeReason } from "../repo/request.ts";
 
 /** Where a change comes from, as far as it was proved. */
 export type Origin =
@@ -32,7 +32,7 @@ type Cell = Pool | "approval" | "no";
  * The one table: event × origin → pool. Total, so that a new event or origin does not compile before somebody decided.
  * The second rule may only be stricter (a property test holds it to that).
  */
-export const TABLE: Record<TrustRule, Record<RunReason["kind"], Record<Origin, Cell>>> = {
+export const TABLE: Record<TrustRule, Record<JudgeReason["kind"], Record<Origin, Cell>>> = {
   repository: {
     push: {
       "default-branch": "trusted",

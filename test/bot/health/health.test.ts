@@ -72,6 +72,7 @@ describe("GET /health", () => {
         "WRITER",
         "FLEET",
         "LOG",
+        "MACHINE",
         "INDEX",
         "BLOBS",
         "GITHUB_APP_PRIVATE_KEY",

@@ -1,9 +1,13 @@
 import type { Flake } from "../../../src/core/flakiness/index.ts";
+import type { Ask, Turn } from "../../../src/core/deploy/index.ts";
 import type { Environment } from "../../../src/bot/environment.ts";
 import type {
   AttributeView,
   DesiredCheck,
   JudgedVerdict,
+  KnownMachine,
+  MachineOf,
+  MachineView,
   QueuedJob,
   Read,
   RememberedEvaluation,
@@ -11,6 +15,7 @@ import type {
   RememberedVerdict,
   RunnerClass,
   RunView,
+  Standing,
 } from "../../../src/bot/objects/contracts.ts";
 
 export const HEAD = "1".repeat(40);
@@ -59,6 +64,20 @@ export class Neighbours {
     anybody: null,
     partners: null,
   };
+  /** Machines that deploy runners name. */
+  machines: KnownMachine[] = [];
+  standing: Standing = {
+    checks: [{ name: "snowcat", app: 0, conclusion: "success" }],
+    required: [],
+    holdsBase: true,
+    onDefaultBranch: "not-asked",
+  };
+  /** What a machine's object answers to whoever asks for a turn; without, the next counter. */
+  turn: (asked: Ask) => Turn = () => ({ kind: "granted", counter: (this.counter += 1) });
+  counter = 0;
+  /** What machines' objects know, and every other word they were told, in order. */
+  views: Record<string, MachineView> = {};
+  readonly told: [hostKey: string, word: string, ...rest: unknown[]][] = [];
   /** Slots of runners that share the exchange. */
   slots = 0;
   failing = new Set<string>();
@@ -94,6 +113,17 @@ export class Neighbours {
     const writer = {
       pull: () => this.#answer("pull", () => this.pull),
       commit: () => this.#answer("commit", () => this.commit),
+      standing: () =>
+        this.#answer("standing", () => ({
+          ok: true,
+          value: {
+            ...this.standing,
+            checks: (this.standing.checks ?? []).map((check) => ({
+              ...check,
+              app: check.app === 0 ? Number(real.GITHUB_APP_ID) : check.app,
+            })),
+          },
+        })),
       role: () => this.#answer("role", () => this.role),
       file: (_repository: object, _path: string, ref: string) =>
         this.#answer("file", () => {
@@ -153,6 +183,27 @@ export class Neighbours {
         this.#answer("reach", () => wanted.map(() => this.reach)),
       partners: () => this.#answer("partners", () => this.slots),
       cancel: (job: string) => this.#answer("cancel", () => void this.cancelled.push(job)),
+      machines: () => this.#answer("machines", () => this.machines),
+      knows: (job: string) => this.#answer("knows", () => this.fleet.has(job)),
+    };
+    const tells =
+      (word: string) =>
+      ({ hostKey }: MachineOf, ...rest: unknown[]) =>
+        this.#answer(word, () => void this.told.push([hostKey, word, ...rest]));
+    const machine = {
+      ask: ({ hostKey }: MachineOf, asked: Ask) =>
+        this.#answer("ask", () => {
+          this.told.push([hostKey, "ask", asked.key]);
+          return this.turn(asked);
+        }),
+      view: ({ hostKey }: MachineOf) => this.#answer("view", () => this.views[hostKey] ?? null),
+      withdraw: () => this.#answer("withdraw", () => ({ begun: null })),
+      heard: tells("heard"),
+      end: tells("end"),
+      lose: tells("lose"),
+      observed: tells("observed"),
+      unreachable: tells("unreachable"),
+      leave: tells("leave"),
     };
     const run = {
       view: () => this.#answer("view", () => this.earlier?.view ?? null),
@@ -183,6 +234,7 @@ export class Neighbours {
       REPO: space(repo),
       FLEET: space(fleet),
       RUN: space(run),
+      MACHINE: space(machine),
       INDEX: index,
       BLOBS: blobs,
     } as unknown as Environment;

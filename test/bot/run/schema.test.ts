@@ -5,6 +5,7 @@ import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_1 } from "./schema-1.ts";
 import { SCHEMA_2 } from "./schema-2.ts";
 import { SCHEMA_5 } from "./schema-5.ts";
+import { SCHEMA_6 } from "./schema-6.ts";
 
 it("brings a Run of version 1 to what a new one is, and keeps its row", async () => {
   const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);
@@ -36,5 +37,23 @@ it("brings a Run of version 5 to what a new one is", async () => {
     const fresh = dump(storage);
     expect(upgrade(storage, SCHEMA_5, 5, [], STEPS)).toBe(STEPS.length);
     expect(dump(storage)).toEqual(fresh);
+  });
+});
+
+it("brings a Run of version 6 to what a new one is: it does nothing with machines", async () => {
+  const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-6`);
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    const row = `INSERT INTO run (one, id, identity, reason, sender, fresh, head, requested_at, created_at, phase, rules, attributes, pending, required,
+      required_succeeded, unreplayable, jobs, open_jobs, open_derivations) VALUES (1, '42-6', '{}', '{}', '{}', 0, 'h', 1, 1, 'finished', '{}', 0, 0, 0, 0, 0, 0, 0, 0)`;
+    const named = "INSERT INTO inventory VALUES ('m', 'nixos', '[]')";
+    expect(upgrade(storage, SCHEMA_6, 6, [row, named], STEPS)).toBe(STEPS.length);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT rolling, rollout FROM run").toArray()).toEqual([
+      { rolling: "none", rollout: null },
+    ]);
+    expect(storage.sql.exec("SELECT roles, target_host FROM inventory").toArray()).toEqual([
+      { roles: "[]", target_host: null },
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RunReason } from "../../../src/core/repo/request.ts";
+import type { JudgeReason } from "../../../src/core/repo/request.ts";
 import { decide, type TrustQuestion } from "../../../src/core/trust/decide.ts";
 import { type Origin, TABLE, type TrustRule } from "../../../src/core/trust/table.ts";
 
@@ -33,7 +33,7 @@ const group = fc.record({
 });
 const rule = fc.constantFrom<TrustRule>("repository", "default-branch-and-merge-queue");
 const question: fc.Arbitrary<TrustQuestion> = fc.record({
-  reason: fc.oneof<fc.Arbitrary<RunReason>[]>(pull, push, group),
+  reason: fc.oneof<fc.Arbitrary<JudgeReason>[]>(pull, push, group),
   defaultBranch: fc.constant("main"),
   senderType: fc.constantFrom("User", "Bot", "Organization", "Mannequin"),
   senderRole: fc.option(
@@ -43,7 +43,7 @@ const question: fc.Arbitrary<TrustQuestion> = fc.record({
   policy: fc.record({ trusted: rule, writers: fc.subarray(["custom", "read", "none"]) }),
 });
 
-const ask = (over: Partial<TrustQuestion> & { reason: RunReason }): TrustQuestion => ({
+const ask = (over: Partial<TrustQuestion> & { reason: JudgeReason }): TrustQuestion => ({
   defaultBranch: "main",
   senderType: "User",
   senderRole: null,
@@ -51,7 +51,7 @@ const ask = (over: Partial<TrustQuestion> & { reason: RunReason }): TrustQuestio
   policy: { trusted: "repository", writers: [] },
   ...over,
 });
-const request = (fork: boolean, head = A): RunReason => ({
+const request = (fork: boolean, head = A): JudgeReason => ({
   kind: "pull_request",
   number: 7,
   head,
@@ -124,7 +124,7 @@ describe("trust", () => {
   });
 
   test("a branch whose name imitates the default branch's full ref is another branch", () => {
-    const reason: RunReason = {
+    const reason: JudgeReason = {
       kind: "push",
       ref: "refs/heads/refs/heads/main",
       head: A,
@@ -154,7 +154,7 @@ describe("trust", () => {
     for (const [event, origins] of Object.entries(TABLE.repository)) {
       for (const [origin, cell] of Object.entries(origins)) {
         const strict =
-          TABLE["default-branch-and-merge-queue"][event as RunReason["kind"]][origin as Origin];
+          TABLE["default-branch-and-merge-queue"][event as JudgeReason["kind"]][origin as Origin];
         expect(rank[strict], `${event} from ${origin}`).toBeLessThanOrEqual(rank[cell]);
       }
     }

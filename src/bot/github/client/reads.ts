@@ -129,12 +129,18 @@ async function textAt(
 }
 
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */
-const Permission = z.object({ role_name: z.string().optional(), permission: z.string() });
+const Permission = z.object({
+  role_name: z.string().optional(),
+  permission: z.string(),
+  user: z.object({ id: z.int() }).nullish(),
+});
 
+/** @param id whose the login was; 0 where that is not known */
 export async function role(
   octokit: Octokit,
   { owner, name }: Name,
   login: string,
+  id = 0,
 ): Promise<string> {
   const read = Permission.parse(
     (
@@ -145,6 +151,8 @@ export async function role(
       })
     ).data,
   );
+  // The login may have passed to somebody else since.
+  if (id !== 0 && read.user?.id !== id) return "none";
   return read.role_name ?? read.permission;
 }
 

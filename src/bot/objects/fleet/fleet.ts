@@ -183,6 +183,10 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     return knownMachines(this.#desk.runners(), repository);
   }
 
+  async knows(job: string): Promise<boolean> {
+    return this.#jobs.get(job) !== null;
+  }
+
   async holds(job: string, attempt: number): Promise<boolean> {
     const row = this.#jobs.get(job);
     return (

@@ -16,8 +16,7 @@ export async function read(
   run: Header,
   sha: string,
 ): Promise<{ tree: string; committedAt?: number }> {
-  const { owner, name } = run.identity.repository;
-  const found = await writer(context, run).commit({ owner, name }, sha);
+  const found = await writer(context, run).commit(run.identity.repository, sha);
   if (found.ok) return found.value;
   throw new Error(`commit ${sha}: ${found.missing ? "GitHub does not have it" : found.reason}`);
 }

@@ -38,8 +38,7 @@ export function askOwn(
 
 /** The file at a commit; that there is none is an answer. */
 async function askAt(run: Header, sha: string, github: WriterContract): Promise<Read<Source>> {
-  const { owner, name } = run.identity.repository;
-  const file = await github.file({ owner, name }, CONFIGURATION_FILE, sha);
+  const file = await github.file(run.identity.repository, CONFIGURATION_FILE, sha);
   return !file.ok && file.missing ? { ok: true, value: { text: null } } : file;
 }
 

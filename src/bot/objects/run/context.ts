@@ -1,6 +1,7 @@
 import type { Changes } from "../../../core/run/index.ts";
 import { conclude, settle } from "../../../core/run/index.ts";
 import type { DataReply } from "../../../protocol/data.ts";
+import type { JobKind } from "../../../protocol/specification.ts";
 import type { Environment } from "../../environment.ts";
 import {
   type FleetContract,
@@ -48,6 +49,11 @@ export function fleet({ env }: Context, { identity }: Header): FleetContract {
   return env.FLEET.getByName(objectName.fleet(identity.host, identity.account.id));
 }
 
+/** A rollout goes on when one of these is over. */
+function isOfMachines(kind: JobKind): boolean {
+  return kind === "plan" || kind === "observe" || kind === "deploy";
+}
+
 /** What is large and nobody waits for begins when the checks of the run have left (ms). */
 const ASIDE = 2_000;
 
@@ -80,7 +86,11 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
       tasks.at("lease", now);
     if (changes.derivations.some(({ remember }) => remember)) tasks.at("remember", now);
     // Just before a report that is due, which shall hold it; a push has nothing to hold, and only keeps its own.
-    if (before.evaluation === null && settled.run.evaluation?.kind === "succeeded")
+    if (
+      before.evaluation === null &&
+      settled.run.evaluation?.kind === "succeeded" &&
+      header(context).reason.kind !== "deploy"
+    )
       tasks.at("compare", header(context).reason.kind === "push" ? now + ASIDE : now - 1);
     if (
       changes.derivations.some(({ state }) => state === "done") &&
@@ -100,6 +110,9 @@ export function commit(context: Context, decide: () => Changes, also?: () => voi
     )
       tasks.at("sweep", now);
     const moved = before.phase !== phase;
+    if (moved && phase === "deploying") tasks.at("rollout", now);
+    if (changes.jobs.some(({ kind, state }) => state === "finished" && isOfMachines(kind)))
+      tasks.at("rollout", now);
     if (moved && phase === "finished")
       store.set({ finished_at: now, conclusion: conclude(settled.run, store.counts()) });
     if (moved && (phase === "finished" || phase === "waiting-approval")) {

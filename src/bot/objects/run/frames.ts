@@ -11,6 +11,7 @@ import {
 import type { DataReply, ToRun } from "../../../protocol/data.ts";
 import type { AttemptClaims } from "../../channel/index.ts";
 import { commit, type Context, header } from "./context.ts";
+import { refusedNews, takeNews } from "./deploy/frames.ts";
 import { keepInventory, takeBase, takeDifference } from "./impact.ts";
 import { builderOf, unproven } from "./provenance.ts";
 import {
@@ -53,7 +54,17 @@ export function refused(context: Context, claims: AttemptClaims, body: ToRun): s
     return "nothing was heard of the attempt, and others build what it was to build";
   if (!SAID_BY[body.kind].includes(job.kind))
     return `a job of kind ${job.kind} says nothing of kind ${body.kind}`;
-  return body.kind === "results" ? unproven(header(context), claims, body.results) : null;
+  switch (body.kind) {
+    case "results":
+      return unproven(header(context), claims, body.results);
+    case "planned":
+    case "observed":
+    case "step":
+    case "deployed":
+      return refusedNews(context, job.number, body);
+    default:
+      return null;
+  }
 }
 
 /**
@@ -153,6 +164,6 @@ export function take(
     case "observed":
     case "step":
     case "deployed":
-      throw new Error(`job ${claims.job} is of a kind that this run never queued: ${body.kind}`);
+      return takeNews(context, number, body);
   }
 }

@@ -90,12 +90,14 @@ export function takeBase({ store, storage }: Context, attributes: readonly Attri
 
 /** What clan's inventory names; where two do it is one machine. */
 export function keepInventory({ store }: Context, inventory: readonly InventoryMachine[]): void {
-  for (const { machine, class: of, tags } of inventory)
+  for (const { machine, class: of, tags, roles, targetHost } of inventory)
     store.sql.exec(
-      "INSERT OR REPLACE INTO inventory (machine, class, tags) VALUES (?, ?, ?)",
+      "INSERT OR REPLACE INTO inventory (machine, class, tags, roles, target_host) VALUES (?, ?, ?, ?, ?)",
       machine,
       of,
       JSON.stringify(tags),
+      JSON.stringify(roles ?? []),
+      targetHost ?? null,
     );
 }
 

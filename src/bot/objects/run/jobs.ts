@@ -3,6 +3,7 @@ import type { Work } from "../../../protocol/specification.ts";
 import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
 import { baseSource } from "./base.ts";
+import { machineWork } from "./deploy/work.ts";
 import { impactWork } from "./impact.ts";
 import type { Header } from "./rows.ts";
 
@@ -75,6 +76,8 @@ export function leasedBy(
 }
 
 function workOf(context: Context, run: Header, job: JobRow): Work {
+  if (job.kind === "plan" || job.kind === "observe" || job.kind === "deploy")
+    return machineWork(context, run, job);
   const { source, selections, limits } = run;
   if (source === null || limits === null) throw new Error(`run ${run.id} has a job and no source`);
   if (job.aside === "base")

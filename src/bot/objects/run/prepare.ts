@@ -13,13 +13,16 @@ import {
 } from "../../../core/run/index.ts";
 import { decide, type Trust } from "../../../core/trust/decide.ts";
 import { mayWrite } from "../../../core/trust/role.ts";
+import type { JudgeReason } from "../../../core/repo/request.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { Source } from "../../../protocol/specification.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
-import { objectName, type Read, type WriterContract } from "../contracts.ts";
+import { objectName, type WriterContract } from "../contracts.ts";
 import { askGone, askOwn, governed, onHead, readSource } from "./configuration.ts";
+import { need, refuse, Unavailable } from "./admission.ts";
 import { commit, type Context, fleet, header, repo, writer } from "./context.ts";
+import { prepareDeploy } from "./deploy/prepare.ts";
 import { sha256 } from "./digest.ts";
 import type { Header } from "./rows.ts";
 
@@ -27,16 +30,6 @@ import type { Header } from "./rows.ts";
 const EVALUATOR_GENERATION = 2;
 /** How long preparation waits for GitHub or for its neighbours before it says so (ms). */
 const DEADLINE = 30 * 60_000;
-
-/** GitHub or a neighbour does not answer now: tried again later. */
-class Unavailable extends Error {
-  readonly retryAfter: number;
-  constructor(retryAfter: number, reason: string) {
-    super(reason);
-    this.name = "Unavailable";
-    this.retryAfter = retryAfter;
-  }
-}
 
 /** Everything before the first job. Answers when to be called again, null when preparation is over. */
 export async function prepare(context: Context): Promise<number | null> {
@@ -58,13 +51,13 @@ export async function prepare(context: Context): Promise<number | null> {
 }
 
 async function attempt(context: Context, run: Header, since: number): Promise<number | null> {
+  if (run.reason.kind === "deploy") return await prepareDeploy(context, run, run.reason);
   const github = writer(context, run);
-  const { owner, name } = run.identity.repository;
   const merged = await testMerge(context, run, github, since);
   if (merged.kind === "wait") return merged.at;
   if (merged.kind === "end") return await end(context, run, merged.verdict);
   // What does not depend on each other is asked for at once; it is looked at in the order that counts.
-  const commitReading = github.commit({ owner, name }, merged.sha);
+  const commitReading = github.commit(run.identity.repository, merged.sha);
   const policyReading = repo(context, run).policy(run.identity);
   const roleReading = roleOf(run, github);
   // Nothing of a fork's is asked for before somebody has approved it.
@@ -92,7 +85,7 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const { policy } = resolve(base.ok ? base.configuration : base.rest, [], "untrusted");
   const senderRole = await roleReading;
   const trust = decide({
-    reason: run.reason,
+    reason: judgedBy(run),
     defaultBranch: run.identity.repository.defaultBranch,
     senderType: run.sender.type,
     senderRole,
@@ -162,8 +155,7 @@ async function testMerge(
   since: number,
 ): Promise<ReturnType<typeof decideMerge>> {
   if (run.reason.kind !== "pull_request") return { kind: "build", sha: run.head };
-  const { owner, name } = run.identity.repository;
-  const answer = await github.pull({ owner, name }, run.reason.number);
+  const answer = await github.pull(run.identity.repository, run.reason.number);
   return decideMerge(mergeAnswer(answer), run.head, run.asked, since, context.now());
 }
 
@@ -179,14 +171,13 @@ function mergeAnswer(answer: Awaited<ReturnType<WriterContract["pull"]>>): Merge
 
 async function roleOf(run: Header, github: WriterContract): Promise<string | null> {
   if (run.reason.kind !== "pull_request" || run.reason.fork) return null;
-  const { owner, name } = run.identity.repository;
-  const role = await github.role({ owner, name }, run.sender.login);
+  const role = await github.role(run.identity.repository, run.sender.login, run.sender.id);
   if (!role.ok && role.missing) return "none";
   return need(role, `role of ${run.sender.login}`);
 }
 
 function rulesOf(resolved: Resolved, run: Header): Rules {
-  const { reason } = run;
+  const reason = judgedBy(run);
   const set = resolved.sets[reason.kind];
   const retry = reason.kind === "pull_request" ? reason.retry : undefined;
   const unmatched = expected(set, resolved.selections);
@@ -212,7 +203,7 @@ async function treeKey(
   resolved: Resolved,
   evaluators: readonly string[],
 ): Promise<string> {
-  const selection = await digestSelection(resolved, run.reason.kind, sha256);
+  const selection = await digestSelection(resolved, judgedBy(run).kind, sha256);
   return sha256(
     canonical([
       "tree",
@@ -237,8 +228,14 @@ async function judged(context: Context, run: Header, key: string): Promise<strin
   return earlier !== null && mayReplay(earlier, run.fresh, context.now()) ? memory.run : null;
 }
 
+/** Preparation of a run that judges its commit. */
+function judgedBy({ id, reason }: Header): JudgeReason {
+  if (reason.kind === "deploy") throw new Error(`run ${id} judges nothing: it is for machines`);
+  return reason;
+}
+
 function refOf(run: Header, isMerge: boolean): string {
-  const { reason } = run;
+  const reason = judgedBy(run);
   if (reason.kind === "pull_request")
     return `refs/pull/${reason.number}/${isMerge ? "merge" : "head"}`;
   const ref = reason.kind === "push" ? reason.ref : reason.headRef;
@@ -305,15 +302,4 @@ function tellNotices(
   return run.reason.kind === "pull_request"
     ? repo(context, run).section(run.id, "notices", configurationSection(notices))
     : null;
-}
-
-function refuse(context: Context, verdict: Verdict, also?: () => void): null {
-  commit(context, () => admit(context.store.slice(), { kind: "refuse", verdict }), also);
-  return null;
-}
-
-function need<T>(read: Read<T>, what: string): T {
-  if (read.ok) return read.value;
-  if (read.missing) throw new Unavailable(5_000, `GitHub does not have the ${what} (yet)`);
-  throw new Unavailable(read.retryAfter, read.reason);
 }

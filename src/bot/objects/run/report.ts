@@ -17,6 +17,7 @@ import { keyOf } from "../../../core/repo/key.ts";
 import { buttonsOf } from "../../../core/command/registry.ts";
 import type { DesiredCheck } from "../contracts.ts";
 import { type Context, header, writer } from "./context.ts";
+import { deployCheck } from "./deploy/report.ts";
 import { sha256 } from "./digest.ts";
 import type { Header } from "./rows.ts";
 import { causesOf, type KeyedCause, listed, LISTED, summaryOf } from "./summary.ts";
@@ -71,6 +72,11 @@ type Named = { name: string; cause: string | null; body: CheckBody };
 
 function checks(context: Context): Named[] {
   const { store } = context;
+  const run = header(context);
+  if (run.reason.kind === "deploy") {
+    const { name, body } = deployCheck(context, run, run.reason);
+    return [{ name, cause: null, body }];
+  }
   const summary = summaryOf(context);
   const causes = causesOf(context, CAUSE_CAP);
   const faults = store.sql

@@ -1,4 +1,5 @@
 import type { Declared, Difference, Impact } from "../../../core/impact/index.ts";
+import type { RolloutRow } from "../../../core/deploy/index.ts";
 import type { AttributeRow, DerivationRow, JobRow, RunRow } from "../../../core/run/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
 import type { JobKind, Limits, Selection, Source } from "../../../protocol/specification.ts";
@@ -44,6 +45,10 @@ export type Header = {
   /** What the configuration says of machines; null before the run is admitted. */
   declared: Declared | null;
   impact: StoredImpact | null;
+  /** Text of the default branch's configuration; of runs for machines only. */
+  configuration: string | null;
+  /** Of a deploy, once it is planned. */
+  rollout: RolloutRow | null;
   yields: boolean;
   succeeds: string[];
   emptiedAt: number | null;
@@ -128,6 +133,8 @@ export function headerOf(row: Stored): Header {
     exchange: text(row["exchange"]),
     differs: json<NonNullable<Header["differs"]>>(row["differs"]),
     declared: json<Declared>(row["declared"]),
+    configuration: text(row["configuration"]),
+    rollout: json<RolloutRow>(row["rollout"]),
     impact: json<StoredImpact>(row["impact"]),
     yields: row["yields"] === 1,
     succeeds: json<string[]>(row["succeeds"]) ?? [],
@@ -155,6 +162,7 @@ export function runOf(row: Stored): RunRow {
     stopped: json<Verdict>(row["stopped"]),
     evaluator: text(row["evaluator"]),
     fresh: row["fresh"] === 1,
+    rollout: must(text(row["rolling"]), "rolling") as RunRow["rollout"],
   };
 }
 

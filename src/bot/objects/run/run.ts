@@ -15,7 +15,7 @@ import {
   send,
 } from "../../channel/index.ts";
 import type { Environment } from "../../environment.ts";
-import type { AttributeView, RunContract, RunRequest, RunView } from "../contracts.ts";
+import type { AttributeView, MachineTurn, RunContract, RunRequest, RunView } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
 import { archive, attributesAfter, empty, impactOf } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
@@ -23,6 +23,9 @@ import { compare } from "./compare.ts";
 import { commit, type Context } from "./context.ts";
 import { advanceNeeds, endClaims, setAdrift } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
+import { lookAt, roll } from "./deploy/roll.ts";
+import { confirmed, endRollout, heardTurn, isDeploying, isRolling } from "./deploy/turns.ts";
+import { tellMachines } from "./deploy/words.ts";
 import { endLate, look } from "./impact.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
 import { prepare } from "./prepare.ts";
@@ -62,6 +65,8 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   index,
   archive,
   empty,
+  rollout: roll,
+  words: tellMachines,
   watch,
 };
 
@@ -197,6 +202,29 @@ export class Run extends DurableObject<Environment> implements RunContract {
     await this.#arm();
   }
 
+  async turn(told: MachineTurn): Promise<void> {
+    if (this.#context.store.header() === null) return;
+    this.ctx.storage.transactionSync(() => heardTurn(this.#context, told));
+    await this.#arm();
+  }
+
+  async look(machine: string): Promise<void> {
+    if (this.#context.store.header() === null) return;
+    lookAt(this.#context, machine);
+    await this.#arm();
+  }
+
+  async deploying(machine: string): Promise<{ goesOn: boolean }> {
+    return Promise.resolve({ goesOn: isDeploying(this.#context, machine) });
+  }
+
+  /** Whoever may confirms a deploy that waits for it. */
+  async confirm(by: number): Promise<void> {
+    if (this.#context.store.header() === null) return;
+    this.ctx.storage.transactionSync(() => confirmed(this.#context, by));
+    await this.#arm();
+  }
+
   async wake(): Promise<{ version: number }> {
     await this.#arm();
     return { version: STEPS.length };
@@ -310,6 +338,11 @@ export class Run extends DurableObject<Environment> implements RunContract {
   async #stop(verdict: Extract<Verdict, { kind: "cancelled" | "superseded" }>): Promise<void> {
     const { store } = this.#context;
     if (store.header() === null) return;
+    // What has begun at machines is brought to its end.
+    if (isRolling(this.#context)) {
+      this.ctx.storage.transactionSync(() => endRollout(this.#context, verdict));
+      return await this.#arm();
+    }
     commit(this.#context, () =>
       stop(store.slice({ jobs: store.jobs("state <> 'finished'") }), verdict),
     );

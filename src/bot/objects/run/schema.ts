@@ -118,4 +118,27 @@ export const STEPS: readonly Step[] = [
   CREATE TABLE inventory (machine TEXT PRIMARY KEY, class TEXT NOT NULL, tags TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX machine_after ON machine (after) WHERE after IS NOT NULL;
   `,
+  `
+  -- What the run does with machines: 'none', 'open', or its conclusion. rollout: JSON, core's row, once it is planned.
+  ALTER TABLE run ADD COLUMN rolling TEXT NOT NULL DEFAULT 'none';
+  ALTER TABLE run ADD COLUMN rollout TEXT;
+  -- Of the default branch, as the run was admitted by it.
+  ALTER TABLE run ADD COLUMN configuration TEXT;
+  CREATE TABLE stage (n INTEGER PRIMARY KEY, stage TEXT NOT NULL) STRICT;
+  -- One for each machine. settings, plan, target: JSON of the configuration's, the runner's and core's words of it.
+  CREATE TABLE target (
+    machine TEXT PRIMARY KEY, host_key TEXT NOT NULL, settings TEXT NOT NULL, running TEXT, seen_at INTEGER, plan TEXT, target TEXT,
+    "order" INTEGER, observed TEXT, shown TEXT
+  ) STRICT, WITHOUT ROWID;
+  -- Which machines a job is about.
+  CREATE TABLE errand (
+    job INTEGER NOT NULL, machine TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, counter INTEGER, direction TEXT,
+    heard INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, machine)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX errand_machine ON errand (machine, kind, job);
+  ALTER TABLE inventory ADD COLUMN roles TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE inventory ADD COLUMN target_host TEXT;
+  -- What the machines' objects are to be told, in this order.
+  CREATE TABLE word (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT NOT NULL, word TEXT NOT NULL) STRICT;
+  `,
 ];

@@ -163,7 +163,7 @@ export class Store {
   save({ run, counts, jobs, attributes, derivations }: Changes, now: number): void {
     this.sql.exec(
       `UPDATE run SET phase = ?, pool = ?, rules = ?, attributes = ?, pending = ?, required = ?, required_succeeded = ?, unreplayable = ?,
-         jobs = ?, open_jobs = ?, open_derivations = ?, evaluation = ?, stopped = ?, evaluator = ?`,
+         jobs = ?, open_jobs = ?, open_derivations = ?, evaluation = ?, stopped = ?, evaluator = ?, rolling = ?`,
       run.phase,
       run.pool,
       JSON.stringify(run.rules),
@@ -178,6 +178,7 @@ export class Store {
       maybe(run.evaluation),
       maybe(run.stopped),
       run.evaluator,
+      run.rollout ?? "none",
     );
     for (const { kind, required, by } of counts) {
       this.sql.exec(

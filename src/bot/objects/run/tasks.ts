@@ -19,6 +19,8 @@ export type Task =
   | "index"
   | "archive"
   | "empty"
+  | "rollout"
+  | "words"
   | "watch";
 
 /** Pause before a failed task is tried again (ms): doubled for each failure, up to the last. */

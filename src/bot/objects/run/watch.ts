@@ -23,6 +23,18 @@ export async function watch(context: Context): Promise<number | null> {
     return null;
   }
   for (const job of store.jobs("state NOT IN ('new', 'finished')").slice(0, ASKED)) {
+    // What changes a machine is never queued twice: the Fleet is asked whether it still has it.
+    if (job.kind === "deploy" && job.attempt > 0) {
+      if (!(await fleet(context, run).knows(`${run.id}.${job.number}`)))
+        commit(context, () =>
+          lost(
+            store.slice({ jobs: store.jobs("number = ?", job.number) }),
+            job.number,
+            context.now(),
+          ),
+        );
+      continue;
+    }
     const answer = await fleet(context, run).enqueue(
       run.identity.account.id,
       queuedJob(context, run, job),

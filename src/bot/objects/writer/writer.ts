@@ -13,6 +13,7 @@ import {
   pull,
   redeliver,
   role,
+  standing,
   visibility,
 } from "../../github/client/index.ts";
 import {
@@ -22,9 +23,12 @@ import {
   type DesiredComment,
   type DesiredReaction,
   type MintedInputs,
+  type Named,
   type PolicySource,
   type PullState,
   type Read,
+  type Standing,
+  type StandingOf,
   type WriterContract,
 } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
@@ -34,8 +38,6 @@ import { mintInputs } from "./inputs.ts";
 import { STEPS } from "./schema.ts";
 import { send } from "./send.ts";
 import { Visibility } from "./visibility.ts";
-
-type Name = { owner: string; name: string };
 
 /** How long a read that failed is best left alone (ms). */
 const READ_RETRY = 2_000;
@@ -91,25 +93,29 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     await this.#arm();
   }
 
-  pull({ owner, name }: Name, number: number): Promise<Read<PullState>> {
-    return this.#read((octokit) => pull(octokit, { owner, name }, number));
+  pull(of: Named, number: number): Promise<Read<PullState>> {
+    return this.#read(of.id, (octokit) => pull(octokit, of, number));
   }
 
-  commit({ owner, name }: Name, sha: string): ReturnType<WriterContract["commit"]> {
-    return this.#read((octokit) => commit(octokit, { owner, name }, sha));
+  commit(of: Named, sha: string): ReturnType<WriterContract["commit"]> {
+    return this.#read(of.id, (octokit) => commit(octokit, of, sha));
   }
 
   file(
-    { owner, name }: Name,
+    of: Named,
     path: string,
     ref: string,
     expected: string | null = null,
   ): Promise<Read<PolicySource>> {
-    return this.#read((octokit) => file(octokit, { owner, name }, path, ref, expected));
+    return this.#read(of.id, (octokit) => file(octokit, of, path, ref, expected));
   }
 
-  role({ owner, name }: Name, login: string): Promise<Read<string>> {
-    return this.#read((octokit) => role(octokit, { owner, name }, login));
+  role(of: Named, login: string, id = 0): Promise<Read<string>> {
+    return this.#read(of.id, (octokit) => role(octokit, of, login, id));
+  }
+
+  standing({ owner, name }: Name, of: StandingOf): Promise<Read<Standing>> {
+    return this.#read((octokit) => standing(octokit, { owner, name }, of));
   }
 
   /** Where the App may not read members nobody is in a team. */
@@ -121,6 +127,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     const found: string[] = [];
     for (const slug of slugs) {
       const read = await this.#read(
+        null,
         (octokit) => isActive(octokit, organization, slug, login),
         () => ({ ok: true, value: false }),
       );
@@ -132,7 +139,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
 
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>> {
     return this.#visibility.read(repository, this.clock(), () =>
-      this.#read((octokit) => visibility(octokit, repository)),
+      this.#read(null, (octokit) => visibility(octokit, repository)),
     );
   }
 
@@ -258,7 +265,9 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     }
   }
 
+  /** @param repository the id of the one that it is about, if any */
   async #read<T>(
+    repository: number | null,
     request: (octokit: Octokit) => Promise<T>,
     refused: (reason: string) => Read<T> = (reason) => ({
       ok: false,
@@ -275,7 +284,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
         retryAfter: pause,
         reason: "GitHub asked this installation to wait",
       };
-    const answer = await this.#github.ask(request);
+    const answer = await this.#github.ask(repository, request);
     if (answer.ok) return answer;
     const { failure } = answer;
     switch (failure.kind) {

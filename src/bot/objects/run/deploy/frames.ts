@@ -1,0 +1,96 @@
+import { stepRollout, ticketKey } from "../../../../core/deploy/index.ts";
+import type { ToRun } from "../../../../protocol/data.ts";
+import { type Context, header } from "../context.ts";
+import { type Target, Targets } from "./targets.ts";
+import { say } from "./words.ts";
+
+export type MachineNews = Extract<ToRun, { kind: "planned" | "observed" | "step" | "deployed" }>;
+
+/** Looked at before anything of it is committed: why it does not count, null where it does. */
+export function refusedNews({ store }: Context, job: number, news: MachineNews): string | null {
+  const about = new Targets(store).of(job);
+  const name = nameOf(news);
+  const target = about.find(({ machine }) => machine === name);
+  if (target === undefined) return `the job is not about a machine ${name}`;
+  if (news.kind === "observed" && news.machine.hostKey !== target.hostKey)
+    return `the machine ${name} of this job has another host key`;
+  return null;
+}
+
+/** What a runner says of a machine of its job. Synchronous, in the transaction of the frame. */
+export function takeNews(context: Context, job: number, news: MachineNews): void {
+  const { store, storage, tasks, now } = context;
+  storage.transactionSync(() => {
+    const targets = new Targets(store);
+    const target = targets.one(nameOf(news));
+    const [errand] = targets.errands("job = ? AND machine = ?", job, nameOf(news));
+    if (target === null || errand === undefined) return;
+    switch (news.kind) {
+      case "planned":
+        targets.planned(news.plan);
+        break;
+      case "observed":
+        observed(context, targets, target, news, errand.at);
+        break;
+      case "step":
+        if (errand.counter !== null && errand.direction !== null) {
+          const { counter, direction, machine } = errand;
+          step(context, targets, { kind: "step", machine, counter, step: news.step });
+          const key = ticketKey(header(context).id, machine, direction);
+          say(context, machine, { kind: "heard", key, counter, step: news.step });
+        }
+        return;
+      case "deployed":
+        if (errand.counter !== null) {
+          const { counter, machine } = errand;
+          step(context, targets, { kind: "ended", machine, counter, outcome: news.outcome });
+        }
+        break;
+    }
+    targets.mark("heard", job, target.machine);
+    tasks.at("rollout", now());
+  });
+}
+
+function observed(
+  context: Context,
+  targets: Targets,
+  { machine }: Target,
+  { result }: Extract<MachineNews, { kind: "observed" }>,
+  since: number,
+): void {
+  targets.observed(machine, result);
+  if (result.kind === "unreachable") return say(context, machine, { kind: "unreachable" });
+  const { observation } = result;
+  targets.seen(machine, observation.system, context.now());
+  say(context, machine, { kind: "observed", observation, since });
+}
+
+/** What an event does to the rollout, if there is one; in the caller's transaction. */
+export function step(
+  context: Context,
+  targets: Targets,
+  event: Parameters<typeof stepRollout>[1],
+): void {
+  const { rollout } = header(context);
+  if (rollout === null) return;
+  const changes = stepRollout(targets.slice(rollout), event, context.now());
+  const moved =
+    changes.targets.length > 0 || JSON.stringify(changes.rollout) !== JSON.stringify(rollout);
+  if (!moved) return;
+  targets.save(changes);
+  context.tasks.at("rollout", context.now());
+  context.tasks.at("report", context.now());
+}
+
+function nameOf(news: MachineNews): string {
+  switch (news.kind) {
+    case "planned":
+      return news.plan.machine;
+    case "observed":
+      return news.machine.name;
+    case "step":
+    case "deployed":
+      return news.machine;
+  }
+}

@@ -1,0 +1,383 @@
+import {
+  newRollout,
+  rolloutConclusion,
+  type RolloutNeed,
+  type RolloutEvent,
+  needs,
+} from "../../../../core/deploy/index.ts";
+import type { DeployReason } from "../../../../core/repo/request.ts";
+import { beginMachines, endMachines, type JobRow } from "../../../../core/run/index.ts";
+import type { Conclusion } from "../../../../core/verdict/index.ts";
+import type { MachineOutcome } from "../../../../protocol/machine.ts";
+import { commit, type Context, header } from "../context.ts";
+import type { Header } from "../rows.ts";
+import { chooseTargets, configurationOf, stagesFor } from "./choose.ts";
+import { step } from "./frames.ts";
+import { objectionsTo } from "./policy.ts";
+import { type Errand, machineOf, type Target, Targets } from "./targets.ts";
+import { machineObject, say } from "./words.ts";
+
+/** An observation is good enough to deploy by for so long (ms); the machine itself compares again before it is touched. */
+const FRESH = 10 * 60_000;
+/** So long (ms) somebody has to confirm. */
+const CONFIRM = 24 * 3_600_000;
+/** What was asked of a machine's object and may have been forgotten is asked again so often (ms). */
+const AGAIN = 5 * 60_000;
+
+type Rolling = { context: Context; run: Header; reason: DeployReason; targets: Targets };
+
+/**
+ * What a run does with machines once everything is built: one thing after the other, each read off the rows, so that
+ * whatever dies in between is taken up again. Answers when to be called again.
+ */
+export async function roll(context: Context): Promise<number | null> {
+  for (;;) {
+    const run = header(context);
+    const { phase, stopped } = context.store.run();
+    if (run.reason.kind !== "deploy" || phase !== "deploying" || stopped !== null) return null;
+    const rolling = { context, run, reason: run.reason, targets: new Targets(context.store) };
+    settleJobs(rolling);
+    const next = await once({ ...rolling, run: header(context) });
+    if (next !== "again") return next;
+  }
+}
+
+/** `again`: something was done, and there may be more. */
+async function once(rolling: Rolling): Promise<"again" | number | null> {
+  const { run, reason, targets, context } = rolling;
+  if (run.rollout !== null) return await carryOn(rolling, run.rollout);
+  const all = targets.all();
+  if (all.length === 0) return await begin(rolling);
+  if (targets.errands("settled = 0").length > 0) return null;
+  const { kind } = reason.what;
+  if (kind === "plan" || kind === "deploy") {
+    if (kind === "deploy" && look(rolling, all)) return null;
+    if (all.some(({ plan }) => plan === null)) return await plan(rolling, all);
+    return kind === "plan" ? end(rolling, "success") : start(rolling, all);
+  }
+  if (look(rolling, all)) return null;
+  const dumb = all.filter(({ observed }) => observed?.kind !== "observation");
+  for (const { machine, observed } of dumb)
+    context.store.notice(
+      `${machine} could not be looked at: ${observed?.kind === "unreachable" ? observed.why : "the job ended without a word"}`,
+    );
+  if (kind === "observe") return end(rolling, dumb.length === 0 ? "success" : "action_required");
+  return start(rolling, all);
+}
+
+/** Which machines are meant, and whether anything is in the way. */
+async function begin(rolling: Rolling): Promise<"again" | null> {
+  const { context, run, reason, targets } = rolling;
+  if (reason.what.kind !== "plan" && reason.what.kind !== "deploy")
+    throw new Error(`run ${run.id} has no machines`);
+  const chosen = await chooseTargets(context, run, reason.what.targets);
+  if (chosen.kind === "refused") return refuse(rolling, [chosen.why]);
+  const machines = chosen.machines.map(({ settings }) => settings);
+  if (reason.what.kind === "deploy") {
+    const { earlier } = stagesFor(
+      context,
+      run,
+      machines.map(({ name }) => name),
+    );
+    const why = await objectionsTo(context, run, machines, earlier);
+    if (why.length > 0) return refuse(rolling, why);
+  }
+  const unplannable = machines.flatMap(({ name, attribute, problems }) =>
+    attribute?.drv == null ? [`\`${name}\`: ${problems.join("; ")}`] : [],
+  );
+  if (unplannable.length > 0) return refuse(rolling, unplannable);
+  const seen = await Promise.all(
+    chosen.machines.map(({ hostKey }) =>
+      machineObject(context, run, hostKey).view(machineOf(run, hostKey)),
+    ),
+  );
+  context.storage.transactionSync(() => {
+    for (const notice of chosen.notices) context.store.notice(notice);
+    for (const [at, { settings, hostKey }] of chosen.machines.entries()) {
+      targets.add(settings, hostKey, at);
+      const observation = seen[at]?.observation ?? null;
+      if (observation !== null) targets.seen(settings.name, observation.system, observation.at);
+    }
+  });
+  return "again";
+}
+
+/** Looks at the machines that were not seen of late, each by a job of its own: their runners may be several. */
+function look({ context, targets, reason }: Rolling, all: readonly Target[]): boolean {
+  const now = context.now();
+  const asked = new Set(targets.errands("kind = 'observe'").map(({ machine }) => machine));
+  const stale = all.filter(
+    ({ machine, seenAt, plan }) =>
+      plan === null &&
+      !asked.has(machine) &&
+      (reason.what.kind !== "deploy" || seenAt === null || now - seenAt > FRESH),
+  );
+  for (const { machine } of stale) observe(context, targets, machine);
+  return stale.length > 0;
+}
+
+function observe(context: Context, targets: Targets, machine: string): boolean {
+  let job: number | null = null;
+  commit(
+    context,
+    () => {
+      const begun = beginMachines(context.store.slice(), "observe");
+      job = begun.job;
+      return begun.changes;
+    },
+    () => {
+      if (job !== null)
+        targets.errand({
+          job,
+          machine,
+          kind: "observe",
+          at: context.now(),
+          counter: null,
+          direction: null,
+        });
+    },
+  );
+  return job !== null;
+}
+
+/** A machine's object asks for it: one of its deploys was lost. */
+export function lookAt(context: Context, machine: string): void {
+  const targets = new Targets(context.store);
+  if (
+    targets.one(machine) === null ||
+    targets.errands("kind = 'observe' AND settled = 0 AND machine = ?", machine).length > 0
+  )
+    return;
+  if (!observe(context, targets, machine))
+    context.storage.transactionSync(() => say(context, machine, { kind: "unreachable" }));
+}
+
+/** One job for all: closures are compared where they were built. */
+async function plan(rolling: Rolling, all: readonly Target[]): Promise<"again" | null> {
+  const { context, targets } = rolling;
+  const [earlier] = targets.errands("kind = 'plan'");
+  if (earlier !== undefined) {
+    const job = context.store.job(earlier.job);
+    return refuse(rolling, [
+      `The plan could not be made: the job ended as \`${job?.verdict?.kind ?? "unknown"}\`${told(job)}.`,
+    ]);
+  }
+  let job: number | null = null;
+  commit(
+    context,
+    () => {
+      const begun = beginMachines(context.store.slice(), "plan");
+      job = begun.job;
+      return begun.changes;
+    },
+    () => {
+      const at = context.now();
+      for (const { machine } of all)
+        if (job !== null)
+          targets.errand({ job, machine, kind: "plan", at, counter: null, direction: null });
+    },
+  );
+  return null;
+}
+
+function told(job: JobRow | null): string {
+  return job?.verdict != null && "message" in job.verdict ? `: ${job.verdict.message}` : "";
+}
+
+/** Everything is known: the rollout begins, or waits for whoever asked to confirm it. */
+function start({ context, run, reason, targets }: Rolling, all: readonly Target[]): "again" {
+  const names = all.map(({ machine }) => machine);
+  const rollback = reason.what.kind === "rollback";
+  const { stages, machines, onFailure } = rollback
+    ? {
+        stages: [{ label: names.join(" "), parallel: 1, maxFailures: 0, pauseSeconds: 0 }],
+        machines: names.map((machine) => ({ machine, stage: 0 })),
+        onFailure: "stop" as const,
+      }
+    : stagesFor(context, run, names);
+  const confirm = configurationOf(run).policy?.deploy?.confirm === true && !rollback;
+  const made = newRollout(
+    stages,
+    machines.map(({ machine, stage }) => {
+      const target = all.find((one) => one.machine === machine);
+      const system = rollback
+        ? generationOf(target, reason)
+        : (target?.plan?.manifest.system ?? null);
+      return { machine, stage, system, before: target?.running ?? null };
+    }),
+    { onFailure, confirm: confirm ? { by: run.sender.id, until: context.now() + CONFIRM } : null },
+  );
+  context.storage.transactionSync(() => {
+    targets.begin(made.stages);
+    targets.save({ rollout: made.rollout, targets: made.targets });
+    context.tasks.at("report", context.now());
+  });
+  return "again";
+}
+
+/** The system of the generation that is meant, where the machine has told. */
+function generationOf(target: Target | undefined, { what }: DeployReason): string | null {
+  if (target?.observed?.kind !== "observation" || what.kind !== "rollback") return null;
+  const { generations, profile } = target.observed.observation;
+  const wanted =
+    what.generation === null
+      ? generations
+          .filter(({ number }) => profile !== null && number < profile.number)
+          .toSorted((a, b) => b.number - a.number)[0]
+      : generations.find(({ number }) => number === what.generation);
+  return wanted?.system ?? null;
+}
+
+/** Does what the rollout needs now, one need at a time; each comes back as an event. */
+async function carryOn(
+  rolling: Rolling,
+  rollout: NonNullable<Header["rollout"]>,
+): Promise<"again" | number | null> {
+  const { context, run, targets } = rolling;
+  const now = context.now();
+  const slice = targets.slice(rollout);
+  const wanted = needs(slice, run.id, true);
+  let wake: number | null = null;
+  let moved = false;
+  for (const need of wanted) {
+    if (need.kind === "wake") {
+      wake = Math.min(wake ?? need.at, need.at);
+      continue;
+    }
+    const event = await perform(rolling, need);
+    if (event === null) continue;
+    const before = JSON.stringify(targets.one(need.machine)?.target);
+    context.storage.transactionSync(() => step(context, targets, event));
+    moved ||= JSON.stringify(targets.one(need.machine)?.target) !== before;
+  }
+  if (wake !== null && wake <= now) {
+    context.storage.transactionSync(() => step(context, targets, { kind: "tick" }));
+    return "again";
+  }
+  if (moved) return "again";
+  const over = header(context).rollout;
+  if (over?.phase === "finished" && wanted.length === 0) {
+    const conclusion = rolloutConclusion(targets.slice(over));
+    if (conclusion === null) throw new Error(`run ${run.id} has ended without a conclusion`);
+    for (const { hostKey } of targets.all())
+      await machineObject(context, run, hostKey).leave(machineOf(run, hostKey), run.id);
+    return end(rolling, conclusion);
+  }
+  // What goes on tells by itself; what may have been forgotten is asked again.
+  return Math.min(wake ?? now + AGAIN, now + AGAIN);
+}
+
+async function perform(
+  rolling: Rolling,
+  need: Exclude<RolloutNeed, { kind: "wake" }>,
+): Promise<RolloutEvent | null> {
+  const { context, run, targets, reason } = rolling;
+  const { machine, key } = need;
+  const target = targets.one(machine);
+  if (target === null || target.target === null)
+    throw new Error(`no machine ${machine} in ${run.id}`);
+  const object = machineObject(context, run, target.hostKey);
+  const of = machineOf(run, target.hostKey);
+  switch (need.kind) {
+    case "ask": {
+      const back = target.target.direction === "back";
+      const turn = await object.ask(of, {
+        key,
+        run: run.id,
+        machine,
+        owner: { repository: of.repository, pull: reason.pull, by: run.sender.login },
+        purpose: back || reason.what.kind === "rollback" ? "rollback" : "deploy",
+        method: target.settings.method,
+        sha: run.head,
+        system: back ? target.target.before : target.target.system,
+        expected: back || reason.what.kind === "rollback" ? null : target.running,
+        force: reason.what.kind === "deploy" && reason.what.force,
+      });
+      switch (turn.kind) {
+        case "granted":
+          return { kind: "granted", machine, counter: turn.counter };
+        case "waiting":
+          return { kind: "queued", machine };
+        case "refused":
+          return { kind: "refused", machine, refusal: turn.refusal };
+        case "ended":
+          return { kind: "settled", machine, outcome: turn.outcome };
+      }
+      break;
+    }
+    case "withdraw": {
+      const { begun } = await object.withdraw(of, key);
+      return begun === null
+        ? { kind: "withdrawn", machine }
+        : { kind: "granted", machine, counter: begun };
+    }
+    case "deploy":
+      return deploy(rolling, need);
+    case "lose":
+      await object.lose(of, key, need.step);
+      return null;
+    case "end":
+      await object.end(of, key, need.counter, need.outcome);
+      return { kind: "told", machine };
+  }
+}
+
+/** The job is made in the transaction that says so: it is made once. */
+function deploy(
+  { context, run, targets }: Rolling,
+  { machine, counter, direction }: Extract<RolloutNeed, { kind: "deploy" }>,
+): null {
+  let job: number | null = null;
+  commit(
+    context,
+    () => {
+      const begun = beginMachines(context.store.slice(), "deploy");
+      job = begun.job;
+      return begun.changes;
+    },
+    () => {
+      if (job === null) throw new Error(`run ${run.id} may begin no deploy any more`);
+      targets.errand({ job, machine, kind: "deploy", at: context.now(), counter, direction });
+      step(context, targets, { kind: "begun", machine, counter });
+    },
+  );
+  return null;
+}
+
+/** What follows from jobs that are over. */
+function settleJobs({ context, targets }: Rolling): void {
+  for (const errand of targets.errands("settled = 0")) {
+    const job = context.store.job(errand.job);
+    if (job?.state !== "finished") continue;
+    context.storage.transactionSync(() => {
+      targets.mark("settled", errand.job, errand.machine);
+      if (errand.heard) return;
+      if (errand.kind === "deploy") unheard(context, targets, errand, job);
+      else if (errand.kind === "observe") say(context, errand.machine, { kind: "unreachable" });
+    });
+  }
+}
+
+/** A deploy job ended, and nobody said how its machine did. */
+function unheard(context: Context, targets: Targets, errand: Errand, job: JobRow): void {
+  const { machine, counter } = errand;
+  if (counter === null) return;
+  const why = `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`.slice(0, 4_096);
+  // Only what was never handed out is known to have done nothing.
+  const outcome: MachineOutcome = { kind: "failed-untouched", step: "begin", why, running: null };
+  const event: RolloutEvent =
+    job.attempt === 0
+      ? { kind: "ended", machine, counter, outcome }
+      : { kind: "lost", machine, counter, why };
+  step(context, targets, event);
+}
+
+function refuse(rolling: Rolling, why: readonly string[]): null {
+  for (const one of why) rolling.context.store.notice(one);
+  return end(rolling, "action_required");
+}
+
+function end({ context }: Rolling, conclusion: Conclusion): null {
+  commit(context, () => endMachines(context.store.slice(), conclusion));
+  return null;
+}

@@ -17,7 +17,10 @@ export const LIMITS = { activation: 30, confirmation: 60, copy: 60, wait: 90 } a
 
 /** What a reply brought. */
 export function done<T>(reply: Reply<T>): T {
-  if (reply.kind !== "done") throw new Error(`${reply.kind}: ${reply.why}`, { cause: reply });
+  if (reply.kind !== "done")
+    throw new Error(
+      `${reply.kind}: ${reply.why}\n${reply.kind === "failed" ? reply.log : ""}`.trim(),
+    );
   return reply.value;
 }
 

@@ -200,6 +200,7 @@ function units(
     // Told on the serial console: it listens.
     `ExecStartPost=/bin/sh -c 'echo "guest: ready" > /dev/ttyS0'`,
     "KillMode=process",
+    "Restart=always",
     "RuntimeDirectory=sshd",
   );
   write("usr/lib/systemd/journald.conf.d/guest.conf", "[Journal]", "Storage=volatile");

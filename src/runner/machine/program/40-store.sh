@@ -64,7 +64,10 @@ verb_missing() { # SECONDS [COUNTER]
   tr '\n' '\0' < "$scratch/paths" | xargs -0 nix-store --check-validity --print-invalid > "$scratch/missing" 2> "$scratch/log" ||
     fail "the store could not be asked" "$scratch/log"
   sed 's/^/missing /' "$scratch/missing"
-  if [ -n "${2:-}" ] && [ ! -s "$scratch/missing" ] && valid "$new"; then become copied; fi
+  if [ -n "${2:-}" ]; then
+    cp "$scratch/missing" "$deploy/missing"
+    if [ ! -s "$scratch/missing" ] && valid "$new"; then become copied; fi
+  fi
   done_well
 }
 
@@ -88,6 +91,10 @@ verb_receive() { # COUNTER SECONDS
   code=$?
   rm -f "$state/receiver"
   cat "$scratch/came" >> "$deploy/copied"
+  if [ $code -ne 0 ]; then
+    if grep -qiE 'no space left|disk.* full' "$scratch/log"; then take_back_copied; fi
+    take_back_halves
+  fi
   [ $code -ne 124 ] || fail "the copy took longer than $2 s" "$scratch/log"
   [ $code -eq 0 ] || fail "nix-store --import exited with $code" "$scratch/log"
   if valid "$new"; then become copied; fi
@@ -126,6 +133,14 @@ take_back_copied() {
   ln -sfn "$new" "$roots/new"
   : > "$deploy/copied"
   become begun
+}
+
+# What an import that was cut short wrote and never registered: bytes that nobody would miss until the next collection.
+take_back_halves() {
+  if [ ! -s "$deploy/missing" ]; then return 0; fi
+  while IFS= read -r path; do
+    if [ -e "$path" ] && ! valid "$path"; then nix-store --delete "$path" > /dev/null 2>&1; fi
+  done < "$deploy/missing"
 }
 
 verb_verify() { # COUNTER SYSTEM DIGEST copied|all SECONDS

@@ -147,7 +147,11 @@ export class Agent {
     const { job, attempt } = specification;
     if (this.#held.has(name(specification))) return;
     // Held from here on, so that offers that arrive together see each other.
-    const held = new Attempt({ job, attempt, token: offer.token, verdict: null }, this.#parts);
+    const deploy = specification.work.kind === "deploy" ? { deploy: specification } : {};
+    const held = new Attempt(
+      { job, attempt, token: offer.token, verdict: null, ...deploy },
+      this.#parts,
+    );
     this.#held.set(name(specification), held);
     await this.#orRelease(held, async () => {
       const why = await this.#whyNot();

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { AttemptNumber, JobId } from "../../protocol/identifiers.ts";
+import { Specification } from "../../protocol/specification.ts";
 import { Verdict } from "../../protocol/verdict.ts";
 
 /** An attempt as it is remembered on disk, from before it is accepted until its verdict is acknowledged. */
@@ -12,6 +13,8 @@ export const AttemptRecord = z.strictObject({
   token: z.string(),
   /** Null while it runs. */
   verdict: Verdict.nullable(),
+  /** Of a deploy: its next life has to see how the machine ended. */
+  deploy: Specification.optional(),
 });
 export type AttemptRecord = z.infer<typeof AttemptRecord>;
 

@@ -13,13 +13,17 @@ export type Closure = {
   boot: readonly BootFile[];
 };
 
+export type Brought =
+  | { kind: "closure"; manifest: Closure | null }
+  | { kind: "refused"; why: string };
+
 /** What is to be brought: nothing, where the machine goes back to what it has. */
 export async function closureOf(
   { action, sha, machine }: DeployWork,
   { host, repository }: Speaker,
   { builders }: DeployPolicy,
   manifests: Pick<Manifests, "get">,
-): Promise<{ kind: "closure"; manifest: Closure | null } | { kind: "refused"; why: string }> {
+): Promise<Brought> {
   if (action.kind === "generation") return { kind: "closure", manifest: null };
   const { manifest: head, system } = action;
   if (head.system !== system)

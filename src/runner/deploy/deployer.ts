@@ -16,7 +16,9 @@ import type {
 import type { Environment } from "../process/index.ts";
 import type { Closure } from "./closure.ts";
 import { deployMachine } from "./engine/deploy.ts";
-import { probe } from "./health/probe.ts";
+import { closeLost } from "./engine/lost.ts";
+import type { DeployParts } from "./engine/parts.ts";
+import { probe, type RunnerCheck } from "./health/probe.ts";
 import type { DeployPolicy, PolicyMachine } from "./policy/policy.ts";
 import { targetOf } from "./target.ts";
 
@@ -37,6 +39,8 @@ export interface OneDeploy {
   readonly manifest: Closure | null;
   readonly signal: AbortSignal;
   readonly seal: () => boolean;
+  /** An earlier life of the runner was at it. */
+  readonly resumed?: boolean;
   readonly step: (step: DeployStep) => Promise<void>;
   readonly observed: (reply: Reply<Observation>) => Promise<void>;
   readonly say: (line: string) => void;
@@ -70,7 +74,7 @@ export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<Mac
   // A check that hangs ends by its own limit; a cancel does not reach it past the point of no return.
   const asking = new AbortController();
   try {
-    return await deployMachine({
+    const parts = {
       work,
       manifest,
       machine,
@@ -78,12 +82,13 @@ export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<Mac
       beyond,
       store,
       clock,
-      probe: (check) => probe(check, policy.healthHosts, asking.signal),
+      probe: (check: RunnerCheck) => probe(check, policy.healthHosts, asking.signal),
       seal: one.seal,
       step: one.step,
       observed: one.observed,
       say,
-    });
+    } satisfies DeployParts;
+    return one.resumed === true ? await closeLost(parts) : await deployMachine(parts);
   } finally {
     asking.abort();
     await Promise.all([machine.close(), beyond.close()]);

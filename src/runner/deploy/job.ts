@@ -11,10 +11,10 @@ import type { JobContext } from "../agent/job.ts";
 import type { RunMachineJob } from "../jobs/index.ts";
 import type { Reply } from "../machine/index.ts";
 import { describeFault } from "./engine/parts.ts";
-import { closureOf } from "./closure.ts";
+import { type Brought, closureOf } from "./closure.ts";
 import type { Deployer } from "./deployer.ts";
 import { deployOne } from "./deployer.ts";
-import { judgeDeploy, judgeObservation, type Speaker } from "./policy/judge.ts";
+import { judgeDeploy, judgeEnding, judgeObservation, type Speaker } from "./policy/judge.ts";
 import type { DeployPolicy } from "./policy/policy.ts";
 import type { LocalRecords } from "./records.ts";
 import { targetOf } from "./target.ts";
@@ -33,7 +33,8 @@ export interface MachineJobs extends Deployer {
 export function machineJobs(jobs: MachineJobs): RunMachineJob {
   return async (specification, context) => {
     const { work } = specification;
-    const log = context.sink.log("job");
+    // The stream of an earlier life was closed after it.
+    const log = context.sink.log(context.resumed ? "job-after-restart" : "job");
     const encoder = new TextEncoder();
     let written: Promise<void> = Promise.resolve();
     const say = (line: string): void => {
@@ -126,9 +127,15 @@ async function deploy(
     say(`${work.machine.name}: ${outcome.kind}`);
     await sink.machine({ kind: "deployed", machine: work.machine.name, outcome });
   };
-  const judged = judgeDeploy(policy, speaker, work, jobs.clock.now());
+  // What it allowed when it was begun, is seen to its end: the window may have closed since.
+  const now = jobs.clock.now();
+  const judged = context.resumed
+    ? judgeEnding(policy, speaker, work)
+    : judgeDeploy(policy, speaker, work, now);
   if (judged.kind === "refused") return await end({ kind: "held", why: judged.why, running: null });
-  const closure = await closureOf(work, speaker, policy, context.manifests);
+  const closure: Brought = context.resumed
+    ? { kind: "closure", manifest: null }
+    : await closureOf(work, speaker, policy, context.manifests);
   if (closure.kind === "refused")
     return await end({ kind: "failed-untouched", step: "verify", why: closure.why, running: null });
   await end(
@@ -139,6 +146,7 @@ async function deploy(
       manifest: closure.manifest,
       signal,
       seal: context.seal,
+      resumed: context.resumed,
       step: async (step) => {
         say(`step: ${step}`);
         await sink.machine({ kind: "step", machine: work.machine.name, step });

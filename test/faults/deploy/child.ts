@@ -13,6 +13,7 @@ const outcome = await deployOne(
     ...one,
     signal: new AbortController().signal,
     seal: () => true,
+    resumed: false,
     step: async (step) => say({ step }),
     observed: async () => {},
     say: () => {},

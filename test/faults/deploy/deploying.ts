@@ -33,6 +33,8 @@ export interface Deploy {
   readonly onStep?: (step: DeployStep) => Promise<void> | void;
   /** Whose hash another path is registered under, as a forger would have it. */
   readonly forge?: boolean;
+  /** The runner's next life sees an earlier one's deploy to its end. */
+  readonly resumed?: boolean;
 }
 
 export interface Deployed {
@@ -60,6 +62,7 @@ export async function deployTo(
     },
     {
       ...one,
+      resumed: how.resumed ?? false,
       signal: how.signal ?? new AbortController().signal,
       seal: () => how.signal?.aborted !== true,
       step: async (step) => await how.onStep?.(step),

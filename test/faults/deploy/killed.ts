@@ -49,26 +49,18 @@ export function killed(
       const machine = await world.machine();
       const before = world.systems.old;
       const { one, last } = await runAndKill(world, machine, wanted, step, afterMs);
+      // The runner's next life; and, where there is none, what another runner's look proves. They may not contradict.
       const observed = await settled(world, machine);
-      const outcome = judgeLost(
-        {
-          system: world.systems[wanted],
-          before,
-          step: last,
-          method: "plain",
-          counter: one.work.counter,
-        },
+      const proved = judgeLost(
+        { system: world.systems[wanted], before, step: last, method: "plain", counter: one.work.counter },
         observed,
       );
+      const resumed = await world.deploy(machine, wanted, { resumed: true });
+      const { outcome } = resumed;
       const seconds = (performance.now() - began) / 1_000;
-      const row = await judged(
-        world,
-        name,
-        machine,
-        before,
-        { outcome, seconds, log: [] },
-        expected,
-      );
+      const row = await judged(world, name, machine, before, { ...resumed, seconds }, expected);
+      if (proved.kind !== "unknown" && proved.kind !== outcome.kind)
+        return { ...row, truthful: false, detail: JSON.stringify({ proved, outcome }) };
       const next = await world.deploy(machine, "newer", { counter: 2, expected: null });
       if (next.outcome.kind === "active") return row;
       return { ...row, working: false, detail: `the next deploy: ${JSON.stringify(next)}` };

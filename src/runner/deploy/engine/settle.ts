@@ -141,24 +141,40 @@ async function commit(
   if (waited.kind !== "done")
     return { kind: "unknown", step: "commit", why: short(describeFault(waited)), running: null };
   const { state } = waited.value;
+  const why = begun.kind === "done" ? null : describeFault(begun);
+  return await concluded(parts, activation, { ...activated, ...state }, why);
+}
+
+/**
+ * The end of a deploy that goes on no more on the machine.
+ * @param why it was not committed, where that is known better than by the machine.
+ */
+export async function concluded(
+  parts: DeployParts,
+  activation: Exclude<Activation, { kind: "sick" }>,
+  state: DeployState,
+  why: string | null,
+): Promise<MachineOutcome> {
   switch (state.name) {
     case "committed":
       return await readBack(parts, activation, state);
     case "commit-failed": {
-      const why = short(state.why === null ? state.log : `${state.why}\n${state.log}`);
+      const reason = short(state.why === null ? state.log : `${state.why}\n${state.log}`);
       await close(parts);
       return {
         kind: "bootloader",
         system: state.new,
-        why,
+        why: reason,
         boots: state.boots,
         running: state.running,
       };
     }
-    default: {
-      const why = begun.kind === "done" ? (state.why ?? stopped(state)) : describeFault(begun);
-      return await takeBack(parts, { step: "commit", why, state: { ...activated, ...state } });
-    }
+    default:
+      return await takeBack(parts, {
+        step: "commit",
+        why: why ?? state.why ?? stopped(state),
+        state,
+      });
   }
 }
 
@@ -194,13 +210,13 @@ async function readBack(
   return { kind: "active", system: state.new, generation: profile.number, notices, running };
 }
 
-async function close({ beyond, work, say }: DeployParts): Promise<void> {
+export async function close({ beyond, work, say }: DeployParts): Promise<void> {
   const closed = await beyond.end({ counter: work.counter });
   if (closed.kind !== "done") say(`not closed on the machine: ${describeFault(closed)}`);
 }
 
 /** Why a deploy stands in a state that it should have left by itself. */
-function stopped(state: DeployState): string {
+export function stopped(state: DeployState): string {
   return state.rebooted
     ? `the machine was started anew while it was ${state.name}`
     : `the machine stopped while it was ${state.name}`;

@@ -30,7 +30,7 @@ export function judgeDeploy(
   work: DeployWork,
   now: number,
 ): Judged {
-  const kind = work.action.kind === "system" ? "deploy" : "rollback";
+  const kind = kindOf(work);
   const judged = judgeKind(policy, speaker, work.machine, kind);
   if (judged.kind === "refused") return judged;
   const { machine } = judged;
@@ -50,6 +50,11 @@ export function judgeDeploy(
   if (kind === "deploy" && machine.windows !== null && !isOpen(machine.windows, now))
     return refuse(`deploys to it begin ${describeWindows(machine.windows)}`);
   return judged;
+}
+
+/** Whether what an earlier life of the runner began may be seen to its end: the machine, for that repository. */
+export function judgeEnding(policy: DeployPolicy, speaker: Speaker, work: DeployWork): Judged {
+  return judgeKind(policy, speaker, work.machine, kindOf(work));
 }
 
 /** True where one of the patterns is the ref, or ends with `*` and begins it. */
@@ -77,6 +82,9 @@ function judgeKind(
   const [name, machine] = found;
   return { kind: "allowed", name, machine };
 }
+
+const kindOf = ({ action }: DeployWork): Kind =>
+  action.kind === "system" ? "deploy" : "rollback";
 
 function entryOf(machine: PolicyMachine, { host, repository }: Speaker, name: string) {
   return machine.repositories.find(

@@ -19,6 +19,8 @@ import { authorize, needs } from "./permissions.ts";
 import { route } from "./router.ts";
 import type { Repository } from "./state.ts";
 import type { RequestRecord } from "./stats.ts";
+import { movedTo, named } from "./names.ts";
+import type { Moved } from "./names.ts";
 import { fault, knownFields, queryFault } from "./validate.ts";
 import type { World } from "./world.ts";
 
@@ -54,11 +56,13 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const target = request.url ?? "/";
+  const target = named(parts.world, request.url ?? "/");
   const path = target.split("?")[0] ?? "/";
   if (path.startsWith("/_double/"))
     return serveExtras(parts.world, request, response, readBody(request));
   if (path.startsWith("/html/")) return serveHtml(parts.world, path, response);
+  const moved = movedTo(parts.world, request);
+  if (moved !== null) return redirect(response, moved);
   if (parts.world.latency > 0) await setTimeout(parts.world.latency);
   if (path.startsWith("/git/")) {
     const injected = parts.faults.take({ method: request.method ?? "GET", path });
@@ -67,6 +71,11 @@ async function serve(
     return serveGit(parts.world, request, response, injected !== undefined);
   }
   await serveApi(parts, request, response, target, path);
+}
+
+function redirect(response: ServerResponse, { status, location }: Moved): void {
+  response.writeHead(status, { location, "content-type": "application/json; charset=utf-8" });
+  response.end(JSON.stringify({ message: "Moved Permanently", url: location }));
 }
 
 async function serveApi(

@@ -124,6 +124,9 @@ export class World {
     );
   }
 
+  /** Names that repositories had, in lower case, and whose they were last. */
+  readonly formerly = new Map<string, number>();
+
   issue(repo: Repository, number: number): Issue {
     const found = this.issuesOf(repo).find((issue) => issue.number === number);
     if (!found) throw notFound();

@@ -402,7 +402,7 @@ export interface WriterContract extends Wakeable {
   /** Those of the organization's teams (slugs) in which the person is active. What may not be asked is no. */
   teams(organization: string, slugs: readonly string[], login: string): Promise<Read<string[]>>;
   /** How a commit stands, for a deploy. */
-  standing(repository: { owner: string; name: string }, of: StandingOf): Promise<Read<Standing>>;
+  standing(repository: Named, of: StandingOf): Promise<Read<Standing>>;
   /** Whether the repository can be seen by everybody, now. */
   visibility(repository: number): Promise<Read<{ private: boolean; owner: string; name: string }>>;
   /** Mints a read-only token for one repository: `contents: read`, an hour. */

@@ -184,7 +184,7 @@ describe("the policy", () => {
     });
     await repo().policy(identity);
     expect(file.mock.calls).toEqual([
-      [{ owner: "o", name: `r${ID}` }, ".github/snowcat.yml", "main", A],
+      [{ id: ID, owner: "o", name: `r${ID}` }, ".github/snowcat.yml", "main", A],
     ]);
     await bring("push", push({ repository: ID, ref: "refs/heads/other", after: C }));
     await repo().policy(identity);

@@ -143,10 +143,10 @@ describe("what GitHub is made to show", () => {
     github.faults.push({ on: "POST /repos", fault: { kind: "limit", retryAfter: 90 } });
     await stub.desire([check(1)]);
     await vi.waitUntil(() => github.faults.length === 0);
-    await vi.waitUntil(async () => !(await stub.pull({ owner: "o", name: "r" }, 1)).ok);
+    await vi.waitUntil(async () => !(await stub.pull({ id: 42, owner: "o", name: "r" }, 1)).ok);
     const paused = now;
     await stub.desire([check(1, { name: "snowcat / build" })]);
-    const read = await stub.pull({ owner: "o", name: "r" }, 1);
+    const read = await stub.pull({ id: 42, owner: "o", name: "r" }, 1);
     expect(read).toMatchObject({ ok: false, missing: false, retryAfter: 90_000 });
     const before = github.requests.length;
     const alarm = await runInDurableObject(stub, (_writer, state) => state.storage.getAlarm());
@@ -287,7 +287,7 @@ describe("two runs of one commit", () => {
 describe("what is read", () => {
   it("answers what is not there apart from what cannot be known now", async () => {
     github.unexpected.length = 0;
-    expect(await stub.commit({ owner: "o", name: "gone" }, HEAD)).toEqual({
+    expect(await stub.commit({ id: 43, owner: "o", name: "gone" }, HEAD)).toEqual({
       ok: false,
       missing: true,
     });

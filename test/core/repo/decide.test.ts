@@ -74,6 +74,18 @@ describe("pushes", () => {
 });
 
 describe("pull requests", () => {
+  test("whatever tells of a head first has it judged: its own delivery, later, is old", () => {
+    const later = "2026-01-01T00:00:09Z";
+    const model = new Model();
+    model.deliver(pr("opened"), pr("changed", { head: B, draft: true, updatedAt: later }));
+    expect(model.live()).toEqual(["pull:7 b 2"]);
+    model.deliver(pr("synchronize", { head: B, updatedAt: "2026-01-01T00:00:08Z" }, A));
+    expect(model.live()).toEqual(["pull:7 b 2"]);
+    const unknown = new Model();
+    unknown.deliver(pr("changed", { updatedAt: later }), pr("opened"));
+    expect(unknown.live()).toEqual(["pull:7 a 1"]);
+  });
+
   test("a new base is a new subject; a new title is not", () => {
     const model = new Model();
     model.deliver(pr("opened"), pr("changed", { updatedAt: "2026-01-01T00:00:01Z" }));

@@ -187,9 +187,11 @@ async function update(call: Call): Promise<void> {
       `The branch ${body.default_branch} was not found. Please push that ref first or create it via the Git Data API.`,
     );
   const before = { description: repo.description, branch: repo.defaultBranch, name: repo.name };
+  const fullName = world.fullName(repo).toLowerCase();
   if (body.name !== undefined && body.name !== repo.name)
     repo.name = validName(call, world.account(repo.ownerId), body.name);
   applySettings(repo, body);
+  if (repo.name !== before.name) world.formerly.set(fullName, repo.id);
   if (repo.name !== before.name) emit("renamed", { repository: { name: { from: before.name } } });
   if (body.default_branch !== undefined) {
     repo.defaultBranch = body.default_branch;

@@ -30,9 +30,9 @@ export async function ask(
   if (!source.ok && !source.missing) return { retryAfter: source.retryAfter };
   const policy = Policy.commands(source.ok ? source.value : null);
   const slugs = command.command === null ? [] : teamsNamed(policy, [command.command.name]);
-  const { login } = command.by;
+  const { login, id } = command.by;
   const [role, teams, pull] = await Promise.all([
-    writer.role(repository, login),
+    writer.role(repository, login, id),
     slugs.length === 0
       ? { ok: true as const, value: [] }
       : writer.teams(account.login, slugs, login),

@@ -1,4 +1,4 @@
-import { answered, isAhead } from "../../../core/repo/answered.ts";
+import { type Answer, answered, isAhead, isAllowed } from "../../../core/repo/answered.ts";
 import { approved } from "../../../core/repo/decide.ts";
 import type { Approval, Decision, Effect } from "../../../core/repo/rows.ts";
 import { runId } from "../../../core/repo/key.ts";
@@ -20,6 +20,7 @@ import {
 import type { DueRow, Perform } from "../inbox/due.ts";
 import { Policy } from "./policy.ts";
 import { ask } from "./ask.ts";
+import { machinesFor } from "./machines.ts";
 import type { State } from "./state.ts";
 import type { Sticky } from "./sticky.ts";
 
@@ -42,6 +43,7 @@ export function targetOf(effect: Effect): string {
     case "supersede":
     case "cancel":
       return `run:${effect.n}`;
+    case "confirm":
     case "cancel-jobs":
       return `run:${effect.n}`;
     case "ask-role":
@@ -108,6 +110,9 @@ export function performer({
         return NOTHING;
       case "cancel":
         await run(repository.id, effect.n).cancel(effect.by);
+        return NOTHING;
+      case "confirm":
+        await run(repository.id, effect.n).confirm(effect.by);
         return NOTHING;
       case "cancel-jobs":
         await run(repository.id, effect.n).cancelJobs(effect.of, effect.by);
@@ -176,16 +181,25 @@ export function performer({
       const writer = writerOf(identity);
       const found = await ask({ writer, identity, command, source, tries }, state);
       if ("retryAfter" in found) return found;
-      const answer = { ...found.answer, runUrl };
+      const machines = machinesFor(env, identity);
+      const answer: Answer = {
+        ...found.answer,
+        ...(await machines.known(command)),
+        runUrl,
+      };
       const slice = state.slice(wantsForCommand(command));
       if (isAhead(slice, key, answer, Date.now())) return { retryAfter: AHEAD_PAUSE };
+      // The machine's own object has the last word, and takes the same one twice for one.
+      if (isAllowed(slice, key, answer, Date.now()))
+        answer.said = await machines.tell(command, answer.machines ?? []);
       transaction(() => apply(answered(slice, key, answer, Date.now())));
     }
   }
 
   async function askRole(approval: Omit<Approval, "role">, identity: RepositoryIdentity) {
     const writer = writerOf(identity);
-    const role = await writer.role(identity.repository, approval.by.login);
+    const { login, id } = approval.by;
+    const role = await writer.role(identity.repository, login, id);
     if (!role.ok && !role.missing) return { retryAfter: role.retryAfter };
     const source = await policy(identity);
     if (!source.ok && !source.missing) return { retryAfter: source.retryAfter };

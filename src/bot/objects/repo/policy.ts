@@ -32,8 +32,8 @@ export class Policy {
     const kept = this.#kept(now);
     if (kept !== null) return { ok: true, value: kept };
     const generation = this.#generation;
-    const { owner, name, defaultBranch } = identity.repository;
-    const answer = await writer.file({ owner, name }, CONFIGURATION_FILE, defaultBranch, head);
+    const { id, owner, name, defaultBranch } = identity.repository;
+    const answer = await writer.file({ id, owner, name }, CONFIGURATION_FILE, defaultBranch, head);
     if (!answer.ok && !answer.missing) return answer;
     // No file is a configuration too: that of the defaults, at the head as it was last seen.
     const source: PolicySource = answer.ok ? answer.value : { text: null, commit: head ?? "" };

@@ -7,6 +7,7 @@ import {
 } from "../../../core/config/read.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import { type PolicySource, type Read, type WriterContract } from "../contracts.ts";
+import { type Context, header, writer } from "./context.ts";
 import type { Header } from "./rows.ts";
 
 /** A configuration's text where it stands. `problem`: what is there is no file that can be read. */
@@ -69,8 +70,23 @@ export async function onHead(
   return { ok: true, value: read.ok ? [] : read.errors };
 }
 
-/** What to say of a default branch that has no configuration (any more): whether it had one before the push. */
-export async function askGone(run: Header, github: WriterContract): Promise<string | null> {
+/**
+ * A default branch without a configuration may have had one before the push: that is told when GitHub has answered, and
+ * nothing else waits for it.
+ */
+export async function tellGone(context: Context): Promise<null> {
+  const run = header(context);
+  const gone = await askGone(run, writer(context, run));
+  if (gone === null || context.store.notices().includes(gone)) return null;
+  context.storage.transactionSync(() => {
+    context.store.notice(gone);
+    context.tasks.at("report", context.now());
+  });
+  return null;
+}
+
+/** What to say of it; null where there was none. */
+async function askGone(run: Header, github: WriterContract): Promise<string | null> {
   const { reason, identity } = run;
   if (
     reason.kind !== "push" ||

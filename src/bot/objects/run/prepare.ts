@@ -19,7 +19,7 @@ import type { Source } from "../../../protocol/specification.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import { objectName, type WriterContract } from "../contracts.ts";
-import { askGone, askOwn, governed, onHead, readSource } from "./configuration.ts";
+import { askOwn, governed, onHead, readSource } from "./configuration.ts";
 import { need, refuse, Unavailable } from "./admission.ts";
 import { commit, type Context, fleet, header, repo, writer } from "./context.ts";
 import { prepareDeploy } from "./deploy/prepare.ts";
@@ -99,10 +99,9 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const writes = trust.origin === "writer" && mayWrite(senderRole, policy.writers);
   const goes = governed(base, own, writes);
   if (!goes.ok) return await faulty(context, run, merged.sha, goes.errors, github);
-  const goneReading = policySource.text === null ? askGone(run, github) : null;
   // What nobody has to wait for alone; a newer run's words stand, whichever comes first.
   const telling = tellNotices(context, run, goes.notices);
-  for (const aside of [goneReading, telling]) aside?.catch(() => {});
+  telling?.catch(() => {});
   const classes = await fleet(context, run).classes(trust.pool, run.identity.repository.id);
   const resolved = withMore(resolve(goes.configuration, classes, trust.pool), run);
   const source: Source = {
@@ -119,7 +118,6 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
   const earlier = run.fresh || key === null ? null : await judged(context, run, key);
   // What allowed the run, byte for byte as it is on the default branch.
   const digest = await sha256(policySource.text ?? "");
-  const gone = await goneReading;
   await telling;
   commit(
     context,
@@ -139,8 +137,8 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
         tree_key: key,
         replay_of: earlier,
       });
-      for (const notice of gone === null ? goes.notices : [...goes.notices, gone])
-        context.store.notice(notice);
+      for (const notice of goes.notices) context.store.notice(notice);
+      if (policySource.text === null) context.tasks.at("gone", context.now());
       if (earlier !== null) context.tasks.at("replay", context.now());
     },
   );

@@ -10,6 +10,7 @@ import {
   mint,
   type Only,
   type Token,
+  within,
 } from "../../github/client/index.ts";
 import { appToken } from "../../github/key.ts";
 import type { AskedApp } from "../contracts.ts";
@@ -48,12 +49,19 @@ export class GitHub {
     return Number(this.#env.GITHUB_APP_ID);
   }
 
-  /** One request (or a few that belong together) with the installation's token; once more with a new one after a 401. */
-  async ask<T>(request: (octokit: Octokit) => Promise<T>): Promise<Answered<T>> {
+  /**
+   * One request (or a few that belong together) with the installation's token; once more with a new one after a 401.
+   *
+   * @param repository the id of the one that they are about, if any
+   */
+  async ask<T>(
+    repository: number | null,
+    request: (octokit: Octokit) => Promise<T>,
+  ): Promise<Answered<T>> {
     for (let again = true; ; again = false) {
       try {
         const { token } = await this.#installationToken();
-        return { ok: true, value: await request(this.#client(token)) };
+        return { ok: true, value: await request(within(this.#client(token), repository)) };
       } catch (error) {
         const failed = failure(error, this.#now());
         if (failed.kind === "unauthorized" && again) {
@@ -73,7 +81,7 @@ export class GitHub {
       { id: this.#env.GITHUB_APP_ID, pem: this.#env.GITHUB_APP_PRIVATE_KEY },
       this.#now(),
     );
-    return request(this.#client(token));
+    return request(within(this.#client(token), null));
   }
 
   /** Speaks for the App itself, whose limits are not the installation's. */

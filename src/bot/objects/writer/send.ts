@@ -24,13 +24,17 @@ export async function send(
   wanted: Desired,
 ): Promise<Sent> {
   if (action.kind === "lookup") {
-    const answer = await github.ask((octokit) => lookUp(octokit, github.app, shownId, wanted));
+    const answer = await github.ask(wanted.repository.id, (octokit) =>
+      lookUp(octokit, github.app, shownId, wanted),
+    );
     if (!answer.ok) return fromFailure(answer.failure, true, shownId);
     return answer.value === null
       ? { outcome: { kind: "absent" }, problem: "not found" }
       : { outcome: { kind: "found", ...answer.value }, problem: null };
   }
-  const answer = await github.ask((octokit) => carryOut(octokit, action, shownId, wanted));
+  const answer = await github.ask(wanted.repository.id, (octokit) =>
+    carryOut(octokit, action, shownId, wanted),
+  );
   if (!answer.ok) return fromFailure(answer.failure, false, shownId);
   const { headers, ...shown } = answer.value;
   github.learnHeaders(headers);

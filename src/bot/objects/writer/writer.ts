@@ -114,8 +114,8 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return this.#read(of.id, (octokit) => role(octokit, of, login, id));
   }
 
-  standing({ owner, name }: Name, of: StandingOf): Promise<Read<Standing>> {
-    return this.#read((octokit) => standing(octokit, { owner, name }, of));
+  standing(repository: Named, of: StandingOf): Promise<Read<Standing>> {
+    return this.#read(repository.id, (octokit) => standing(octokit, repository, of));
   }
 
   /** Where the App may not read members nobody is in a team. */

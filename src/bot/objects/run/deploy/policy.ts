@@ -14,10 +14,10 @@ export async function objectionsTo(
   machines: readonly DeployMachine[],
   earlier: readonly string[],
 ): Promise<string[]> {
-  const { owner, name, defaultBranch } = run.identity.repository;
+  const { defaultBranch } = run.identity.repository;
   const pull = run.reason.kind === "deploy" ? run.reason.pull : null;
   const facts = need(
-    await writer(context, run).standing({ owner, name }, { sha: run.head, defaultBranch, pull }),
+    await writer(context, run).standing(run.identity.repository, { sha: run.head, defaultBranch, pull }),
     `standing of ${run.head}`,
   );
   return objections({

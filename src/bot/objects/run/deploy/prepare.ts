@@ -27,7 +27,7 @@ export async function prepareDeploy(
   reason: DeployReason,
 ): Promise<number | null> {
   const github = writer(context, run);
-  const { owner, name, id } = run.identity.repository;
+  const { id } = run.identity.repository;
   const source = need(
     await repo(context, run).policy(run.identity),
     "default branch's configuration",
@@ -67,7 +67,7 @@ export async function prepareDeploy(
     );
     return null;
   }
-  const { tree } = need(await github.commit({ owner, name }, run.head), `commit ${run.head}`);
+  const { tree } = need(await github.commit(run.identity.repository, run.head), `commit ${run.head}`);
   const narrowed = narrow(resolved, read.configuration);
   const set = systemsOf(read.configuration, reason.what.targets, targets);
   commit(

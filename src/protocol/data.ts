@@ -138,6 +138,12 @@ export const ToRun = z.discriminatedUnion("kind", [
 ]);
 export type ToRun = z.infer<typeof ToRun>;
 
+/**
+ * Bytes of all logs of one attempt that a runner sends, but for the last few of each stream. A runner that sends twice
+ * as many keeps no rule, and is not heard any more.
+ */
+export const ATTEMPT_LOG_BYTES = 1_024 ** 3;
+
 /** A piece of one stream. */
 export const LogPart = z.discriminatedUnion("kind", [
   /** Bytes at `offset` of the stream, base64, redacted. */

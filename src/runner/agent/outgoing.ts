@@ -1,5 +1,6 @@
 import { ATTRIBUTE_BATCH } from "../../protocol/attribute.ts";
 import type { ToLog, ToRun } from "../../protocol/data.ts";
+import { LogBudget } from "../log/budget.ts";
 import { LogParts } from "../log/parts.ts";
 import { OutgoingLog } from "../log/stream.ts";
 import type { Redaction } from "../redaction/index.ts";
@@ -25,6 +26,7 @@ export function outgoingSink(options: OutgoingOptions): {
 } {
   const { about, run, log, redaction, clock } = options;
   const parts = new LogParts((body) => log.append(body, about), clock);
+  const budget = new LogBudget();
   const writers = new Map<string, OutgoingLog>();
   const sink: Sink = {
     async attributes(list) {
@@ -46,7 +48,7 @@ export function outgoingSink(options: OutgoingOptions): {
     log(name) {
       const known = writers.get(name);
       if (known !== undefined) return known;
-      const writer = new OutgoingLog({ name, parts, redactor: redaction.stream() });
+      const writer = new OutgoingLog({ name, parts, budget, redactor: redaction.stream() });
       writers.set(name, writer);
       return writer;
     },

@@ -1,26 +1,35 @@
 import { createHash, type Hash } from "node:crypto";
+import type { LogBudget } from "./budget.ts";
 
-/** Of each stream the first bytes are sent as they come, and of the rest the last. */
-export const LOG_CAP = { head: 8 * 1_024 * 1_024, tail: 1_024 * 1_024 } as const;
+/**
+ * Of each stream the first bytes are sent as they come, and of the rest the last. `least` of these are sent although the
+ * attempt's budget is used up: an error is at the end.
+ */
+export const LOG_CAP = { head: 8 * 1_024 * 1_024, tail: 1_024 * 1_024, least: 4_096 } as const;
+
+type Limits = { head: number; tail: number; least: number };
 
 /** Keeps a stream below the cap: head, then a line that says what is missing, then tail. */
 export class Cap {
-  readonly #limits: { head: number; tail: number };
+  readonly #limits: Limits;
+  readonly #budget: LogBudget;
   readonly #whole: Hash = createHash("sha256");
   #head = 0;
   #tail: Buffer[] = [];
   #tailBytes = 0;
   #dropped = 0;
 
-  constructor(limits: { head: number; tail: number } = LOG_CAP) {
+  constructor(budget: LogBudget, limits: Limits = LOG_CAP) {
+    this.#budget = budget;
     this.#limits = limits;
   }
 
   /** What may be sent at once. */
   push(bytes: Uint8Array): Uint8Array {
     this.#whole.update(bytes);
-    const room = this.#limits.head - this.#head;
-    const now = bytes.subarray(0, Math.max(0, room));
+    // Once something is kept back, what follows it is too.
+    const room = this.#tail.length > 0 ? 0 : this.#limits.head - this.#head;
+    const now = bytes.subarray(0, this.#budget.take(Math.min(room, bytes.length)));
     this.#head += now.length;
     if (now.length < bytes.length) this.#keep(Buffer.from(bytes.subarray(now.length)));
     return now;
@@ -29,6 +38,8 @@ export class Cap {
   /** The rest, and how many bytes are in nobody's hands. */
   end(): { bytes: Uint8Array; dropped: number } {
     const whole = this.#whole.digest("hex");
+    const least = Math.min(this.#limits.least, this.#tailBytes);
+    this.#shorten(least + this.#budget.take(this.#tailBytes - least));
     const tail = Buffer.concat(this.#tail);
     if (this.#dropped === 0) return { bytes: tail, dropped: 0 };
     const marker = `\n[snowcat: ${this.#dropped} bytes left out here; SHA-256 of the whole log: ${whole}]\n`;
@@ -38,7 +49,11 @@ export class Cap {
   #keep(bytes: Buffer): void {
     this.#tail.push(bytes);
     this.#tailBytes += bytes.length;
-    let excess = this.#tailBytes - this.#limits.tail;
+    this.#shorten(this.#limits.tail);
+  }
+
+  #shorten(to: number): void {
+    let excess = this.#tailBytes - to;
     while (excess > 0) {
       const first = this.#tail[0] ?? Buffer.alloc(0);
       const cut = Math.min(excess, first.length);

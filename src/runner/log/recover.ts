@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { LogFrame, type LogPart } from "../../protocol/data.ts";
+import { ATTEMPT_LOG_BYTES, LogFrame, type LogPart } from "../../protocol/data.ts";
 import { LOG_CAP } from "./cap.ts";
 
 type Open = { size: number; hash: Hash };
@@ -12,8 +12,12 @@ export const LOST_TAIL =
  * After a crash of the agent: ends of the streams that were still open. `frames` are the texts of all log frames of the
  * attempt, in order, as its spool kept them: what is in one of them will be at the other side, and nothing else.
  */
-export async function closeAfterCrash(frames: AsyncIterable<{ text: string }>): Promise<LogPart[]> {
+export async function closeAfterCrash(
+  frames: AsyncIterable<{ text: string }>,
+  attemptBytes: number = ATTEMPT_LOG_BYTES,
+): Promise<LogPart[]> {
   const open = new Map<string, Open>();
+  let total = 0;
   for await (const { text } of frames) {
     for (const part of LogFrame.parse(JSON.parse(text)).body.parts) {
       if (part.kind === "close") {
@@ -22,11 +26,13 @@ export async function closeAfterCrash(frames: AsyncIterable<{ text: string }>): 
       }
       const stream = open.get(part.stream) ?? { size: 0, hash: createHash("sha256") };
       open.set(part.stream, stream);
-      take(stream, Buffer.from(part.data, "base64"));
+      const data = Buffer.from(part.data, "base64");
+      total += data.length;
+      take(stream, data);
     }
   }
   return [...open].flatMap(([stream, state]) => [
-    ...lostTail(stream, state),
+    ...lostTail(stream, state, total >= attemptBytes),
     {
       kind: "close" as const,
       stream,
@@ -37,9 +43,9 @@ export async function closeAfterCrash(frames: AsyncIterable<{ text: string }>): 
   ]);
 }
 
-/** Below the cap everything is in the frames; a stream that reached it may have gone on. */
-function lostTail(stream: string, state: Open): LogPart[] {
-  if (state.size < LOG_CAP.head) return [];
+/** Below the cap, and the attempt's, everything is in the frames; a stream that reached one may have gone on. */
+function lostTail(stream: string, state: Open, isFull: boolean): LogPart[] {
+  if (state.size < LOG_CAP.head && !isFull) return [];
   const marker = Buffer.from(LOST_TAIL);
   const part: LogPart = {
     kind: "chunk",

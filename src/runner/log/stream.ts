@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { LOG_CHUNK_BYTES, LogStream as StreamName } from "../../protocol/data.ts";
 import type { LogWriter } from "../agent/sink.ts";
 import type { ByteRedactor } from "../redaction/index.ts";
+import type { LogBudget } from "./budget.ts";
 import { Cap } from "./cap.ts";
 import type { LogParts } from "./parts.ts";
 
@@ -9,7 +10,8 @@ export type LogStreamOptions = {
   name: string;
   redactor: ByteRedactor;
   parts: LogParts;
-  cap?: Cap;
+  /** The attempt's. */
+  budget: LogBudget;
 };
 
 /** One log stream on its way out: redacted, capped, cut into chunks. */
@@ -30,7 +32,7 @@ export class OutgoingLog implements LogWriter {
     this.#name = StreamName.parse(options.name);
     this.#redactor = options.redactor;
     this.#parts = options.parts;
-    this.#cap = options.cap ?? new Cap();
+    this.#cap = new Cap(options.budget);
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type AttemptClaims, withClaims } from "../../../src/bot/channel/index.ts";
 import { objectName } from "../../../src/bot/objects/contracts.ts";
 import { archiveKey } from "../../../src/bot/objects/log/archive.ts";
-import { DataReplyFrame, type LogPart } from "../../../src/protocol/data.ts";
+import { ATTEMPT_LOG_BYTES, DataReplyFrame, type LogPart } from "../../../src/protocol/data.ts";
 import { env } from "../support/env.ts";
 
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
@@ -128,6 +128,27 @@ describe("a log", () => {
     await runDurableObjectAlarm(made.log);
     expect(await env.BLOBS.head(archiveKey("3-1.0", made.claims.attempt, 1))).toBeNull();
     expect((await made.log.read("job", 0))?.data).toEqual(new Uint8Array([1, 2, 3]));
+  });
+
+  it("takes no more of an attempt that sends twice what a runner may", async () => {
+    const made = newLog();
+    const socket = await connect(made);
+    // What is there of others leaves room for the row of one more stream, and for ten bytes.
+    await runInDurableObject(made.log, (_object, { storage }) => {
+      storage.sql.exec(
+        "INSERT INTO stream (stream, size, sha256, dropped) VALUES ('other', ?, '', 0)",
+        2 * ATTEMPT_LOG_BYTES - 2 * 256 - 10,
+      );
+    });
+    socket.send(1, chunk(0, new Uint8Array(9)));
+    socket.send(2, chunk(9, new Uint8Array(9)));
+    await socket.until(2);
+    socket.send(3, chunk(18, new Uint8Array(1)));
+    expect(await socket.closed).toBe(1008);
+    expect((await made.log.read("job", 0))?.next).toBe(18);
+    const again = await connect(made);
+    again.send(3, chunk(18, new Uint8Array(1)));
+    expect(await again.closed).toBe(1008);
   });
 
   it("closes on a gap, and says after the reconnection what it has", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { attributeName } from "../../../src/protocol/attribute.ts";
+import { LogBudget } from "../../../src/runner/log/budget.ts";
 import { LogParts } from "../../../src/runner/log/parts.ts";
 import { systemClock } from "../../../src/runner/agent/clock.ts";
 import { OutgoingLog } from "../../../src/runner/log/stream.ts";
@@ -55,7 +56,8 @@ test("a log's name is a word, or is refused before anything is written", () => {
   const parts = new LogParts(() => Promise.resolve(), systemClock);
   for (const name of names) {
     const word = /^[\w+.?=-]+$/u.test(name) && name !== "." && name !== ".." && name.length < 256;
-    const open = () => new OutgoingLog({ name, redactor: new Redaction().stream(), parts });
+    const open = () =>
+      new OutgoingLog({ name, budget: new LogBudget(), redactor: new Redaction().stream(), parts });
     if (word) expect(open, name).not.toThrow();
     else expect(open, name).toThrow(/Invalid/u);
   }

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { LogFrame, type ToLog } from "../../../protocol/data.ts";
+import { ATTEMPT_LOG_BYTES, LogFrame, type ToLog } from "../../../protocol/data.ts";
 import {
   type AttemptClaims,
   Channel,
@@ -26,6 +26,8 @@ const ARCHIVE_RETRY = 60_000;
 const ARCHIVE_PACKS = 4;
 /** Nothing was heard for this long (ms): the attempt's token has expired, nobody can close the streams any more. */
 const ABANDONED_AFTER = SPEAKS + 60 * 60_000;
+/** Bytes that are taken of one attempt: what a runner that keeps its own cap never sends. */
+const MOST_BYTES = 2 * ATTEMPT_LOG_BYTES;
 /** Streams that are closed in one alarm because nobody else will. */
 const ABANDONED_STREAMS = 500;
 /** How exactly it is known when something was last heard (ms): a write this often. */
@@ -61,6 +63,10 @@ export class Log extends DurableObject<Environment> implements LogContract {
     const now = Date.now();
     let closes = false;
     this.#channel.receive(socket, "log", message, {
+      allow: () =>
+        this.#streams.bytes < MOST_BYTES
+          ? null
+          : { stale: `the attempt's logs have more than ${MOST_BYTES} bytes` },
       commit: ({ body: { parts } }) => {
         this.#streams.take(parts);
         this.#heard(now);

@@ -15,9 +15,14 @@ export type StreamRow = {
   damaged: number;
 };
 
+/** What a stream costs although nothing is in it: about its rows, here and in the archive's list. */
+const STREAM_BYTES = 256;
+
 /** Log streams as rows: chunks of at most 64 KiB by offset until they are archived. */
 export class Streams {
   readonly #sql: SqlStorage;
+  /** Of all streams; null until somebody asks. */
+  #bytes: number | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -25,12 +30,19 @@ export class Streams {
 
   /** Takes a frame's parts; throws when one does not continue its stream, which a sender that keeps order never does. */
   take(parts: readonly LogPart[]): void {
+    // Counted anew where something fails half-way.
+    const before = this.#bytes;
+    this.#bytes = null;
+    let more = 0;
     const touched = new Map<string, Pick<StreamRow, "size" | "sha256" | "dropped">>();
     for (const part of parts) {
       const { stream } = part;
-      const row = touched.get(stream) ?? this.get(stream) ?? { size: 0, sha256: null, dropped: 0 };
+      const known = touched.get(stream) ?? this.get(stream);
+      const row = known ?? { size: 0, sha256: null, dropped: 0 };
       if (row.sha256 !== null) throw new Error(`stream ${stream} is closed`);
-      touched.set(stream, part.kind === "chunk" ? this.#append(row, part) : closed(row, part));
+      const next = part.kind === "chunk" ? this.#append(row, part) : closed(row, part);
+      more += next.size - row.size + (known === null ? STREAM_BYTES : 0);
+      touched.set(stream, next);
     }
     for (const [stream, { size, sha256, dropped }] of touched)
       this.#sql.exec(
@@ -40,6 +52,18 @@ export class Streams {
         sha256,
         dropped,
       );
+    if (before !== null) this.#bytes = before + more;
+  }
+
+  /** What was taken of all streams, archived or not; each counts for its row as well. */
+  get bytes(): number {
+    this.#bytes ??= this.#sql
+      .exec<{ bytes: number }>(
+        "SELECT coalesce(sum(size), 0) + ? * count(*) AS bytes FROM stream",
+        STREAM_BYTES,
+      )
+      .one().bytes;
+    return this.#bytes;
   }
 
   get(stream: string): StreamRow | null {

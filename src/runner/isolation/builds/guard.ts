@@ -5,6 +5,7 @@ import type { BuildsConfiguration } from "../configuration.ts";
 import type { RunCgroup } from "../launcher/cgroup.ts";
 import { userOf } from "../launcher/jobs.ts";
 import type { Layout } from "../layout.ts";
+import { Astray, inAll } from "./astray.ts";
 import { shortOf, written } from "./disk.ts";
 import { type BuildEnding, tellEnding } from "./endings.ts";
 import { derivationOf, isFirst, kill, members } from "./processes.ts";
@@ -15,8 +16,6 @@ const LOOK_EVERY = 200;
 const PASSES = 20;
 /** How often one look sorts new processes. */
 const SORTS = 3;
-/** Looks in a row after which a build that always has a process outside its group is forking away from it. */
-const ASTRAY = 5;
 /** A build that has written less than this is not what filled the disk. */
 const LEAST = { bytes: 64 * 1_024 ** 2, files: 1_000 } as const;
 /** After a build was ended for the disk, Nix removes what it wrote; the next is ended no sooner (ms). */
@@ -55,8 +54,8 @@ export class Guard {
   readonly #builds = new Map<number, Build>();
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
-  /** Builds that had processes outside their groups, by user and derivation, and in how many looks in a row. */
-  readonly #astray = new Map<string, number>();
+  /** By user and derivation. */
+  readonly #astray = new Astray();
   #quietUntil = 0;
 
   constructor(options: GuardOptions) {
@@ -109,25 +108,18 @@ export class Guard {
     if (working) await this.#watchDisk();
   }
 
-  /**
-   * New builders come all the time and are sorted at the next look at the latest. What is left outside by the same build
-   * in every pass of several looks is something that forks faster than it is sorted: that build is ended.
-   */
+  /** New builders come all the time and are sorted at the next look at the latest. What forks away from that is ended. */
   async #sortAll(): Promise<void> {
-    let always: ReadonlySet<string> | null = null;
-    for (let pass = 0; pass < SORTS && (always === null || always.size > 0); pass += 1) {
+    const passes: Set<string>[] = [];
+    while (passes.length < SORTS && (passes.length === 0 || inAll(passes).size > 0)) {
       const seen = new Set<string>();
       for (const pid of await members(procs(this.#options.daemon))) {
         const build = await this.#sort(pid);
         if (build?.drv != null) seen.add(`${build.uid} ${build.drv}`);
       }
-      always = always === null ? seen : seen.intersection(always);
+      passes.push(seen);
     }
-    for (const key of this.#astray.keys()) if (!always?.has(key)) this.#astray.delete(key);
-    for (const key of always ?? []) {
-      const looks = (this.#astray.get(key) ?? 0) + 1;
-      this.#astray.set(key, looks);
-      if (looks < ASTRAY) continue;
+    for (const key of this.#astray.look(passes)) {
       const build = this.#builds.get(Number.parseInt(key, 10));
       if (build === undefined) continue;
       this.#options.log(`builds: ${build.drv ?? build.uid} forks away from its limits; ending it`);

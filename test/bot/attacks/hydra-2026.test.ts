@@ -3,7 +3,7 @@ import { type AttemptClaims, withClaims } from "../../../src/bot/channel/index.t
 import { objectName } from "../../../src/bot/objects/contracts.ts";
 import { enrolled, TestRunner } from "../fleet/runner.ts";
 import { bindings, newFleet, newJob, spyRuns } from "../fleet/world.ts";
-import { evaluating } from "../run/harness.ts";
+import { attribute, evaluating } from "../run/harness.ts";
 
 /**
  * Hydra, 2026: any builder could finish another one's step, or have an address to upload to made for it. Here whoever
@@ -53,6 +53,17 @@ it("an attempt that another followed finishes nothing, and no verdict takes anot
     expect(await finish(1, { kind: "succeeded", reused: false }, 1)).toBe("refused");
     expect(await finish(1, { kind: "succeeded", reused: false }, 2)).toBe("applied");
     expect(await finish(1, { kind: "cancelled", by: "thief" }, 2)).toBe("refused");
+  }));
+
+it("nor does it write anything: it is told that it is over, and what it says is nowhere", () =>
+  evaluating({}, async ({ run, frame }) => {
+    await run.offered("42-1.1", 1, "r1", null);
+    await run.offered("42-1.1", 2, "r2", null);
+    const found = { kind: "attributes", attributes: [attribute("a")] } as const;
+    expect((await frame(1, { ...found }, { attempt: 1 })).join()).toContain("stale");
+    expect(await run.attributes(0, 10)).toEqual([]);
+    expect((await frame(1, { ...found }, { attempt: 2 })).join()).not.toContain("stale");
+    expect(await run.attributes(0, 10)).toHaveLength(1);
   }));
 
 it("another run's job is no job of this one", () =>

@@ -44,7 +44,14 @@ export class TestMachine {
     const child = spawn(
       "unshare",
       [
-        ...["--net", "--mount", "--uts", "--pid", "--ipc", "--fork", "--kill-child", "sh"],
+        "--net",
+        "--mount",
+        "--uts",
+        "--pid",
+        "--ipc",
+        "--fork",
+        "--kill-child",
+        "sh",
         join(import.meta.dirname, "fixtures/boot.sh"),
         directory,
         size(sizes.nixMebibytes),

@@ -11,13 +11,13 @@ export interface Bench<Name extends string> {
   readonly lab: Lab;
   readonly systems: Record<Name, string>;
   /** A machine of its own, running `system`, and a client of it. */
-  machine(system: Name, options?: Partial<NewMachine>): Promise<BenchMachine<Name>>;
+  readonly machine: (system: Name, options?: Partial<NewMachine>) => Promise<BenchMachine<Name>>;
 }
 
 export interface BenchMachine<Name extends string> {
   readonly machine: TestMachine;
   readonly client: Machine;
-  deploy(counter: number, system: Name, options?: Partial<DeployOptions>): Deploy;
+  readonly deploy: (counter: number, system: Name, options?: Partial<DeployOptions>) => Deploy;
 }
 
 /** Skipped, with the reason in its name, where there can be no machines; in CI that is a failure. */
@@ -29,8 +29,9 @@ export function onMachines<Name extends string>(
   const reason = whyNoMachines();
   if (reason !== null && process.env.CI === "true")
     throw new Error(`CI must be able to run "${title}": ${reason}`);
+  const why = reason === null ? "" : ` (skipped: ${reason})`;
   describe.skipIf(reason !== null)(
-    reason === null ? title : `${title} (skipped: ${reason})`,
+    `${title}${why}`,
     () => {
       let bench: Bench<Name> | undefined;
       const clients: Machine[] = [];

@@ -76,6 +76,7 @@ export class Qemu {
       [
         // Dies with whoever started it.
         ["--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config"],
+        ["-no-reboot"],
         ["-machine", "pc,accel=tcg", "-cpu", "max", "-m", String(MEBIBYTES), "-display", "none"],
         ["-kernel", vmlinuz, "-initrd", initrd, "-append", KERNEL],
         ["-serial", `file:${serial}`, "-qmp", "stdio"],
@@ -137,6 +138,12 @@ export class Qemu {
       if (status === "failed") throw new Error("QEMU could not save its state");
       return status === "completed";
     });
+  }
+
+  /** Waits until the guest has asked for a reset, which ends this. */
+  async resets(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null)
+      await once(this.#child, "exit", { signal: AbortSignal.timeout(PATIENCE) });
   }
 
   /** As when the plug is pulled. */

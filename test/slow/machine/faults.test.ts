@@ -67,7 +67,8 @@ onMachines("a machine in bad weather", specs, (bench) => {
       60_000,
     );
     await machine.linkUp();
-    await backTo(one, systems.old, "confirmation-limit");
+    const state = await backTo(one, systems.old, "confirmation-limit");
+    expect(state.activation).toBe(0);
   });
 
   test("a system that loses its network is taken back", async () => {
@@ -114,6 +115,67 @@ onMachines("a machine in bad weather", specs, (bench) => {
     expect(await backTo(two, systems.ailingToo, "new.service failed")).toMatchObject({
       newlyFailed: [],
     });
+  });
+
+  test("a unit has failed anew where none had failed before", async () => {
+    const { deploy } = await bench().machine("old");
+    expect(await deploy(1, "sick").run("activated")).toMatchObject({
+      activation: 4,
+      newlyFailed: ["new.service"],
+      stillFailed: [],
+    });
+  });
+
+  test("without systemd nothing is said of units", async () => {
+    const { systems } = bench();
+    const { client, deploy } = await bench().machine("old", { systemctl: false });
+    expect(done(await client.observe()).failedUnits).toBeNull();
+    const one = deploy(1, "new");
+    expect(await one.run("activated")).toMatchObject({ activation: 0, newlyFailed: null });
+    const patience = { graceSeconds: 1, intervalSeconds: 1, timeoutSeconds: 10 };
+    const check = { kind: "unit" as const, unit: "web.service", ...patience };
+    expect(done(await client.check({ check, timeoutSeconds: 10 })).healthy).toBe(false);
+    expect((await one.confirmAndCommit()).running).toBe(systems.new);
+  });
+
+  test("two that begin at once: the machine is one's, whoever was first", async () => {
+    const { lab } = bench();
+    const { machine, client, deploy } = await bench().machine("old");
+    const other = await clientOf(lab, machine);
+    const [first, second] = await Promise.all([
+      deploy(1, "new").begin(),
+      other.begin({ counter: 2, expected: null, system: bench().systems.third }),
+    ]);
+    expect(second.kind).toBe("done");
+    if (first.kind !== "done") expect(first).toMatchObject({ code: "stale-counter" });
+    expect(done(await client.state())).toMatchObject({ counter: 2, new: bench().systems.third });
+    expect(fault(await deploy(1, "new").copy())).toMatchObject({ code: "stale-counter" });
+    await other.close();
+  });
+
+  test("a collection of garbage in the midst of it takes nothing away", async () => {
+    const { systems } = bench();
+    const { machine, client, deploy } = await bench().machine("old");
+    const collect = () => machine.shell("nix-store", "--gc");
+    const one = deploy(1, "new");
+    done(await one.begin());
+    done(await one.copy());
+    await collect();
+    expect(done(await one.verify()).paths).toBeGreaterThan(1);
+    done(await client.end({ counter: 1 }));
+    // Given up: nothing keeps it any more.
+    await collect();
+    const { paths } = await one.manifest();
+    expect(done(await client.missing({ paths: paths.map(({ path }) => path) }))).toContain(
+      systems.new,
+    );
+    const two = deploy(2, "new");
+    await two.run("activated");
+    await collect();
+    await machine.shell("rm", "/nix/var/nix/profiles/system", "/nix/var/nix/profiles/system-1-link");
+    await collect();
+    done(await client.revert({ counter: 2, why: "to look at" }));
+    await two.reaches("reverted");
   });
 
   test("an init that does not fit runs after a reboot, as the profile says", async () => {
@@ -296,8 +358,10 @@ onMachines("a machine in bad weather", specs, (bench) => {
     const two = deploy(2, "third");
     await two.run("activated");
     await two.confirmAndCommit();
-    for (const verb of [one.client.confirm, one.client.commit])
-      expect(fault(await verb({ counter: 1 }))).toMatchObject({ code: "stale-counter" });
+    expect(fault(await one.client.confirm({ counter: 1 }))).toMatchObject({
+      code: "stale-counter",
+    });
+    expect(fault(await one.client.commit({ counter: 1 }))).toMatchObject({ code: "stale-counter" });
     expect(fault(await one.client.revert({ counter: 1, why: "late" }))).toMatchObject({
       code: "stale-counter",
     });

@@ -1,6 +1,7 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { beforeEach, expect, test, vi } from "vitest";
 import type { DesiredCheck } from "../../../src/bot/objects/contracts.ts";
+import { Repo } from "../../../src/bot/objects/repo/repo.ts";
 import { closeOrphans } from "../../../src/bot/sweep/orphans.ts";
 import { FakeGitHub } from "./github.ts";
 
@@ -60,11 +61,13 @@ async function shown(): Promise<void> {
 }
 
 test("a run that is not there any more: its check says so, and does not pass; once", async () => {
+  const told = vi.spyOn(Repo.prototype, "finished").mockResolvedValue();
   await writer().desire([check()]);
   await shown();
   expect(await closeOrphans(env, installation, Date.now())).toBe(0);
   const later = Date.now() + HOUR;
   expect(await closeOrphans(env, installation, later)).toBe(1);
+  expect(told.mock.calls).toEqual([["42-77", "action_required"]]);
   await shown();
   expect(github.checks).toMatchObject([
     {

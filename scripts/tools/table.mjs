@@ -76,6 +76,8 @@ const common = [
 ];
 
 const everything = common.map((tool) => tool.name);
+/** A runner has no machines of tests. */
+const forJobs = everything.filter((name) => name !== "sshd");
 
 /** For the virtual machine that deploys are tried on, which is made of Debian packages. */
 const guest = [
@@ -139,6 +141,11 @@ export const commands = {
     tools: [...everything, ...guest.map((tool) => tool.name)],
     partial: true,
     otherNix: true,
+  },
+  faults: {
+    entry: "test/faults/main.ts",
+    tools: [...everything, ...guest.map((tool) => tool.name)],
+    root: "gives machines of tests their namespaces",
   },
   bench: { entry: "test/bench/main.ts", tools: everything, otherNix: true },
   simulate: { entry: "test/simulation/main.ts", tools: [] },

@@ -52,7 +52,13 @@ export function killed(
       // The runner's next life; and, where there is none, what another runner's look proves. They may not contradict.
       const observed = await settled(world, machine);
       const proved = judgeLost(
-        { system: world.systems[wanted], before, step: last, method: "plain", counter: one.work.counter },
+        {
+          system: world.systems[wanted],
+          before,
+          step: last,
+          method: "plain",
+          counter: one.work.counter,
+        },
         observed,
       );
       const resumed = await world.deploy(machine, wanted, { resumed: true });

@@ -2,15 +2,15 @@ import type { FaultRow } from "./row.ts";
 import { faults } from "./rows.ts";
 import { World } from "./world.ts";
 
-/** Plays the faults whose names hold `only`, some at once, each on machines of its own. */
-export async function playAll(options: {
-  only: string;
+/** Plays the faults whose names hold `match`, some at once, each on machines of its own. */
+export async function playDeploys(options: {
+  match: string;
   jobs: number;
   told: (row: FaultRow) => void;
 }): Promise<FaultRow[]> {
   const world = await World.open();
   try {
-    const left = faults.filter(({ name }) => name.includes(options.only));
+    const left = faults.filter(({ name }) => name.includes(options.match));
     const rows = new Map<string, FaultRow>();
     const worker = async (): Promise<void> => {
       for (let fault = left.shift(); fault !== undefined; fault = left.shift()) {

@@ -86,7 +86,6 @@ export async function deployLocally(parts: LocalParts, request: LocalRequest): P
     manifest: brought.manifest,
     signal: cancel.signal,
     seal: () => true,
-
     step: async (step) => say(`step: ${step}`),
     observed: async () => {},
     say,

@@ -1,0 +1,19 @@
+/** What of the command is played: all, or the one that is named; a text to match is about rows alone. Null: no such part. */
+export function planned({
+  only,
+  match = "",
+}: {
+  only?: string | undefined;
+  match?: string | undefined;
+}): { deploy: boolean; stack: boolean } | null {
+  switch (only) {
+    case undefined:
+      return { deploy: true, stack: match === "" };
+    case "deploy":
+      return { deploy: true, stack: false };
+    case "stack":
+      return { deploy: false, stack: true };
+    default:
+      return null;
+  }
+}

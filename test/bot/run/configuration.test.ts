@@ -217,6 +217,8 @@ describe("a configuration that changes", () => {
         expect((await run.view())?.notices).toEqual([
           ".github/snowcat.yml is gone: the defaults hold from here on, which removes policy.trusted.",
         ]);
+        // Nothing waits for GitHub's word about it.
+        expect(neighbours.calls.indexOf("enqueue")).toBeLessThan(neighbours.calls.indexOf("file"));
       },
       (neighbours) => {
         neighbours.files = { [BASE]: { text: policy } };

@@ -20,6 +20,7 @@ import { migrate } from "../migrations.ts";
 import { archive, attributesAfter, empty, impactOf } from "./archive.ts";
 import { index, rememberTree, tell } from "./close.ts";
 import { compare } from "./compare.ts";
+import { tellGone } from "./configuration.ts";
 import { commit, type Context } from "./context.ts";
 import { advanceNeeds, endClaims, setAdrift } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
@@ -59,6 +60,7 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   lease: leaseReady,
   needs: advanceNeeds,
   report,
+  gone: tellGone,
   remember,
   tree: rememberTree,
   tell,

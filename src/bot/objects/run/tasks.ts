@@ -13,6 +13,7 @@ export type Task =
   | "lease"
   | "needs"
   | "report"
+  | "gone"
   | "remember"
   | "tree"
   | "tell"
@@ -30,7 +31,7 @@ const TAKEN = 120_000;
 
 /** Nobody waits for these: of what is due, they come last. */
 const LATER =
-  "'impact', 'section', 'aside', 'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
+  "'gone', 'impact', 'section', 'aside', 'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
 
 export type Taken = { task: Task; tries: number; lease: number };
 

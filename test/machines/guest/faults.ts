@@ -68,8 +68,7 @@ async function judged(
   const boots = outcome.kind === "needs-reboot" ? outcome.system : truth.running;
   const working =
     ailment === null && truth.boots === boots && expected.runs.some((system) => system === after);
-  const truthful =
-    expected.kinds.includes(outcome.kind) && isSo(outcome, truth, world.systems.old);
+  const truthful = expected.kinds.includes(outcome.kind) && isSo(outcome, truth, world.systems.old);
   return {
     fault: name,
     verdict: `${outcome.kind}${"step" in outcome ? ` at ${outcome.step}` : ""}`,
@@ -141,8 +140,12 @@ const forsaken: GuestFault = {
       await verbs.prepare();
       done(await verbs.start());
       await verbs.reaches("activated");
-      const unit = (await guest.shell("systemctl show -P ControlGroup snowcat-deploy-1.service")).trim();
-      await guest.shell("systemctl kill --kill-whom=all -s KILL ssh.service").catch(() => "its own connection");
+      const unit = (
+        await guest.shell("systemctl show -P ControlGroup snowcat-deploy-1.service")
+      ).trim();
+      await guest
+        .shell("systemctl kill --kill-whom=all -s KILL ssh.service")
+        .catch(() => "its own connection");
       const state = await verbs.reaches("reverted", "revert-failed");
       const seconds = (performance.now() - began) / 1_000;
       const outcome: MachineOutcome = {
@@ -165,7 +168,9 @@ const forsaken: GuestFault = {
 };
 
 const noneOfIt = async (guest: Guest): Promise<string | null> => {
-  const left = await guest.shell("pgrep -fx 'sleep 600' || true; systemctl list-units 'snowcat-*' --plain --no-legend");
+  const left = await guest.shell(
+    "pgrep -fx 'sleep 600' || true; systemctl list-units 'snowcat-*' --plain --no-legend",
+  );
   return left === "" ? null : `left behind: ${left}`;
 };
 const has = (outcome: MachineOutcome, text: string): string | null =>
@@ -193,10 +198,16 @@ export const guestFaults: readonly GuestFault[] = [
   powerCut("after activation", "good", "confirm", back),
   powerCut("during the health check", "good", "health", back),
   powerCut("between profile and boot entry", "lingering", "commit", back, { heard: WRITES_ENTRY }),
-  powerCut("between profile and boot entry, half of the later writes kept", "lingering", "commit", back, {
-    heard: WRITES_ENTRY,
-    survives: (write) => write % 2 === 0,
-  }),
+  powerCut(
+    "between profile and boot entry, half of the later writes kept",
+    "lingering",
+    "commit",
+    back,
+    {
+      heard: WRITES_ENTRY,
+      survives: (write) => write % 2 === 0,
+    },
+  ),
   powerCut("after the boot entry", "good", "read-back", active("good")),
   forsaken,
   fault("activation over its limit, ended with all that it started", "endless", back, {
@@ -206,7 +217,9 @@ export const guestFaults: readonly GuestFault[] = [
   fault("a unit that had failed before still does", "good", active("good"), {
     health: [SITE, unitIs],
     before: async (guest) => {
-      await guest.shell("systemd-run --quiet --unit=legacy /bin/false; until systemctl is-failed -q legacy; do sleep 0.1; done");
+      await guest.shell(
+        "systemd-run --quiet --unit=legacy /bin/false; until systemctl is-failed -q legacy; do sleep 0.1; done",
+      );
     },
     after: async (_, outcome) => has(outcome, "legacy.service"),
   }),

@@ -28,7 +28,11 @@ const SYSTEMS = {
   lengthy: { page: "lengthy", activation: `${network}; ${tell(ACTIVATING)}; sleep 20` },
   endless: { page: "endless", activation: `${tell(ACTIVATING)}; sleep 600` },
   /** For a while between its profile and its boot entry. */
-  lingering: { page: "lingering", activation: network, bootHook: `${tell(WRITES_ENTRY)}; sleep 20` },
+  lingering: {
+    page: "lingering",
+    activation: network,
+    bootHook: `${tell(WRITES_ENTRY)}; sleep 20`,
+  },
   sick: { page: "sick", activation: network, unitText: { "sick.service": failing } },
   deaf: { page: "deaf", activation: "ip link set eth0 down" },
   incompatible: { page: "incompatible", activation: network, interface: "3" },

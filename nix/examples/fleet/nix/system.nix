@@ -11,8 +11,11 @@
   unitText ? { },
   # Shell text at the end of the activation; a failure of it makes the activation fail.
   activation ? "",
-  # Another one asks for a reboot.
+  # Shell text before the default boot entry is written; a failure of it leaves the entry as it is.
+  bootHook ? "",
+  # Another one asks for a reboot; one of another interface cannot be switched to without.
   kernel ? "6.1",
+  interface ? "2",
   # What the machine's site says under /.
   page ? "${name} of ${domain}",
 }:
@@ -64,7 +67,7 @@ in
   config.networking.hostName = name;
   config.system.build.toplevel = run {
     name = "nixos-system-${name}-25.05";
-    inherit system domain etc activation;
+    inherit system domain etc activation bootHook interface;
     hostName = name;
     kernel = part "linux" kernel;
     systemd = part "systemd" "257";
@@ -81,6 +84,8 @@ in
         chmod +x $out/$to
       done
       printf '%s\n' "$activation" > $out/activation
+      printf '%s\n' "$bootHook" > $out/boot-hook
+      printf 'systemd %s' "$interface" > $out/init-interface-version
       ln -s $etc/etc $out/etc
       ln -s $path $out/sw
       ln -s $systemd $out/systemd

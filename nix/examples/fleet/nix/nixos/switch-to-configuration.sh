@@ -1,6 +1,6 @@
 #!/bin/sh
 # As NixOS's switch-to-configuration, in its order and with its exit codes: 1 nothing was done, 2 the activation
-# failed, 3 systemd could not read the units, 4 some unit has failed, whether by this or before.
+# failed, 3 systemd could not read the units, 4 some unit has failed, whether by this or before, 100 only a reboot helps.
 set -u
 out=@out@
 action=${1-}
@@ -42,6 +42,7 @@ install_bootloader() {
     generation=${entry##*/nixos-generation-}
     [ -L "/nix/var/nix/profiles/system-${generation%.conf}-link" ] || rm -f "$entry"
   done
+  ( . "$out/boot-hook" ) || return 1
   [ -n "$default" ] || { echo "$out is no generation of the system profile" >&2; return 1; }
   { echo "timeout 0"; echo "default $default"; } > "$loader/.loader.conf" || return 1
   sync "$loader/.loader.conf" && mv "$loader/.loader.conf" "$loader/loader.conf" && sync -f "$loader"
@@ -51,6 +52,12 @@ if [ "$action" = switch ] || [ "$action" = boot ]; then
   install_bootloader || { echo "Failed to install bootloader" >&2; exit 1; }
   sync -f /nix/store
   [ "$action" = boot ] && exit 0
+fi
+
+if [ "$(cat $out/init-interface-version)" != "$(cat /run/current-system/init-interface-version)" ]; then
+  echo "Warning: the new NixOS configuration has an 'init' that is incompatible with the current configuration." >&2
+  echo "The new configuration won't take effect until you reboot the system." >&2
+  exit 100
 fi
 
 # Which units to stop, restart, reload and start, by the unit files alone.

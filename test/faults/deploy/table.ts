@@ -14,7 +14,7 @@ export async function playDeploys(options: {
     const rows = new Map<string, FaultRow>();
     const worker = async (): Promise<void> => {
       for (let fault = left.shift(); fault !== undefined; fault = left.shift()) {
-        const row = await fault.play(world);
+        const row = await fault.play(world).catch((error: unknown) => unplayed(fault.name, error));
         rows.set(fault.name, row);
         options.told(row);
       }
@@ -24,4 +24,11 @@ export async function playDeploys(options: {
   } finally {
     await world.close();
   }
+}
+
+/** What is wrong with the table itself fails a row, and not the others. */
+function unplayed(fault: string, error: unknown): FaultRow {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const nothing = { verdict: "not played", before: "?", after: "?", seconds: 0 };
+  return { fault, ...nothing, working: false, truthful: false, detail };
 }

@@ -10,6 +10,7 @@ import { bearer, verify } from "../objects/fleet/attempt-token.ts";
 import { accountOfCode } from "../objects/fleet/code.ts";
 import { connectOf } from "../objects/fleet/connect.ts";
 import { inputToken } from "./input-token.ts";
+import { manifest } from "./manifest.ts";
 import { readJson } from "./json.ts";
 
 /** What runners ask for. Nothing of a caller's headers reaches an object but its proof: see `withClaims`. */
@@ -89,6 +90,12 @@ runner.post(RUNNER_ROUTE.inputs, async (context) => {
   return minted.ok
     ? context.json(minted.token, 200, { "cache-control": "no-store" })
     : context.json({ error: minted.why }, 503);
+});
+
+runner.on(["GET", "PUT"], `${RUNNER_ROUTE.manifest}/:digest`, async (context) => {
+  const claims = claimed(context.req.raw, context.env);
+  if ("refused" in claims) return context.json({ error: claims.refused }, 401);
+  return await manifest(context.env, claims, context.req.param("digest"), context.req.raw);
 });
 
 function claimed(request: Request, env: Environment): AttemptClaims | { refused: string } {

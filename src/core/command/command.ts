@@ -1,5 +1,5 @@
 import type { PullRow } from "../repo/rows.ts";
-import type { RunReason, Sender } from "../repo/request.ts";
+import type { DeployReason, RunReason, Sender } from "../repo/request.ts";
 
 /** Every command there is. What each takes and needs is declared once, in `registry.ts`. */
 export const COMMANDS = [
@@ -71,6 +71,10 @@ export type Facts = {
     conclusion: string | null;
     reason: RunReason["kind"];
   }[];
+  /** Runs for machines that go on, of this pull request and head. */
+  deploys?: { n: number; what: DeployReason["what"]["kind"]; by: Sender }[];
+  /** Those of the repository; missing where none of this is asked for. */
+  machines?: readonly KnownTarget[];
   /** Given by `/approve` on this pull request, for whichever commit. */
   approvals: Approval[];
   /** Locks and holds of the account's machines; empty while nothing keeps any. */
@@ -85,7 +89,12 @@ export type MachineLock = {
   by: string;
   pull: number | null;
   reason: string | null;
+  /** It is another repository's, whose pull requests have numbers of their own. */
+  foreign?: boolean;
 };
+
+/** A machine that the account's deploy runners may change for the repository, and how it is, as `/status` tells it. */
+export type KnownTarget = { name: string; hostKey: string; word: string };
 
 /** From the default branch's configuration, key `policy`. */
 export type CommandPolicy = {

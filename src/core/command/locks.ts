@@ -29,7 +29,7 @@ function isOwn(
   asked: Asked,
   { role, policy }: Pick<Facts, "role" | "policy">,
 ): boolean {
-  const here = lock.pull === asked.pull;
+  const here = lock.pull === asked.pull && lock.foreign !== true;
   if (locks !== "releases") return here;
   const took = lock.by.toLowerCase() === asked.by.login.toLowerCase();
   return here || took || rankOf(role, policy.writers) >= ROLES.indexOf("maintain");

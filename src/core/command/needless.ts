@@ -8,7 +8,8 @@ export function isNeedless(asked: Asked, facts: Facts): string | null {
   const { command, by } = asked;
   const { pull, runs, approvals, locks } = facts;
   const [first = null] = argumentsOf(declarationOf(command.name), command.arguments).values;
-  const active = runs.filter(({ state }) => state === "active");
+  const deploys = (facts.deploys ?? []).map(({ n }) => ({ n }));
+  const active = [...runs.filter(({ state }) => state === "active"), ...deploys];
   switch (command.name) {
     case "cancel": {
       const named = first !== null && /^[0-9]+$/u.test(first) ? Number(first) : null;
@@ -40,7 +41,9 @@ export function isNeedless(asked: Asked, facts: Facts): string | null {
         ? null
         : `${code(first ?? "")} is neither locked nor held.`;
     case "lock":
-      return locks.some((lock) => lock.machine === first && lock.pull === asked.pull)
+      return locks.some(
+        (lock) => lock.machine === first && lock.pull === asked.pull && lock.foreign !== true,
+      )
         ? `${code(first ?? "")} is locked for this pull request already.`
         : null;
     case "help":

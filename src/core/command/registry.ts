@@ -20,8 +20,6 @@ const USUAL = {
 const MACHINE: ArgumentDeclaration = { name: "machine", kind: "machine", occurs: "once" };
 const REASON: ArgumentDeclaration = { name: "reason", kind: "text", occurs: "optional" };
 const DEPLOYERS = { usual: "maintain", least: "write" } as const;
-const NO_DEPLOYS = "Snowcat cannot change machines yet";
-const NO_LOCKS = "Snowcat does not know machines yet, so there is nothing to lock";
 
 const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
   help: {
@@ -57,8 +55,7 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     arguments: [{ name: "targets", kind: "target", occurs: "any" }],
     permission: { usual: "write", least: "triage" },
     binding: "recorded",
-    forks: "approved-head",
-    missing: "Snowcat makes no plans of deploys yet",
+    forks: "refused",
     example: "/plan tag:web,canary",
   },
   deploy: {
@@ -72,7 +69,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     checks: "success",
     approvals: true,
     locks: "respects",
-    missing: NO_DEPLOYS,
     example: "/deploy machine1",
   },
   confirm: {
@@ -83,7 +79,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     forks: "refused",
     checks: "success",
     approvals: true,
-    missing: NO_DEPLOYS,
     button: {
       identifier: "confirm",
       label: "Confirm",
@@ -98,7 +93,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     permission: DEPLOYERS,
     where: "anywhere",
     locks: "respects",
-    missing: NO_DEPLOYS,
     example: "/rollback machine1 41",
   },
   lock: {
@@ -106,7 +100,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     does: "Keeps a machine for this pull request.",
     arguments: [MACHINE, REASON],
     locks: "takes",
-    missing: NO_LOCKS,
     example: "/lock machine1 the database is being moved",
   },
   unlock: {
@@ -115,7 +108,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     arguments: [MACHINE],
     where: "anywhere",
     locks: "releases",
-    missing: NO_LOCKS,
     example: "/unlock machine1",
   },
   hold: {
@@ -124,7 +116,6 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     arguments: [MACHINE, REASON],
     where: "anywhere",
     locks: "takes",
-    missing: NO_LOCKS,
     example: "/hold machine1 do not update before the audit",
   },
   status: {

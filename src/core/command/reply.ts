@@ -89,7 +89,8 @@ export function renderStatus({
   runs,
   approvals,
   locks,
-}: Pick<Facts, "pull" | "runs" | "approvals" | "locks">): string {
+  machines = [],
+}: Pick<Facts, "pull" | "runs" | "approvals" | "locks" | "machines">): string {
   if (pull === null) return "";
   const parts = [`Head ${code(pull.head)}${pull.fork ? ", of a fork" : ""}, ${pull.state}.`];
   if (pull.approved === pull.head)
@@ -112,11 +113,16 @@ export function renderStatus({
         );
   const locked = locks.map(
     (lock) =>
-      `- ${code(lock.machine)} is ${lock.pull === null ? "held" : `locked for #${lock.pull}`} by ${code(lock.by, 60)}${lock.reason === null ? "" : `: ${code(lock.reason)}`}\n`,
+      `- ${code(lock.machine)} is ${lock.pull === null ? "held" : lock.foreign === true ? "locked in another repository" : `locked for #${lock.pull}`} by ${code(lock.by, 60)}${lock.reason === null ? "" : `: ${code(lock.reason)}`}\n`,
   );
   const list =
     locked.length === 0
       ? ""
       : `\n${bounded(locked, (left) => `- … and ${left} more.\n`, locked.length, 6_000)}`;
-  return `${parts.join(" ")}\n\n${table}${list}`;
+  const known = machines.map(({ name, word }) => `- ${code(name)}: ${word}\n`);
+  const seen =
+    known.length === 0
+      ? ""
+      : `\nMachines:\n\n${bounded(known, (left) => `- … and ${left} more.\n`, known.length, 6_000)}`;
+  return `${parts.join(" ")}\n\n${table}${list}${seen}`;
 }

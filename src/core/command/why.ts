@@ -85,7 +85,12 @@ export function checks(newest: Facts["runs"][number] | null): string {
 }
 
 export function locked(lock: MachineLock, means: Declaration["locks"]): string {
-  const where = lock.pull === null ? "held" : `locked for #${lock.pull}`;
+  const where =
+    lock.pull === null
+      ? "held"
+      : lock.foreign === true
+        ? "locked for a pull request of another repository"
+        : `locked for #${lock.pull}`;
   const reason = lock.reason === null ? "" : `: ${code(lock.reason)}`;
   const advice =
     means === "releases"

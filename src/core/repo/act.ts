@@ -3,6 +3,8 @@ import type { Command, Facts } from "../command/command.ts";
 import { renderHelp, renderStatus } from "../command/reply.ts";
 import { declarationOf } from "../command/registry.ts";
 import { code } from "../report/escape.ts";
+import { actOnMachines } from "./machines.ts";
+import { done, refused } from "./outcome.ts";
 import { branchRun, reasonOf } from "./pull.ts";
 import type { RunReason, Sender } from "./request.ts";
 import type { CommandOutcome, PullRow, RunRow, Slice } from "./rows.ts";
@@ -15,8 +17,10 @@ type Given = {
   facts: Facts;
   by: Sender;
   runUrl: (n: number) => string;
+  key: string;
+  said: string | null | undefined;
 };
-type Acting = Given & {
+export type Acting = Given & {
   pull: PullRow;
   /** Without the SHA. */
   values: readonly string[];
@@ -45,14 +49,15 @@ export function act(given: Given, command: Command): CommandOutcome {
       return okToTest(acting);
     case "approve":
       return approve(acting);
-    case "test":
     case "plan":
     case "deploy":
-    case "confirm":
     case "rollback":
+    case "confirm":
     case "lock":
     case "unlock":
     case "hold":
+      return actOnMachines(acting, command);
+    case "test":
     case "bump":
       return refused("not-available", `${code(`/${command.name}`)} is not there yet.`);
   }
@@ -102,7 +107,11 @@ function cancel({ plan, slice, pull, by, values, link }: Acting): CommandOutcome
   const of = what === "evaluate" || what === "build" ? what : null;
   if (what !== null && named === null && of === null)
     return refused("nothing-to-do", `No run has jobs of the kind ${code(what)}.`);
-  const runs = ofHead(slice, pull).filter(
+  const deploys = slice.runs.filter(
+    ({ reason, head }) =>
+      reason.kind === "deploy" && reason.pull === pull.number && head === pull.head,
+  );
+  const runs = [...ofHead(slice, pull), ...(of === null ? deploys : [])].filter(
     ({ state, n }) => state === "active" && (named === null || n === named),
   );
   if (runs.length === 0) return refused("nothing-to-do", "No such run goes on.");
@@ -166,12 +175,4 @@ function theRepositorys(): CommandOutcome {
     "nothing-to-do",
     "The commit is one that the repository judges as its own; its checks stand.",
   );
-}
-
-function done(text: string): CommandOutcome {
-  return { kind: "done", code: null, text };
-}
-
-function refused(why: NonNullable<CommandOutcome["code"]>, text: string): CommandOutcome {
-  return { kind: "refused", code: why, text };
 }

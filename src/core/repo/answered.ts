@@ -1,4 +1,11 @@
-import type { Asked, CommandPolicy, Facts, Judgement } from "../command/command.ts";
+import type {
+  Asked,
+  CommandPolicy,
+  Facts,
+  Judgement,
+  KnownTarget,
+  MachineLock,
+} from "../command/command.ts";
 import { judge } from "../command/judge.ts";
 import { renderAskForSha } from "../command/reply.ts";
 import { act } from "./act.ts";
@@ -13,6 +20,11 @@ export type Answer = {
   policy: CommandPolicy;
   /** The pull request as GitHub has it; null where it has none. */
   pull: { head: string; state: "open" | "closed"; about: PullAbout } | null;
+  /** Machines of the repository, and who keeps them; where a command asks for them. */
+  machines?: KnownTarget[];
+  locks?: MachineLock[];
+  /** What the machine's own object said to it; null where it took it. Missing where it was not asked. */
+  said?: string | null;
   /** Where a run's page is, for the text of outcomes. */
   runUrl: (n: number) => string;
 };
@@ -128,7 +140,19 @@ function outcomeOf(
     return null;
   }
   if (verdict.sha !== row.actsOn) return moved();
-  return act({ plan, slice, pull, facts, by: row.by, runUrl: answer.runUrl }, verdict.command);
+  const { runUrl, said } = answer;
+  return act({ plan, slice, pull, facts, by: row.by, runUrl, key: row.key, said }, verdict.command);
+}
+
+/** Whether a command that was allowed once still may act, of the same commit: the machine is asked then. */
+export function isAllowed(slice: Slice, key: string, answer: Answer, now: number): boolean {
+  const row = slice.commands.find((one) => one.key === key);
+  if (row?.state !== "acting" || row.command === null || now - row.at > STALE) return false;
+  const recorded = slice.pulls.find(({ number }) => number === row.pull) ?? null;
+  if (recorded?.head !== answer.pull?.head) return false;
+  const facts = factsOf(slice, standing(recorded, answer, now), answer, now);
+  const verdict = judge(askedOf(row, row.command), facts);
+  return verdict.kind === "act" && verdict.sha === row.actsOn;
 }
 
 function moved(): CommandOutcome {
@@ -186,7 +210,15 @@ function factsOf(slice: Slice, pull: PullRow | null, answer: Answer, now: number
       .toSorted((a, b) => b.n - a.n)
       .map(({ n, state, conclusion, reason }) => ({ n, state, conclusion, reason: reason.kind })),
     approvals: slice.approvals,
-    // Nothing keeps machines yet.
-    locks: [],
+    deploys: slice.runs.flatMap(({ n, state, head, reason, sender }) =>
+      reason.kind === "deploy" &&
+      reason.pull === pull?.number &&
+      head === pull?.head &&
+      state === "active"
+        ? [{ n, what: reason.what.kind, by: sender }]
+        : [],
+    ),
+    machines: answer.machines,
+    locks: answer.locks ?? [],
   };
 }

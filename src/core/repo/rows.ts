@@ -153,6 +153,8 @@ export type Effect =
   | { kind: "tell"; pull: number; about: string; body: string }
   /** The sticky comment has something new to say. */
   | { kind: "sticky"; pull: number }
+  /** Whoever asked for a deploy (numeric id) confirms it. */
+  | { kind: "confirm"; n: number; by: number }
   | { kind: "cancel-jobs"; n: number; of: JobKind; by: string }
   /** Tell the account and the index of the repository's name and visibility. */
   | { kind: "publish" }

@@ -68,13 +68,14 @@ export function pressed(
   by: Sender,
 ): void {
   const command = commandOfButton(press.identifier, press.head);
-  if (!speaks(by) || command === null || run?.reason.kind !== "pull_request") return;
+  const number = pullOf(run?.reason);
+  if (!speaks(by) || command === null || number === null) return;
   const used = slice.commands.some((row) => row.outcome?.kind !== "refused" || row.by.id === by.id);
   if (used || slice.lately >= MOST_AN_HOUR) return;
   const base = keyOfPress(press);
   const about = {
     key: slice.commands.length === 0 ? base : `${base}:${by.id}`,
-    pull: run.reason.number,
+    pull: number,
     comment: null,
     line: 0,
     via: "button" as const,
@@ -84,6 +85,12 @@ export function pressed(
     actsOn: null,
   };
   write(plan, [asked(about, command)]);
+}
+
+/** The pull request that a run belongs to. */
+function pullOf(reason: Slice["runs"][number]["reason"] | undefined): number | null {
+  if (reason?.kind === "deploy") return reason.pull;
+  return reason?.kind === "pull_request" ? reason.number : null;
 }
 
 export function keyOfPress({ id, head, identifier }: Press): string {

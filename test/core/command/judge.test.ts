@@ -160,16 +160,16 @@ describe("policy.deploy", () => {
       );
     const carol = { login: "carol", id: 6, type: "User" };
     const of = (sha: string, ...by: (typeof bob)[]) => by.map((one) => ({ by: one, sha }));
-    expect(wanting(0, [])).toBe("not-available");
+    expect(wanting(0, [])).toBe("act");
     expect(wanting(1, [])).toBe("approval");
     expect(wanting(1, of(OLD, bob))).toBe("approval");
     expect(wanting(1, of(HEAD, ada))).toBe("approval");
     expect(wanting(1, of(HEAD, { ...ada, id: 99, login: "ADA" }))).toBe("approval");
     expect(wanting(1, of(HEAD, eve))).toBe("approval");
     expect(wanting(1, of(HEAD, { ...bob, type: "Bot" }))).toBe("approval");
-    expect(wanting(1, of(HEAD, bob))).toBe("not-available");
+    expect(wanting(1, of(HEAD, bob))).toBe("act");
     expect(wanting(2, of(HEAD, bob, { ...bob, login: "bob-renamed" }))).toBe("approval");
-    expect(wanting(2, of(HEAD, bob, carol))).toBe("not-available");
+    expect(wanting(2, of(HEAD, bob, carol))).toBe("act");
   });
 
   test("nobody approves what is theirs, and nobody twice", () => {
@@ -198,7 +198,7 @@ describe("what must hold of the head", () => {
       expect(deploy([finished(conclusion)])).toBe("checks");
     expect(deploy([{ ...finished("success"), state: "superseded" }])).toBe("checks");
     expect(deploy([{ ...finished("failure", 2), state: "superseded" }, finished("success")])).toBe(
-      "not-available",
+      "act",
     );
   });
 
@@ -218,19 +218,17 @@ describe("what must hold of the head", () => {
     ) => judged(asked(name, values, over), facts({ role: "maintain", locks: lock(of) }));
     expect(with_("deploy", ["web1"], 8)).toBe("locked");
     expect(with_("deploy", ["web*"], 8)).toBe("locked");
-    expect(with_("deploy", ["web2"], 8)).toBe("not-available");
-    expect(with_("deploy", ["web1"], 7)).toBe("not-available");
+    expect(with_("deploy", ["web2"], 8)).toBe("act");
+    expect(with_("deploy", ["web1"], 7)).toBe("act");
     expect(with_("deploy", ["web1"], null)).toBe("locked");
     expect(with_("rollback", ["web1", "3"], null)).toBe("locked");
     expect(with_("lock", ["web1"], 8)).toBe("locked");
     // A reason that names a machine is not that machine.
-    expect(with_("lock", ["web2", "web1"], 8)).toBe("not-available");
-    expect(with_("unlock", ["web1"], 8)).toBe("not-available");
+    expect(with_("lock", ["web2", "web1"], 8)).toBe("act");
+    expect(with_("unlock", ["web1"], 8)).toBe("act");
     expect(judged(asked("unlock", ["web1"]), facts({ locks: lock(8) }))).toBe("locked");
     const carol = { by: { login: "Carol", id: 6, type: "User" } };
-    expect(judged(asked("unlock", ["web1"], carol), facts({ locks: lock(8) }))).toBe(
-      "not-available",
-    );
+    expect(judged(asked("unlock", ["web1"], carol), facts({ locks: lock(8) }))).toBe("act");
   });
 });
 
@@ -261,9 +259,9 @@ test("outside of a pull request there are few commands", () => {
   ]);
   expect(there.filter(([, what]) => what !== "not-a-pull-request")).toEqual([
     ["help", "act"],
-    ["rollback", "not-available"],
-    ["unlock", "not-available"],
-    ["hold", "not-available"],
+    ["rollback", "act"],
+    ["unlock", "nothing-to-do"],
+    ["hold", "act"],
     ["bump", "not-available"],
   ]);
 });

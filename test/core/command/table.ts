@@ -91,17 +91,17 @@ build plain:        act   ask   act   act    closed act     act     | ask   ask 
 build sha:          act   moved act   act    closed act     act     | act   moved act   act    closed ok      act
 test plain:         later ask   later later  closed later   later   | ask   ask   ask   ask    closed ask     ask
 test sha:           later moved later later  closed later   later   | later moved later later  closed ok      later
-plan plain:         later ask   later later  closed later   later   | ask   ask   ask   ask    closed ask     ask
-plan sha:           later moved later later  closed later   later   | later moved later later  closed ok      later
-deploy plain:       later ask   red   lock   closed later   red     | fork  fork  fork  fork   closed fork    fork
-deploy sha:         later moved red   lock   closed later   red     | fork  fork  fork  fork   closed fork    fork
-confirm plain:      later ask   red   later  closed later   red     | fork  fork  fork  fork   closed fork    fork
-confirm sha:        later moved red   later  closed later   red     | fork  fork  fork  fork   closed fork    fork
-confirm button:     later moved red   later  closed later   red     | fork  fork  fork  fork   closed fork    fork
-rollback plain:     later later later lock   later  later   later   | later later later lock   later  later   later
-lock plain:         later later later lock   closed later   later   | later later later lock   closed later   later
-unlock plain:       later later later lock   later  later   later   | later later later lock   later  later   later
-hold plain:         later later later lock   later  later   later   | later later later lock   later  later   later
+plan plain:         act   ask   act   act    closed act     act     | fork  fork  fork  fork   closed fork    fork
+plan sha:           act   moved act   act    closed act     act     | fork  fork  fork  fork   closed fork    fork
+deploy plain:       act   ask   red   lock   closed act     red     | fork  fork  fork  fork   closed fork    fork
+deploy sha:         act   moved red   lock   closed act     red     | fork  fork  fork  fork   closed fork    fork
+confirm plain:      act   ask   red   act    closed act     red     | fork  fork  fork  fork   closed fork    fork
+confirm sha:        act   moved red   act    closed act     red     | fork  fork  fork  fork   closed fork    fork
+confirm button:     act   moved red   act    closed act     red     | fork  fork  fork  fork   closed fork    fork
+rollback plain:     act   act   act   lock   act    act     act     | act   act   act   lock   act    act     act
+lock plain:         act   act   act   lock   closed act     act     | act   act   act   lock   closed act     act
+unlock plain:       none  none  none  lock   none   none    none    | none  none  none  lock   none   none    none
+hold plain:         act   act   act   lock   act    act     act     | act   act   act   lock   act    act     act
 cancel plain:       none  act   none  none   none   none    act     | none  act   none  none   none   none    act
 cancel button:      none  moved none  none   none   none    act     | none  moved none  none   none   none    act
 retry plain:        none  ask   act   none   closed none    none    | ask   ask   ask   ask    closed ask     ask
@@ -117,7 +117,7 @@ approve sha:        act   moved act   act    closed act     act     | fork  fork
 const OWN_APPROVAL: Short[] = ["ok", "moved", "ok", "ok", "closed", "ok", "ok"];
 
 /** What a person with less than maintain cannot do though the table lets them: let go of what somebody else locked. */
-const MAINTAIN_LETS_GO = "later";
+const MAINTAIN_LETS_GO = "act";
 
 const TABLE = LINES.trim()
   .split("\n")

@@ -1,0 +1,149 @@
+import { reset, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Fleet } from "../../../src/bot/objects/fleet/fleet.ts";
+import { objectName } from "../../../src/bot/objects/contracts.ts";
+import { Run } from "../../../src/bot/objects/run/run.ts";
+import { Writer } from "../../../src/bot/objects/writer/writer.ts";
+import { deliver } from "../support/deliver.ts";
+import { env } from "../support/env.ts";
+import { migrateIndex } from "../support/index.ts";
+import {
+  type Called,
+  forbidNetwork,
+  recordRuns,
+  repoRows,
+  repoStub,
+  settled,
+} from "../support/objects.ts";
+import { A, B, comment, OWNER, pull } from "../support/payloads.ts";
+
+const ID = 231;
+const KEY = `SHA256:${"w".repeat(43)}`;
+const repo = () => repoStub(ID);
+let calls: Called[] = [];
+let confirmed: number[] = [];
+let role = "maintain";
+const deploys = () =>
+  calls.flatMap((called) =>
+    called.call === "start" && called.request.reason.kind === "deploy"
+      ? [
+          {
+            ...called.request.reason.what,
+            by: called.request.sender.login,
+            run: called.request.run,
+          },
+        ]
+      : [],
+  );
+
+beforeEach(async () => {
+  env.ALLOWED_ACCOUNTS = String(OWNER);
+  await migrateIndex();
+  calls = recordRuns();
+  confirmed = [];
+  role = "maintain";
+  forbidNetwork();
+  vi.spyOn(Writer.prototype, "role").mockImplementation(async () => ({ ok: true, value: role }));
+  vi.spyOn(Writer.prototype, "pull").mockImplementation(async () => ({
+    ok: true,
+    value: {
+      state: "open",
+      head: A,
+      headRef: "topic",
+      base: B,
+      baseRef: "main",
+      fork: false,
+      draft: false,
+      author: "ann",
+      merge: { kind: "pending" },
+    },
+  }));
+  vi.spyOn(Writer.prototype, "file").mockImplementation(async () => ({ ok: false, missing: true }));
+  vi.spyOn(Writer.prototype, "say").mockImplementation(async () => {});
+  vi.spyOn(Run.prototype, "confirm").mockImplementation(async (by) => void confirmed.push(by));
+  vi.spyOn(Fleet.prototype, "machines").mockImplementation(async () => [
+    { name: "web1", hostKey: KEY, online: true },
+  ]);
+  await deliver("pull_request", pull({ repository: ID }), {});
+  await settled(repo());
+  // Its checks have succeeded, and its head was recorded long ago.
+  await runInDurableObject(repo(), (_object, { storage }) => {
+    storage.sql.exec("UPDATE pull SET head_seen_at = head_seen_at - 120000");
+    storage.sql.exec("UPDATE run SET state = 'finished', conclusion = 'success'");
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await reset();
+});
+
+let comments = 900;
+/** What became of the comment's command, as its text. */
+async function says(body: string, sender = "ann"): Promise<string> {
+  comments += 1;
+  const said = comment({ repository: ID, id: comments, body, sender });
+  const id = sender === "ann" ? 3 : 4;
+  await deliver("issue_comment", { ...said, sender: { ...said.sender, id } }, {});
+  await settled(repo());
+  const [row] = await repoRows(ID, "SELECT outcome FROM command ORDER BY id DESC LIMIT 1");
+  const { kind, text } = JSON.parse(String(row?.["outcome"])) as { kind: string; text: string };
+  return `${kind}: ${text}`;
+}
+
+test("a lock keeps others away and its own pull request not; the machine's object has it", async () => {
+  expect(await says("/lock web1 the database is moved")).toBe(
+    "done: `web1` is locked for this pull request.",
+  );
+  const machine = env.MACHINE.getByName(objectName.machine(env.GITHUB_HOST, OWNER, KEY));
+  const of = { host: env.GITHUB_HOST, account: OWNER, hostKey: KEY, repository: ID };
+  expect((await machine.view(of))?.keeps).toMatchObject([
+    {
+      kind: "lock",
+      owner: { repository: ID, pull: 7, by: "ann" },
+      reason: "the database is moved",
+    },
+  ]);
+  expect(await says("/status")).toContain("`web1` is locked for #7 by `ann`");
+  expect(await says("/deploy web1")).toMatch(/^done: .*deploys it\.$/u);
+  expect(await says("/unlock web1")).toBe("done: `web1` is free.");
+  expect(await says("/hold web1 audit")).toBe("done: `web1` is held.");
+  expect(await says("/deploy web1")).toMatch(/^refused: `web1` is held by `ann`: `audit`/u);
+});
+
+test("a plan, a deploy and a rollback are runs of their own, each once", async () => {
+  await says("/plan");
+  await says("/deploy --force web1");
+  await says("/rollback web1 41");
+  expect(deploys()).toMatchObject([
+    { kind: "plan", targets: [], force: false },
+    { kind: "deploy", targets: ["web1"], force: true },
+    { kind: "rollback", machine: "web1", generation: 41 },
+  ]);
+  expect(new Set(deploys().map(({ run }) => run)).size).toBe(3);
+  expect(calls.filter(({ call }) => call === "supersede")).toEqual([]);
+});
+
+test("a machine that no runner's policy names is told of, and nothing begins", async () => {
+  expect(await says("/deploy db1")).toContain("names `db1` for this repository. It names `web1`");
+  expect(await says("/lock db1")).toContain("`db1`");
+  expect(deploys()).toEqual([]);
+});
+
+test("a deploy is for who may, of a head whose checks succeeded", async () => {
+  role = "write";
+  expect(await says("/deploy web1")).toContain("is for somebody with at least `maintain`");
+  role = "maintain";
+  await runInDurableObject(repo(), (_object, { storage }) => {
+    storage.sql.exec("UPDATE run SET conclusion = 'failure'");
+  });
+  expect(await says("/deploy web1")).toContain("it must have succeeded");
+  expect(deploys()).toEqual([]);
+});
+
+test("whoever asked for a deploy confirms it, and nobody else", async () => {
+  await says("/deploy web1");
+  expect(await says("/confirm", "bob")).toContain("Only whoever asked for it confirms it: `ann`");
+  expect(confirmed).toEqual([]);
+  expect(await says("/confirm")).toContain("was told");
+  expect(confirmed).toHaveLength(1);
+});

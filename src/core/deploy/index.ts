@@ -53,3 +53,9 @@ export type {
 export { boundedUnits, programsOf, unitDifference } from "./units.ts";
 export type { Units } from "./units.ts";
 export { warningsOf } from "./warnings.ts";
+export { driftIssue, driftOf } from "./drift.ts";
+export type { Drift, DriftQuestion } from "./drift.ts";
+export { planSection } from "./plan.ts";
+export type { PlanView, ShownPlan } from "./plan.ts";
+export { DEPLOY_CHECKS, rolloutCheck } from "./report.ts";
+export type { RolloutView } from "./report.ts";

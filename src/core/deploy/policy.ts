@@ -1,6 +1,8 @@
 import type { DeployPolicy } from "../config/machines.ts";
 import { code } from "../report/escape.ts";
+import { OVERALL } from "../report/names.ts";
 import type { DeployMachine } from "./machine.ts";
+import { DEPLOY_CHECKS } from "./report.ts";
 import { dayOf, inWindow, windowText } from "./window.ts";
 
 /**
@@ -45,9 +47,6 @@ export type Objection = {
   /** What is missing and what to do, as Markdown whose quotations are neutralised. */
   why: string;
 };
-
-/** The check that sums a run up; it is required of every deploy. */
-const AGGREGATE = "snowcat";
 
 /** Everything that is in the way, what weighs most first; nothing where the deploy may go on. */
 export function objections(question: DeployQuestion): Objection[] {
@@ -142,7 +141,7 @@ function ofChecks(policy: DeployPolicy, question: DeployQuestion): Objection[] {
   ];
   if (checks === null) return unreadable("The checks");
   const wanted: { name: string; app: number | null }[] = [
-    { name: AGGREGATE, app: ownApp },
+    { name: OVERALL, app: ownApp },
     ...(policy.required_checks ?? []),
   ];
   if (policy.checks === "all") {
@@ -175,7 +174,7 @@ function ofChecks(policy: DeployPolicy, question: DeployQuestion): Objection[] {
 
 /** What tells of deploys themselves must not keep the next one from being made. */
 function isDeploys(name: string, app: number | null, ownApp: number): boolean {
-  return app === ownApp && name.startsWith(`${AGGREGATE} / deploy`);
+  return app === ownApp && Object.values(DEPLOY_CHECKS).some((own) => own === name);
 }
 
 function ofOrder(

@@ -59,7 +59,7 @@ export class RolloutDraft {
       case "queued":
         return this.#change(target, { state: "withdrawing" });
       case "granted":
-        return this.#change(target, unbegun(target, this.rollout.stopped));
+        return this.#change(target, unbegun(target));
       case "deploying":
       case "lost":
       case "withdrawing":
@@ -188,11 +188,16 @@ export function ending(target: TargetRow, outcome: MachineOutcome): Partial<Targ
   return target.direction === "back" ? { back: outcome } : { outcome };
 }
 
-export function unbegun(target: TargetRow, stopped: Stop | null): Partial<TargetRow> {
-  return { state: "ending", ...ending(target, notBegun(stopped)) };
+export function unbegun(target: TargetRow): Partial<TargetRow> {
+  return { state: "ending", ...ending(target, notBegun()) };
 }
 
-export function notBegun(stopped: Stop | null): MachineOutcome {
-  const why = `the rollout was stopped before it began${stopped === null ? "" : `: ${stopped.why}`}`;
-  return { kind: "failed-untouched", step: "begin", why: why.slice(0, 4_096), running: null };
+/** Why the rollout was stopped is said once, and not for each machine. */
+export function notBegun(): MachineOutcome {
+  return {
+    kind: "failed-untouched",
+    step: "begin",
+    why: "the rollout was stopped before it began here",
+    running: null,
+  };
 }

@@ -125,7 +125,7 @@ function apply(draft: RolloutDraft, event: RolloutEvent, now: number): void {
       return draft.move(event.machine, ["asking", "queued", "withdrawing"], (target) =>
         // It was this rollout's turn before the withdrawal was heard of: it ends without having begun.
         target.state === "withdrawing"
-          ? { counter: event.counter, ...unbegun(target, rollout.stopped) }
+          ? { counter: event.counter, ...unbegun(target) }
           : { state: "granted", counter: event.counter },
       );
     case "queued":
@@ -137,9 +137,7 @@ function apply(draft: RolloutDraft, event: RolloutEvent, now: number): void {
       }));
     case "withdrawn":
       return draft.move(event.machine, ["withdrawing"], (target) =>
-        target.direction === "back"
-          ? { state: "ended", back: notBegun(rollout.stopped) }
-          : { state: "skipped" },
+        target.direction === "back" ? { state: "ended", back: notBegun() } : { state: "skipped" },
       );
     case "begun":
       return draft.move(event.machine, ["granted"], (target) =>

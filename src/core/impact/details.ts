@@ -1,4 +1,9 @@
-import type { InputChange, MachineDifference, PackageChange } from "../../protocol/impact.ts";
+import type {
+  ClosureDifference,
+  InputChange,
+  MachineDifference,
+  PackageChange,
+} from "../../protocol/impact.ts";
 import { code } from "../report/escape.ts";
 import { NOISE } from "./closure.ts";
 import type { ComparedMachine } from "./compare.ts";
@@ -25,6 +30,11 @@ export function* detailsOf(
     yield `- The closures were not compared: ${code(closure.why, 500)}\n`;
     return;
   }
+  yield* closureLines(closure);
+}
+
+/** How two closures differ: their sizes, and a table of packages. */
+export function* closureLines(closure: ClosureDifference): Iterable<string> {
   yield `- Closure: ${closure.before.paths} paths, ${size(closure.before.bytes)} → ${closure.after.paths} paths, ${size(closure.after.bytes)}\n`;
   if (closure.packages.length === 0) return;
   yield `\n| package | before | after | size |\n|---|---|---|---|\n`;

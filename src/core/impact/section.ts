@@ -1,4 +1,4 @@
-import type { MachineDifference } from "../../protocol/impact.ts";
+import type { ClosureDifference, MachineDifference } from "../../protocol/impact.ts";
 import { bounded, bytes } from "../report/bounded.ts";
 import { code } from "../report/escape.ts";
 import { NOISE } from "./closure.ts";
@@ -203,15 +203,13 @@ function words(change: Change, error: string | null): string {
   }
 }
 
-type Closure = Extract<MachineDifference["closure"], { kind: "known" }>;
-
-function closureCell({ before, after }: Closure): string {
+export function closureCell({ before, after }: ClosureDifference): string {
   const bytes = after.bytes - before.bytes;
   const delta = bytes === 0 ? "same size" : `${bytes > 0 ? "+" : "−"}${size(Math.abs(bytes))}`;
   return `${delta}, ${before.paths} → ${after.paths} paths`;
 }
 
-function packagesCell({ changed, added, removed }: Closure): string {
+export function packagesCell({ changed, added, removed }: ClosureDifference): string {
   const told = [
     [changed, "changed"],
     [added, "added"],

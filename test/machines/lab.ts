@@ -81,7 +81,12 @@ export class Lab {
     const hostKey = join(directory, "ssh/host");
     await this.#keygen(hostKey);
     await this.#configureSshd(directory, link.guest, wanted.forced);
-    await writeFile(join(directory, "shadow"), "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n", {
+    // What sshd asks for, whatever the host's has: a user of its own, and a root that is not locked.
+    await writeFile(
+      join(directory, "etc/upper/passwd"),
+      "root:x:0:0:root:/root:/bin/sh\nsshd:x:33:65534::/run/sshd:/usr/sbin/nologin\n",
+    );
+    await writeFile(join(directory, "etc/upper/shadow"), "root:*:19000:0:99999:7:::\n", {
       mode: 0o600,
     });
     if (wanted.systemctl !== false) {

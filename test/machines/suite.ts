@@ -30,44 +30,41 @@ export function onMachines<Name extends string>(
   if (reason !== null && process.env.CI === "true")
     throw new Error(`CI must be able to run "${title}": ${reason}`);
   const why = reason === null ? "" : ` (skipped: ${reason})`;
-  describe.skipIf(reason !== null)(
-    `${title}${why}`,
-    () => {
-      let bench: Bench<Name> | undefined;
-      const clients: Machine[] = [];
-      beforeAll(async () => {
-        const lab = await startLab();
-        const systems = await lab.builder.build(specs);
-        let count = 0;
-        bench = {
-          lab,
-          systems,
-          async machine(system, options = {}) {
-            count += 1;
-            const machine = await lab.machine({
-              name: `machine${count}`,
-              system: systems[system],
-              ...options,
-            });
-            const client = await clientOf(lab, machine);
-            clients.push(client);
-            return {
-              machine,
-              client,
-              deploy: (counter, wanted, more = {}) =>
-                new Deploy(lab, client, { counter, system: systems[wanted], ...more }),
-            };
-          },
-        };
-      });
-      afterAll(async () => {
-        for (const client of clients) await client.close();
-        await bench?.lab.close();
-      });
-      body(() => {
-        if (bench === undefined) throw new Error("the machines are not there yet");
-        return bench;
-      });
-    },
-  );
+  describe.skipIf(reason !== null)(`${title}${why}`, () => {
+    let bench: Bench<Name> | undefined;
+    const clients: Machine[] = [];
+    beforeAll(async () => {
+      const lab = await startLab();
+      const systems = await lab.builder.build(specs);
+      let count = 0;
+      bench = {
+        lab,
+        systems,
+        async machine(system, options = {}) {
+          count += 1;
+          const machine = await lab.machine({
+            name: `machine${count}`,
+            system: systems[system],
+            ...options,
+          });
+          const client = await clientOf(lab, machine);
+          clients.push(client);
+          return {
+            machine,
+            client,
+            deploy: (counter, wanted, more = {}) =>
+              new Deploy(lab, client, { counter, system: systems[wanted], ...more }),
+          };
+        },
+      };
+    });
+    afterAll(async () => {
+      for (const client of clients) await client.close();
+      await bench?.lab.close();
+    });
+    body(() => {
+      if (bench === undefined) throw new Error("the machines are not there yet");
+      return bench;
+    });
+  });
 }

@@ -77,12 +77,24 @@ export function readAnswer(stdout: string, stderr: string, end: ProcessEnd): Ans
   return { kind: "refused", code: code ?? "bad-request", why: decoded(second) };
 }
 
+/** What ssh says when it has come to no session at all. Whatever else ended a connection may have ended it later. */
+const NEVER_BEGUN =
+  /^(?:ssh: |Host key verification failed|No .* host key is known|\S+: Permission denied \(|.*UNPROTECTED PRIVATE KEY)/mu;
+
 function noAnswer(stderr: string, end: ProcessEnd): MachineFault {
   const why = whyEnded(stderr, end);
-  // 255 is ssh's own; everything else is what the machine's shell said.
-  if (end.exitCode === 255 || end.timedOut || end.cancelled || end.startFailure || end.signal)
+  if (end.startFailure !== null || (end.exitCode === 255 && NEVER_BEGUN.test(stderr)))
     return { kind: "unreachable", why };
+  // 255 is ssh's own; everything else is what the machine's shell said.
+  if (end.exitCode === 255 || end.exitCode === null || end.timedOut || end.cancelled)
+    return { kind: "lost", why };
   return { kind: "failed", why: `the program did not start on the machine: ${why}`, log: "" };
+}
+
+/** How a connection ended over which no verb was sent. */
+export function neverAsked(stderr: string, end: ProcessEnd): MachineFault {
+  const answer = noAnswer(stderr, end);
+  return answer.kind === "failed" ? answer : { kind: "unreachable", why: answer.why };
 }
 
 function whyEnded(stderr: string, end: ProcessEnd): string {

@@ -1,4 +1,4 @@
-import { copyClosure } from "./copy.ts";
+import { askMissing, copyClosure } from "./copy.ts";
 import type {
   CheckEnd,
   CommandEnd,
@@ -7,6 +7,7 @@ import type {
   MachineCheck,
   MachineOptions,
   MachineTarget,
+  MissingRequest,
   Reply,
 } from "./machine.ts";
 import type { Facts } from "./answer.ts";
@@ -14,6 +15,9 @@ import { failedUnits, observationOf, stateOf } from "./observation.ts";
 import { encodedWord, prepareSsh } from "./ssh.ts";
 import { Talk } from "./talk.ts";
 import { waitFor } from "./wait.ts";
+
+/** For a list of paths to arrive, and for the store's answer. */
+const MISSING_SECONDS = 60;
 
 /** Prepares connections to a machine; none is made yet. @throws for a target that cannot be one */
 export async function connectMachine(
@@ -23,6 +27,7 @@ export async function connectMachine(
   const ssh = await prepareSsh(target, options.connectSeconds);
   const talk = new Talk(ssh, options);
   const { now } = options;
+  let lacking: (MissingRequest & { readonly missing: readonly string[] }) | null = null;
   return {
     hostKey: ssh.hostKey,
     observe: () => talk.ask(["observe"], (facts) => observationOf(facts, now())),
@@ -39,15 +44,19 @@ export async function connectMachine(
         nixInodes: required(facts.number("nix", 1), "nix"),
         bootBytes: facts.number("boot"),
       })),
-    missing: ({ paths }) =>
-      talk.ask(
-        ["missing", "60"],
-        (facts) => facts.each("missing").flatMap(([path]) => path ?? []),
-        {
-          input: `${paths.join("\n")}\n`,
-        },
-      ),
-    copy: (request) => copyClosure(talk, request),
+    missing: async (request) => {
+      const missing = await askMissing(talk, request, MISSING_SECONDS);
+      if (missing.kind === "done" && request.counter !== undefined)
+        lacking = { ...request, missing: missing.value };
+      return missing;
+    },
+    copy: (request) => {
+      const asked = lacking;
+      // Good for one copy: after one that failed the machine lacks something else.
+      lacking = null;
+      const same = asked?.paths === request.paths && asked.counter === request.counter;
+      return copyClosure(talk, request, same ? asked.missing : null);
+    },
     verify: ({ counter, system, manifest, digest, bytes, timeoutSeconds }) =>
       talk.ask(
         ["verify", String(counter), system, digest, bytes, whole(timeoutSeconds)],

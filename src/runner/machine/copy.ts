@@ -1,7 +1,14 @@
 import { pipeline } from "node:stream/promises";
 import { run, start, succeeded, describeEnd } from "../process/index.ts";
 import { readAnswer } from "./answer.ts";
-import type { Copied, CopyRequest, MachineFault, Reply, SourceStore } from "./machine.ts";
+import type {
+  Copied,
+  CopyRequest,
+  MachineFault,
+  MissingRequest,
+  Reply,
+  SourceStore,
+} from "./machine.ts";
 import type { Talk } from "./talk.ts";
 
 /** Bytes of paths on one command line: the kernel takes 2 MiB, environment included. */
@@ -11,15 +18,18 @@ const ARGUMENT_BYTES = 1024 * 1024;
  * As one stream of `nix-store --export` into `nix-store --import`, under the machine's own lock: no round trip for each
  * path, and what came is known to it. Signatures are not looked at by either end; the manifest is what is believed.
  */
-export async function copyClosure(talk: Talk, request: CopyRequest): Promise<Reply<Copied>> {
+export async function copyClosure(
+  talk: Talk,
+  request: CopyRequest,
+  known: readonly string[] | null,
+): Promise<Reply<Copied>> {
   const { counter, system, paths, from, timeoutSeconds } = request;
   const deadline = performance.now() + timeoutSeconds * 1_000;
   const left = () => Math.max(1, Math.ceil((deadline - performance.now()) / 1_000));
-  const missing = await talk.ask(
-    ["missing", String(left()), String(counter)],
-    (facts) => facts.each("missing").flatMap(([path]) => path ?? []),
-    { input: `${paths.join("\n")}\n`, seconds: left() },
-  );
+  const missing: Reply<readonly string[]> =
+    known === null
+      ? await askMissing(talk, { paths, counter }, left())
+      : { kind: "done", value: known };
   if (missing.kind !== "done") return missing;
   const ordered = await inOrder(from, system, missing.value);
   if (!Array.isArray(ordered)) return ordered;
@@ -30,6 +40,19 @@ export async function copyClosure(talk: Talk, request: CopyRequest): Promise<Rep
     bytes += sent.value;
   }
   return { kind: "done", value: { paths: ordered.length, bytes } };
+}
+
+/** @param seconds for the list to arrive, and for the answer */
+export function askMissing(
+  talk: Talk,
+  { paths, counter }: MissingRequest,
+  seconds: number,
+): Promise<Reply<string[]>> {
+  const words = ["missing", String(seconds), ...(counter === undefined ? [] : [String(counter)])];
+  return talk.ask(words, (facts) => facts.each("missing").flatMap(([path]) => path ?? []), {
+    input: `${paths.join("\n")}\n`,
+    seconds,
+  });
 }
 
 /** References first, as an import wants them. */

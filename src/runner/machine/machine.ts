@@ -16,8 +16,8 @@ export interface Machine {
   begin(request: BeginRequest): Promise<Reply<Begun>>;
   /** Refuses (`no-space`) when /nix or /boot has less free than asked, in bytes and inodes. */
   space(request: SpaceRequest): Promise<Reply<Space>>;
-  /** Which of these paths the machine's store lacks; changes nothing. */
-  missing(request: { paths: readonly string[] }): Promise<Reply<readonly string[]>>;
+  /** Which of these paths the machine's store lacks. With the counter of a deploy, `copy` of the same array need not ask again. */
+  missing(request: MissingRequest): Promise<Reply<readonly string[]>>;
   /**
    * Instead of `copy` and `verify`, where the machine goes back to a system that one of its own generations has: refuses
    * (`not-prepared`) any other. The deploy is `verified` then.
@@ -151,6 +151,11 @@ export interface SourceStore {
   /** `--store` of that program; null is the default one. */
   readonly url: string | null;
   readonly env: Environment;
+}
+
+export interface MissingRequest {
+  readonly paths: readonly string[];
+  readonly counter?: number;
 }
 
 export interface CopyRequest {

@@ -1,7 +1,7 @@
-import type { RunningProcess } from "../process/index.ts";
+import type { ProcessEnd, RunningProcess } from "../process/index.ts";
 import { start } from "../process/index.ts";
 import type { Answer } from "./answer.ts";
-import { readAnswer } from "./answer.ts";
+import { neverAsked, readAnswer } from "./answer.ts";
 import type { MachineOptions } from "./machine.ts";
 import type { Ssh } from "./ssh.ts";
 
@@ -10,6 +10,8 @@ const IDLE_MS = 10_000;
 /** Of the last words of ssh that are kept. */
 const STDERR_CHARACTERS = 4_096;
 const LAST_LINE = /^end .*\n/mu;
+/** The program is there and listens: what is sent from here on may be done, whether or not its answer arrives. */
+const READY = /^snowcat-session \d+\n/mu;
 const WHOLE = {
   exitCode: 0,
   signal: null,
@@ -25,7 +27,9 @@ export class Session {
   #heard = "";
   #complaints = "";
   #timedOut = false;
+  #awaited = READY;
   #listen: (() => void) | null = null;
+  #ready = false;
   #idle: NodeJS.Timeout | undefined;
   #state: "free" | "busy" | "over" = "free";
 
@@ -38,7 +42,7 @@ export class Session {
     const decoder = new TextDecoder();
     this.#child.stdout?.on("data", (chunk: Uint8Array) => {
       this.#heard += decoder.decode(chunk, { stream: true });
-      if (LAST_LINE.test(this.#heard)) this.#listen?.();
+      if (this.#awaited.test(this.#heard)) this.#listen?.();
     });
     this.#child.stderr?.on("data", (chunk: Uint8Array) => {
       this.#complaints += Buffer.from(chunk).toString("utf8");
@@ -63,23 +67,42 @@ export class Session {
   async ask(verb: readonly string[], limitMs: number): Promise<Answer> {
     this.#state = "busy";
     clearTimeout(this.#idle);
-    this.#heard = "";
     const limit = setTimeout(() => {
       this.#timedOut = true;
       this.#child.terminate();
     }, limitMs);
-    const whole = new Promise<null>((resolve) => {
+    const answer = await this.#asked(verb);
+    clearTimeout(limit);
+    if (this.#state === "busy") {
+      this.#state = "free";
+      this.#idle = setTimeout(() => this.close(), IDLE_MS);
+    }
+    return answer;
+  }
+
+  async #asked(verb: readonly string[]): Promise<Answer> {
+    if (!this.#ready) {
+      const end = await this.#hears(READY);
+      if (end !== null) return neverAsked(this.#complaints, end);
+      this.#ready = true;
+    }
+    this.#heard = "";
+    this.#child.stdin?.write(`${verb.join(" ")}\n`);
+    const end = await this.#hears(LAST_LINE);
+    const answer = readAnswer(this.#heard, this.#complaints, end ?? WHOLE);
+    return answer.kind === "unreachable" ? { kind: "lost", why: answer.why } : answer;
+  }
+
+  /** Null as soon as it was heard; else how the connection ended before. */
+  async #hears(pattern: RegExp): Promise<ProcessEnd | null> {
+    this.#awaited = pattern;
+    const heard = new Promise<null>((resolve) => {
       this.#listen = () => resolve(null);
     });
-    this.#child.stdin?.write(`${verb.join(" ")}\n`);
-    const end = await Promise.race([whole, this.#child.ended]);
-    clearTimeout(limit);
+    if (pattern.test(this.#heard)) this.#listen?.();
+    const end = await Promise.race([heard, this.#child.ended]);
     this.#listen = null;
-    if (end !== null)
-      return readAnswer(this.#heard, this.#complaints, { ...end, timedOut: this.#timedOut });
-    this.#state = "free";
-    this.#idle = setTimeout(() => this.close(), IDLE_MS);
-    return readAnswer(this.#heard, this.#complaints, WHOLE);
+    return end === null ? null : { ...end, timedOut: end.timedOut || this.#timedOut };
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readAnswer } from "../../../src/runner/machine/answer.ts";
+import { neverAsked, readAnswer } from "../../../src/runner/machine/answer.ts";
 import { encodedWord, fingerprintOf, prepareSsh } from "../../../src/runner/machine/ssh.ts";
 
 const end = {
@@ -17,7 +17,11 @@ const end = {
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 test("an answer is what stands between its first line and its last, whatever a login shell says before", () => {
-  const answer = readAnswer("welcome!\nsnowcat-machine 1\nnix 5 6\nunit a\nunit b\nend ok\n", "", end);
+  const answer = readAnswer(
+    "welcome!\nsnowcat-machine 1\nnix 5 6\nunit a\nunit b\nend ok\n",
+    "",
+    end,
+  );
   if (answer.kind !== "answer") throw new Error(answer.why);
   expect(answer.facts.number("nix", 1)).toBe(6);
   expect(answer.facts.each("unit")).toEqual([["a"], ["b"]]);
@@ -25,10 +29,18 @@ test("an answer is what stands between its first line and its last, whatever a l
 });
 
 test.each([
-  ["refused", `snowcat-machine 1\nend refused busy ${base64("another")}\n`, { code: "busy", why: "another" }],
+  [
+    "refused",
+    `snowcat-machine 1\nend refused busy ${base64("another")}\n`,
+    { code: "busy", why: "another" },
+  ],
   ["refused", `snowcat-machine 1\nend refused newer ${base64("what")}\n`, { code: "bad-request" }],
   ["refused", "snowcat-machine 2\nend ok\n", { code: "not-prepared" }],
-  ["failed", `snowcat-machine 1\nend failed ${base64("no")} ${base64("log")}\n`, { why: "no", log: "log" }],
+  [
+    "failed",
+    `snowcat-machine 1\nend failed ${base64("no")} ${base64("log")}\n`,
+    { why: "no", log: "log" },
+  ],
   // Cut at every place: within a line, before the last, and within the last.
   ["lost", "snowcat-machine 1\nnix 5", {}],
   ["lost", "snowcat-machine 1\nnix 5 6\n", {}],
@@ -39,12 +51,27 @@ test.each([
 });
 
 test.each([
-  ["ssh's own exit code", { ...end, exitCode: 255 }],
-  ["over its time limit", { ...end, exitCode: null, timedOut: true }],
-  ["cancelled", { ...end, exitCode: null, cancelled: true }],
-])("no answer, %s: unreachable", (_, how) => {
-  const why = "ssh: connect to host 10.0.0.1 port 22: No route to host";
-  expect(readAnswer("", why, how)).toMatchObject({ kind: "unreachable", why: expect.stringContaining(why) });
+  "ssh: connect to host 10.0.0.1 port 22: No route to host",
+  "ssh: connect to host 10.0.0.1 port 22: Connection refused",
+  "No ED25519 host key is known for snowcat-machine and you have requested strict checking.\nHost key verification failed.",
+  "root@10.0.0.1: Permission denied (publickey).",
+])("unreachable, for nothing was sent: %s", (why) => {
+  expect(readAnswer("", why, { ...end, exitCode: 255 })).toMatchObject({ kind: "unreachable" });
+});
+
+test.each([
+  ["reset after it was there", "Connection reset by 10.0.0.1 port 22", { ...end, exitCode: 255 }],
+  [
+    "given up for its silence",
+    "Timeout, server 10.0.0.1 not responding.",
+    { ...end, exitCode: 255 },
+  ],
+  ["over its time limit", "", { ...end, exitCode: null, timedOut: true }],
+  ["cancelled", "", { ...end, exitCode: null, cancelled: true }],
+])("lost, for it may have been done: %s", (_, why, how) => {
+  expect(readAnswer("", why, how)).toMatchObject({ kind: "lost" });
+  // Where the verb was not sent before something was heard, the same is known to have done nothing.
+  expect(neverAsked(why, how)).toMatchObject({ kind: "unreachable" });
 });
 
 test("a fingerprint is what ssh-keygen says", () => {
@@ -77,7 +104,13 @@ test("ssh gets no word that a shell reads as more than itself, and nobody's conf
   try {
     const argv = ssh.argv(["command", "1", "5", encodedWord("$(reboot) '\"\n`")]);
     expect(argv.slice(0, 3)).toEqual(["ssh", "-F", "none"]);
-    for (const option of ["StrictHostKeyChecking=yes", "ConnectTimeout=5", "BatchMode=yes", "ControlPath=none", "IdentitiesOnly=yes"])
+    for (const option of [
+      "StrictHostKeyChecking=yes",
+      "ConnectTimeout=5",
+      "BatchMode=yes",
+      "ControlPath=none",
+      "IdentitiesOnly=yes",
+    ])
       expect(argv).toContain(option);
     expect(argv.at(-1)).toMatch(/snowcat command 1 5 a[A-Za-z0-9+/]+=*$/u);
     for (const word of ["a b", "$x", "'", "*", ";", ""])
@@ -94,5 +127,7 @@ test.each([
   { hostPublicKey: "SHA256:AAAA" },
   { identityFile: '/keys/"one' },
 ])("a target that cannot be one is refused: %j", async (wrong) => {
-  await expect(prepareSsh({ ...target, ...wrong }, 5)).rejects.toThrow(/host key|address|user|file/u);
+  await expect(prepareSsh({ ...target, ...wrong }, 5)).rejects.toThrow(
+    /host key|address|user|file/u,
+  );
 });

@@ -12,7 +12,10 @@ onMachines("a machine", specs, (bench) => {
     const one = deploy(2, "new");
     expect((await one.run("activated")).running).toBe(systems.new);
     expect((await machine.truth()).boots).toBe(systems.old);
-    expect(await one.confirmAndCommit()).toMatchObject({ running: systems.new, boots: systems.new });
+    expect(await one.confirmAndCommit()).toMatchObject({
+      running: systems.new,
+      boots: systems.new,
+    });
     done(await client.end({ counter: 2 }));
     expect(fault(await deploy(1, "old").begin())).toMatchObject({ code: "stale-counter" });
   });

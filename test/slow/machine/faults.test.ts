@@ -55,6 +55,19 @@ onMachines("a machine in bad weather", specs, (bench) => {
     expect(await one.confirmAndCommit()).toMatchObject({ boots: systems.slow });
   });
 
+  test("what went over a link that is cut is never said not to have begun", async () => {
+    const { machine, client, deploy } = await bench().machine("old");
+    const one = deploy(1, "new");
+    await one.prepare();
+    // Over the connection that is there: what is sent now may arrive, however late.
+    done(await client.space({ counter: 1, nixBytes: 1, nixInodes: 1, bootBytes: 1 }));
+    await machine.linkDown();
+    expect(fault(await one.start())).toMatchObject({ kind: "lost" });
+    // Over a new one nothing is sent before somebody answers.
+    expect(fault(await client.confirm({ counter: 1 }))).toMatchObject({ kind: "unreachable" });
+    await machine.linkUp();
+  });
+
   test("the link stays cut after the activation: the machine goes back by itself", async () => {
     const { systems } = bench();
     const { machine, deploy } = await bench().machine("old");
@@ -172,7 +185,11 @@ onMachines("a machine in bad weather", specs, (bench) => {
     const two = deploy(2, "new");
     await two.run("activated");
     await collect();
-    await machine.shell("rm", "/nix/var/nix/profiles/system", "/nix/var/nix/profiles/system-1-link");
+    await machine.shell(
+      "rm",
+      "/nix/var/nix/profiles/system",
+      "/nix/var/nix/profiles/system-1-link",
+    );
     await collect();
     done(await client.revert({ counter: 2, why: "to look at" }));
     await two.reaches("reverted");

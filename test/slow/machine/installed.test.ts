@@ -20,7 +20,10 @@ onMachines("a machine that has the program as a forced command", specs, (bench) 
     const { machine, deploy } = await bench().machine("old", { forced: await installed() });
     const one = deploy(1, "new");
     await one.run("activated");
-    expect(await one.confirmAndCommit()).toMatchObject({ running: systems.new, boots: systems.new });
+    expect(await one.confirmAndCommit()).toMatchObject({
+      running: systems.new,
+      boots: systems.new,
+    });
     // The detached part ran from the machine's own copy.
     expect(await machine.shell("head", "-n", "1", "/var/lib/snowcat/program")).toBe("#!/bin/sh\n");
   });

@@ -55,7 +55,7 @@ async function bring(
     const left = () => Math.max(1, (end - clock.now()) / 1_000);
     const names = manifest.paths.map(({ path }) => path);
     await parts.step("space");
-    const missing = await tried(parts, () => machine.missing({ paths: names }));
+    const missing = await tried(parts, () => machine.missing({ paths: names, counter }));
     if (missing.kind !== "done") return failure("space", missing, running);
     const needed = neededSpace(manifest.paths, new Set(missing.value), manifest.boot);
     const space = await tried(parts, () => machine.space({ counter, ...needed }));

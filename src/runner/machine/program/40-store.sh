@@ -54,11 +54,45 @@ END
 
 valid() { nix-store --check-validity "$1" 2> /dev/null; }
 
+# Nix calls a path valid before its bytes are on the disk: power lost in a copy can leave valid paths that are empty. What
+# is to come is listed first, for good; after a cut each of it proves its bytes or goes. It was not there before: nothing that
+# ran here needs it.
+expect_missing() {
+  {
+    boot_id
+    { tail -n +2 "$state/unflushed" 2> /dev/null; cat "$deploy/missing" 2> /dev/null; } | sort -u
+  } > "$state/unflushed.new" && flush "$state/unflushed.new" &&
+    mv "$state/unflushed.new" "$state/unflushed" && flush "$state" || fail "$state cannot be written"
+}
+flush_store() {
+  sync -f /nix/store 2> /dev/null || sync
+  if [ -e "$deploy/copied" ]; then flush "$deploy/copied"; fi
+  rm -f "$state/unflushed"
+}
+mend_after_power_cut() {
+  [ -e "$state/unflushed" ] && [ "$(head -n 1 "$state/unflushed")" != "$(boot_id)" ] || return 0
+  wanted=$(readlink "$roots/new" 2> /dev/null)
+  rm -f "$roots/new"
+  tail -n +2 "$state/unflushed" | while IFS= read -r path; do
+    if valid "$path" && ! nix-store --verify-path "$path" > /dev/null 2>&1; then
+      note "power was lost before $path was on the disk"
+      # Those that refer to it go along.
+      nix-store --delete "$path" > /dev/null 2>> "$scratch/mend" || say "$path" >> "$scratch/damaged"
+    fi
+  done
+  if [ -n "$wanted" ]; then ln -sfn "$wanted" "$roots/new"; fi
+  if [ -e "$scratch/damaged" ]; then
+    fail "power was lost in a copy, and what it left cannot be removed: $(head -n 1 "$scratch/damaged")" "$scratch/mend"
+  fi
+  flush_store
+}
+
 # Names what lacks of the paths on stdin. For a deploy: where nothing does, there is nothing to copy.
 verb_missing() { # SECONDS [COUNTER]
   if [ -n "${2:-}" ]; then
     mine "$2"
     in_state begun copied
+    mend_after_power_cut
   fi
   timeout "$1" cat > "$scratch/paths" || fail "the list of paths did not come"
   tr '\n' '\0' < "$scratch/paths" | xargs -0 nix-store --check-validity --print-invalid > "$scratch/missing" 2> "$scratch/log" ||
@@ -86,11 +120,14 @@ verb_reuse() { # COUNTER
 verb_receive() { # COUNTER SECONDS
   mine "$1"
   in_state begun copied
+  mend_after_power_cut
+  expect_missing
   say "$(session_of_this) $1" > "$state/receiver"
   timeout -k 5 "$2" nix-store --import > "$scratch/came" 2> "$scratch/log" 8>&-
   code=$?
   rm -f "$state/receiver"
   cat "$scratch/came" >> "$deploy/copied"
+  flush_store
   if [ $code -ne 0 ]; then
     if grep -qiE 'no space left|disk.* full' "$scratch/log"; then take_back_copied; fi
     take_back_halves
@@ -152,7 +189,8 @@ verb_verify() { # COUNTER SYSTEM DIGEST copied|all SECONDS
   [ "${sum%% *}" = "$3" ] || refuse forged "the manifest's digest is ${sum%% *}, and not $3"
   [ "$(head -n 1 "$scratch/manifest")" = snowcat-manifest-1 ] || refuse bad-request "this is no manifest that is known here"
   case "$(sed -n 2p "$scratch/manifest")" in *",\"$2\"]") ;; *) refuse forged "the manifest is of another system" ;; esac
-  valid "$2" || refuse forged "$2 is not in this machine's store"
+  mend_after_power_cut
+  valid "$2" || refuse state "$2 is not in this machine's store: it was not copied, or power was lost before it was on the disk"
   nix-store -qR "$2" > "$scratch/closure" 2> "$scratch/log" || fail "the closure could not be read" "$scratch/log"
   tr '\n' '\0' < "$scratch/closure" | xargs -0 nix-store --dump-db 2> "$scratch/log" > "$scratch/dump" ||
     fail "the store could not be asked" "$scratch/log"

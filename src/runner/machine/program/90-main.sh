@@ -1,5 +1,6 @@
-# Verbs over one connection, a line each; they read nothing.
+# Verbs over one connection, a line each; they read nothing. Whoever is not told that it is there sends none.
 session() {
+  say "snowcat-session $version"
   set -f
   while IFS= read -r line; do (main $line) < /dev/null; done
   exit

@@ -49,6 +49,8 @@ durable() { # FILE VALUE
   printf '%s\n' "$2" > "$1.new" && flush "$1.new" && mv "$1.new" "$1" && flush "$(dirname "$1")"
 }
 flush() { sync "$1" 2> /dev/null || sync; }
+# All that is known of a deploy, for good: before it begins, and before anything of it changes the machine.
+flush_deploy() { sync "$deploy"/* "$deploy" 2> /dev/null || sync; }
 # One line; no program is started for it, for it is asked often.
 get() { { IFS= read -r value < "$deploy/$1"; } 2> /dev/null || value=${2:-}; printf '%s\n' "$value"; }
 counter_stored() { if [ -e "$state/counter" ]; then cat "$state/counter"; else echo 0; fi; }

@@ -25,6 +25,7 @@ verb_begin() { # COUNTER EXPECTED|- NEW
   # The closure is not there yet; its last path is what makes it valid, and then it is rooted already.
   ln -sfn "$3" "$roots/new"
   become begun
+  flush_deploy
   if [ "$(wc -l < "$state/journal")" -gt "$journal_lines" ]; then
     tail -n $((journal_lines / 2)) "$state/journal" > "$state/journal.new" && mv "$state/journal.new" "$state/journal"
   fi

@@ -58,6 +58,7 @@ verb_activate() { # COUNTER ACTIVATION_SECONDS CONFIRMATION_SECONDS
   put confirmation-seconds "$3"
   : > "$deploy/log"
   become armed
+  flush_deploy
   start_worker "$1" || { become verified; fail "the watchdog could not be started, nothing was activated" "$deploy/log"; }
   tell_state
   done_well

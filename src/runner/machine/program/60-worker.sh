@@ -90,7 +90,7 @@ part_worker() { # COUNTER
   while :; do
     case $(name_now) in
       armed)
-        put deadline $(($(uptime_seconds) + $(get activation-seconds)))
+        put deadline $(($(uptime_seconds) + $(get activation-seconds 900)))
         rm -f "$deploy/activation"
         if turn activating "" armed; then detach "activation-$1" switch activation "$new" test; fi ;;
       activating)
@@ -117,7 +117,7 @@ commit_now() { # COUNTER
   before=$(profile_number)
   if [ ! -e "$deploy/before" ]; then put before "$before"; fi
   if nix-env -p "$profile" --set "$new" >> "$deploy/log" 2>&1 8>&- 9>&- &&
-    switch boot "$new" boot "$(get activation-seconds)" && [ "$(get boot)" = 0 ]; then
+    switch boot "$new" boot "$(get activation-seconds 900)" && [ "$(get boot)" = 0 ]; then
     put generation "$(profile_number)"
     # What is called committed has to outlive a power cut: profile, boot entry, and the word for it.
     sync
@@ -132,7 +132,7 @@ boot_back() {
   before=$(get before)
   if [ -n "$before" ] && [ "$(profile_number)" != "$before" ]; then
     nix-env -p "$profile" --switch-generation "$before" >> "$deploy/log" 2>&1 8>&- 9>&-
-    switch boot-back "$(link_of "$profile")" boot "$(get activation-seconds)"
+    switch boot-back "$(link_of "$profile")" boot "$(get activation-seconds 900)"
   fi
   rm -f "$deploy/generation"
 }
@@ -141,7 +141,7 @@ revert_now() { # COUNTER
   if [ ! -e "$deploy/activation" ]; then end_detached "activation-$1"; fi
   # Taken back after its commit: what boots comes first, for a machine that is lost now comes back as it was.
   if [ -e "$deploy/before" ]; then boot_back; fi
-  switch reversion "$old" test "$(get activation-seconds)"
+  switch reversion "$old" test "$(get activation-seconds 900)"
   if [ "$(link_of /run/current-system)" = "$old" ]; then
     turn reverted "" reverting
   else

@@ -1,4 +1,5 @@
 import { build } from "./build/build.ts";
+import { deploy } from "./deploy/deploy.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { pipeline } from "./pipeline/pipeline.ts";
 import { requests } from "./requests/requests.ts";
@@ -8,6 +9,7 @@ import { shapes } from "./shapes/shapes.ts";
 /** `npm run bench -- NAME [--json FILE] […]`: each benchmark prints what it measured, interleaved with its peer. */
 const benchmarks: Record<string, (args: string[]) => Promise<void>> = {
   build,
+  deploy,
   ingest,
   requests,
   pipeline,

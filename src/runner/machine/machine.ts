@@ -254,7 +254,7 @@ export interface DeployState {
   readonly running: string | null;
   readonly boots: string | null;
   readonly rebooted: boolean;
-  /** Units that have failed now and had not before `begin`; null where there is no systemd. */
+  /** Units that have failed now and had not before `begin`; null where there is no systemd, and where only `wait` and `state` look. */
   readonly newlyFailed: readonly string[] | null;
   /** Those that had before and have now. */
   readonly stillFailed: readonly string[] | null;

@@ -21,7 +21,7 @@ const WHOLE = {
   startFailure: null,
 };
 
-/** One connection for verbs that need no input, one after the other. */
+/** One connection for verbs, one after the other. */
 export class Session {
   readonly #child: RunningProcess;
   #heard = "";
@@ -64,14 +64,14 @@ export class Session {
   }
 
   /** @param limitMs after which the connection is given up, with the answer */
-  async ask(verb: readonly string[], limitMs: number): Promise<Answer> {
+  async ask(verb: readonly string[], input: string, limitMs: number): Promise<Answer> {
     this.#state = "busy";
     clearTimeout(this.#idle);
     const limit = setTimeout(() => {
       this.#timedOut = true;
       this.#child.terminate();
     }, limitMs);
-    const answer = await this.#asked(verb);
+    const answer = await this.#asked(verb, input);
     clearTimeout(limit);
     if (this.#state === "busy") {
       this.#state = "free";
@@ -80,14 +80,16 @@ export class Session {
     return answer;
   }
 
-  async #asked(verb: readonly string[]): Promise<Answer> {
+  async #asked(verb: readonly string[], input: string): Promise<Answer> {
     if (!this.#ready) {
       const end = await this.#hears(READY);
       if (end !== null) return neverAsked(this.#complaints, end);
       this.#ready = true;
     }
     this.#heard = "";
-    this.#child.stdin?.write(`${verb.join(" ")}\n`);
+    const bytes = Buffer.byteLength(input);
+    const line = verb.join(" ");
+    this.#child.stdin?.write(bytes === 0 ? `${line}\n` : `@${bytes} ${line}\n${input}`);
     const end = await this.#hears(LAST_LINE);
     const answer = readAnswer(this.#heard, this.#complaints, end ?? WHOLE);
     return answer.kind === "unreachable" ? { kind: "lost", why: answer.why } : answer;

@@ -11,7 +11,7 @@ const VERB_SECONDS = 60;
 const MAX_ANSWER = 32 * 1024 * 1024;
 
 export interface AskOptions {
-  /** What the verb reads, on a connection of its own. */
+  /** What the verb reads. */
   readonly input?: string;
   /** That the verb itself may take, the connection apart. */
   readonly seconds?: number;
@@ -19,7 +19,7 @@ export interface AskOptions {
   readonly anew?: boolean;
 }
 
-/** Sends verbs and reads their answers. Those that need no input share a connection, as long as it lasts. */
+/** Sends verbs and reads their answers; they share a connection, as long as it lasts. */
 export class Talk {
   readonly ssh: Ssh;
   readonly options: MachineOptions;
@@ -39,11 +39,12 @@ export class Talk {
     const began = performance.now();
     const { connectSeconds, verbSeconds = VERB_SECONDS } = this.options;
     const limitMs = (connectSeconds + (options.seconds ?? verbSeconds)) * 1_000;
-    const session = options.input === undefined ? this.#sessionFor(options.anew ?? false) : null;
+    const { input = "", anew = false } = options;
+    const session = this.#sessionFor(anew);
     const answer =
       session === null
-        ? await this.#once(verb, options.input ?? "", limitMs)
-        : await session.ask(verb, limitMs);
+        ? await this.#once(verb, input, limitMs)
+        : await session.ask(verb, input, limitMs);
     return this.reply(verb, answer, read, began);
   }
 

@@ -31,6 +31,12 @@ find_programs() { # SYSTEM
 now() { date +%s; }
 # Seconds since boot: the clock of limits, which nobody sets.
 uptime_seconds() { read -r up _ < /proc/uptime; echo "${up%.*}"; }
+# Between two looks: short at first, for most of what is waited for is soon there.
+looks=0
+pause() {
+  looks=$((looks + 1))
+  if [ $looks -lt 100 ]; then sleep 0.02; else sleep 0.2; fi
+}
 boot_id() { cat /proc/sys/kernel/random/boot_id 2> /dev/null || echo unknown; }
 
 encoded() { base64 | tr -d '\n'; }

@@ -30,7 +30,8 @@ verb_observe() {
   done_well
 }
 
-tell_state() {
+# `brief` does not ask for units: for answers to what was asked to be done, not to be seen.
+tell_state() { # [brief]
   say "deploy $(get counter)"
   say "state $(get state)"
   say "old $(get old)"
@@ -43,7 +44,7 @@ tell_state() {
   if [ -e "$deploy/why" ]; then say_text why "$(get why)"; fi
   dash running "$(link_of /run/current-system)"
   dash boots "$(link_of "$profile")"
-  if [ -e "$deploy/failed-before" ] && failed_units > "$scratch/failed"; then
+  if [ -z "${1:-}" ] && [ -e "$deploy/failed-before" ] && failed_units > "$scratch/failed"; then
     say "systemd yes"
     # Marked by whether they had failed before.
     awk 'FILENAME == ARGV[1] { before[$1] = 1; next } n++ < 200 { print ($1 in before ? "still-failed" : "newly-failed"), $1 }' "$deploy/failed-before" "$scratch/failed"
@@ -63,7 +64,7 @@ verb_wait() { # COUNTER NAMES SECONDS
     is=$(name_now)
     case ",$2," in *",$is,"*) break ;; esac
     if [ "$(uptime_seconds)" -ge "$until" ] || ! alive; then break; fi
-    sleep 0.05
+    pause
   done
   # The last word of a worker that has just gone.
   is=$(name_now)

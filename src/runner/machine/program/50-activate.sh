@@ -60,7 +60,7 @@ verb_activate() { # COUNTER ACTIVATION_SECONDS CONFIRMATION_SECONDS
   become armed
   flush_deploy
   start_worker "$1" || { become verified; fail "the watchdog could not be started, nothing was activated" "$deploy/log"; }
-  tell_state
+  tell_state brief
   done_well
 }
 
@@ -69,7 +69,7 @@ verb_confirm() { # COUNTER
   in_state activated confirmed
   alive || refuse state "the watchdog of deploy $1 does not run"
   become confirmed
-  tell_state
+  tell_state brief
   done_well
 }
 
@@ -81,7 +81,7 @@ verb_commit() { # COUNTER
     note "$1 committing"
   fi
   if [ "$is" != committed ] && ! alive; then start_worker "$1" || fail "the worker could not be started" "$deploy/log"; fi
-  tell_state
+  tell_state brief
   done_well
 }
 
@@ -95,7 +95,7 @@ verb_revert() { # COUNTER aWHY
     become reverting
   fi
   if ! alive; then start_worker "$1" || fail "the worker could not be started" "$deploy/log"; fi
-  tell_state
+  tell_state brief
   done_well
 }
 
@@ -112,6 +112,6 @@ verb_end() { # COUNTER
   if [ "$(name_now)" != committed ]; then rm -f "$roots/new"; fi
   : > "$deploy/ended"
   note "$1 ended"
-  tell_state
+  tell_state brief
   done_well
 }

@@ -47,11 +47,12 @@ signal_session() { for pid in $(in_session "$2"); do kill "-$1" "$pid" 2> /dev/n
 start_worker() { # COUNTER
   keep_program || return 1
   detach "deploy-$1" worker "$1"
-  left=100
+  left=150
+  looks=0
   while ! alive; do
     left=$((left - 1))
     [ $left -gt 0 ] || return 1
-    sleep 0.05
+    pause
   done
 }
 
@@ -64,9 +65,10 @@ part_switch() { # NAME SYSTEM ACTION
 # Waits for what `part_switch` leaves, SECONDS at most.
 await() { # NAME SECONDS
   limit=$(($(uptime_seconds) + $2))
+  looks=0
   while [ ! -e "$deploy/$1" ]; do
     [ "$(uptime_seconds)" -lt "$limit" ] || return 1
-    sleep 0.05
+    pause
   done
 }
 switch() { # NAME SYSTEM ACTION SECONDS
@@ -92,6 +94,7 @@ part_worker() { # COUNTER
       armed)
         put deadline $(($(uptime_seconds) + $(get activation-seconds 900)))
         rm -f "$deploy/activation"
+        looks=0
         if turn activating "" armed; then detach "activation-$1" switch activation "$new" test; fi ;;
       activating)
         if [ -e "$deploy/activation" ]; then
@@ -106,7 +109,7 @@ part_worker() { # COUNTER
       reverting) revert_now "$1" ;;
       *) exit 0 ;;
     esac
-    sleep 0.05
+    pause
   done
 }
 late() { [ "$(uptime_seconds)" -ge "$(get deadline 0)" ]; }

@@ -1,8 +1,21 @@
-# Verbs over one connection, a line each; they read nothing. Whoever is not told that it is there sends none.
+# Verbs over one connection, a line each; `@BYTES VERB…` is followed by that many bytes, for the verb to read. Whoever is not
+# told that this is there sends none. What `read` and `dd` leave unread is the next line: neither takes more than it asks for.
 session() {
   say "snowcat-session $version"
+  read_by=$(mktemp /run/snowcat.XXXXXX 2> /dev/null || mktemp) || exit 1
+  trap 'rm -f "$read_by"' EXIT
+  trap 'exit 129' HUP INT PIPE TERM
   set -f
-  while IFS= read -r line; do (main $line) < /dev/null; done
+  while IFS= read -r line; do
+    case $line in
+      @*)
+        bytes=${line%% *}
+        dd bs="${bytes#@}" count=1 iflag=fullblock > "$read_by" 2> /dev/null || exit 1
+        line=${line#* } ;;
+      *) : > "$read_by" ;;
+    esac
+    (main $line) < "$read_by"
+  done
   exit
 }
 

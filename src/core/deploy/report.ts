@@ -12,6 +12,7 @@ export const DEPLOY_CHECKS = {
   plan: "snowcat / plan",
   deploy: "snowcat / deploy",
   rollback: "snowcat / rollback",
+  observe: "snowcat / observe",
 } as const;
 
 /** What a rollout's check run is rendered from. */

@@ -26,8 +26,9 @@ const listed = (machine: string, fields = {}) => ({
   ...fields,
 });
 const selections = [{ kind: "flake" as const }];
-const of = (configuration: Configuration, fields = {}) =>
-  machinesOf(configuration, { selections, attributes: [], inventory: [], ...fields });
+/** The type of a catch-all says that every key is a machine. */
+const of = (written: { machines?: object }, fields = {}) =>
+  machinesOf(written as Configuration, { selections, attributes: [], inventory: [], ...fields });
 
 describe("the machines of a repository", () => {
   it("are those that are evaluated, listed and declared, together", () => {

@@ -3,20 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { DeployStep, DeployWork, MachineOutcome } from "../../../src/protocol/machine.ts";
 import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
 import { ModelMachine, NEW, OLD, type Script, Ticking } from "./model.ts";
+import { quiet } from "./script.ts";
 import { BUILDER, PATHS, work } from "./support.ts";
-
-const quiet: Script = {
-  cuts: new Map(),
-  down: { from: 0, seconds: 0 },
-  deaf: false,
-  activation: { seconds: 5, exit: 0 },
-  fails: [],
-  failed: [],
-  healthy: true,
-  bootable: true,
-  powerCut: null,
-  refuses: null,
-};
 
 async function play(
   changes: Partial<Script>,

@@ -6,6 +6,7 @@ let
     config-machine = ./config/machines + "/${name}";
     web-app-dist = ./build + "/${name}/dist";
     lnbits-src = ./lnbits;
+    nixos = ./nix;
   };
   machine1 = deploy { name = "machine1"; sources = sourcesOf "machine1"; };
   machine2 = deploy { name = "machine2"; sources = sourcesOf "machine2"; };

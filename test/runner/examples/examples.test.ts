@@ -277,6 +277,23 @@ describe("fleet with an operator's overlay", () => {
       expect(
         await readFile(join(target, "machine1/var/src/lnbits-src/flake.lock"), "utf8"),
       ).toContain('"version": 7');
+
+      // The target builds its system by itself, of nothing but what was put there.
+      const sources = join(target, "machine1/var/src");
+      const system = (
+        await succeed([
+          "nix-build",
+          "--no-out-link",
+          "-I",
+          sources,
+          join(sources, "nixos/deployed.nix"),
+          "--argstr",
+          "name",
+          "machine1",
+        ])
+      ).trim();
+      expect(await succeed(["cat", `${system}/etc/hosts`])).toContain("app.machine1.example.org");
+      expect(await succeed(["cat", `${system}/activate`])).toContain(`systemConfig=${system}`);
     },
   );
 });

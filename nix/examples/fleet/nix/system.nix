@@ -18,9 +18,9 @@
   interface ? "2",
   # What the machine's site says under /.
   page ? "${name} of ${domain}",
+  shared ? import ../config/shared.nix { inherit domain; },
 }:
 let
-  shared = import ../config/shared.nix { inherit domain; };
   run = import ./run.nix;
   units = builtins.filter (unit: ! unitText ? ${unit}) (shared.units ++ extraUnits);
 

@@ -2,4 +2,4 @@
 let
   domain = "machine2.example.org";
 in
-import ../../shared.nix { inherit domain; }
+import <config-shared> { inherit domain; }

@@ -2,4 +2,4 @@
 let
   domain = "example.org";
 in
-import ../../shared.nix { inherit domain; }
+import <config-shared> { inherit domain; }

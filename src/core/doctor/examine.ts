@@ -1,5 +1,6 @@
 import { attributeName } from "../../protocol/attribute.ts";
 import { parseAttributePath } from "../../protocol/attribute-path.ts";
+import type { InventoryMachine } from "../../protocol/impact.ts";
 import type { Selection } from "../../protocol/specification.ts";
 import { expected, inSet, matches } from "../config/match.ts";
 import type { Configuration } from "../config/schema.ts";
@@ -15,6 +16,8 @@ export type Found = {
   selection: number;
   path: string[];
   system: string | null;
+  /** Null where it could not be evaluated. */
+  drv: string | null;
   error: string | null;
 };
 
@@ -28,6 +31,9 @@ export type Answers = {
     | { kind: "failed"; message: string }
   )[];
   attributes: readonly Found[];
+  /** Machines of clan inventories, and why some could not be read. */
+  inventory: readonly InventoryMachine[];
+  unread: readonly string[];
   /** For each command of `commandsOf`, in its order: what is wrong with it, or what cannot be said; null where all is well. */
   commands: readonly ({ level: Level; message: string } | null)[];
 };

@@ -5,14 +5,15 @@ import { parseYaml } from "../../core/config/yaml.ts";
 import {
   type Answers,
   commandsOf,
+  countMachines,
   examine,
   type Found,
   type Level,
-  machinesOf,
 } from "../../core/doctor/index.ts";
 import { configurationText, copyCheckout } from "../check/index.ts";
 import { evaluate } from "../nix/evaluate/index.ts";
 import { findJobs } from "../nix/evaluate/jobs/index.ts";
+import type { InventoryMachine } from "../../protocol/impact.ts";
 import type { Workspace } from "../nix/launch.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { present } from "./files.ts";
@@ -46,6 +47,9 @@ export interface Looked {
   >;
 }
 
+/** How the evaluation says that it could not read an inventory. */
+const UNREAD = "clan's inventory cannot be read";
+
 const NOTHING = { attributes: 0, machines: 0, tests: 0, push: 0, rollouts: 0, bumps: 0 };
 
 /** Holds a checkout's configuration against the checkout's own evaluation; builds nothing. */
@@ -70,6 +74,8 @@ export async function look(options: LookOptions): Promise<Looked> {
   const there = await present(workspace, tree, files);
   const jobs = await findJobs(workspace);
   const attributes: Found[] = [];
+  const inventory: InventoryMachine[] = [];
+  const unread: string[] = [];
   const answered: Answers["entries"][number][] = [];
   for (const [index, selection] of selections.entries()) {
     const file = files[index]!;
@@ -95,19 +101,23 @@ export async function look(options: LookOptions): Promise<Looked> {
           selection: of,
           path,
           system: system ?? (one.kind === "derivation" ? one.derivation.system : null),
+          drv: one.kind === "derivation" ? one.derivation.path : null,
           error: one.kind === "error" ? one.message : null,
         }),
     });
     signal.throwIfAborted();
-    if (result.kind === "evaluated") answered.push({ kind: "evaluated", missing: result.missing });
-    else {
+    if (result.kind === "evaluated") {
+      answered.push({ kind: "evaluated", missing: result.missing });
+      inventory.push(...result.inventory);
+      unread.push(...result.warnings.filter((warning) => warning.includes(UNREAD)));
+    } else {
       const message = result.kind === "cancelled" ? "it was cancelled" : result.message;
       answered.push({ kind: "failed", message });
     }
   }
   const uses = commandsOf(configuration);
   const commands = await needsMet({ ...options, tree, systems, limits, uses });
-  const answers = { selections, entries: answered, attributes, commands };
+  const answers = { selections, entries: answered, attributes, inventory, unread, commands };
   const problems = examine(
     configuration,
     answers,
@@ -127,7 +137,7 @@ export async function look(options: LookOptions): Promise<Looked> {
     }),
     seen: {
       attributes: attributes.length,
-      machines: machinesOf(configuration, answers).size,
+      machines: countMachines(configuration, answers),
       tests: Object.keys(configuration.tests ?? {}).length,
       push: Object.keys(configuration.push ?? {}).length,
       rollouts: Object.keys(configuration.rollouts ?? {}).length,

@@ -6,6 +6,10 @@ export const WELL = {
     checks.x86_64-linux.boot = mk "boot" "" [];
     packages.x86_64-linux = { app = mk "app" "" []; tool = mk "tool" "" []; };
     nixosConfigurations.web1.config.system.build.toplevel = mk "web1" "" [];
+    clan.inventory = {
+      machines.web1 = { tags = [ "web" ]; deploy.targetHost = "root@web1"; };
+      instances.app.roles.server.tags.web = { };
+    };
   `),
   "default.nix": `{ push = derivation { name = "push"; system = "x86_64-linux"; builder = "/bin/sh"; }; }`,
   "steps/go": "#!/bin/sh\n",
@@ -26,16 +30,20 @@ push:
   image: { run: [nix, run, --file, ., push] }
   more: { run: [./steps/go], needs: [image] }
 machines:
-  discover: [nixosConfigurations]
-  web1: { tags: [web] }
+  discover: [nixosConfigurations, clan]
+  web1: { health: [{ http: "https://\${name}.example/" }] }
 rollouts:
-  web: { stages: ["tag:web", "web*"] }
+  web: { stages: ["tag:web", "web*", "role:server"] }
 `,
 };
 
 /** The same repository, by a configuration that names what is not. */
 export const SICK = {
   ...WELL,
+  "flake.nix": WELL["flake.nix"].replace(
+    "machines.web1 =",
+    "machines.db1 = { }; machines.lost = { }; machines.web1 =",
+  ),
   "steps/no": "not executable\n",
   ".github/snowcat.yml": `version: 1
 evaluate:
@@ -68,9 +76,11 @@ push:
   image: { run: [nix, build], needs: [more, gone] }
   more: { run: [nix, build], needs: [image] }
 machines:
-  discover: [nixosConfigurations]
+  discover: [nixosConfigurations, clan]
   web2: { tags: [web] }
+  web3: { attribute: systems.web3 }
+  web1: { explicit: true, health: [{ http: "https://\${domain}/" }] }
 rollouts:
-  web: { on: schedule, stages: ["tag:gone", web1, "db*"] }
+  web: { on: schedule, stages: ["tag:gone", web1, "gone*", "role:gone", "role:server"] }
 `,
 };

@@ -43,6 +43,8 @@ export type MoreConfiguration = {
   exchange?: { url: string; publicKeys: string[]; secretKeyFile: string };
   /** Features that it has. The control plane is told; Nix by a line of its own. */
   features?: string[];
+  /** File of its own policy of machines; of the pool deploy. */
+  deployPolicy?: string;
   /** Lines of nix.conf. */
   nix?: Record<string, string>;
 };

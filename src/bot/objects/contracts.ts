@@ -11,7 +11,12 @@ import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { Impact } from "../../core/impact/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { PullAbout } from "../../core/repo/rows.ts";
-import type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
+import type {
+  DesiredCheck,
+  DesiredComment,
+  DesiredDeployment,
+  DesiredReaction,
+} from "./desired.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
@@ -26,7 +31,12 @@ import type { Verdict } from "../../protocol/verdict.ts";
  */
 
 export type { RepositoryIdentity, RunReason, RunRequest };
-export type { DesiredCheck, DesiredComment, DesiredReaction } from "./desired.ts";
+export type {
+  DesiredCheck,
+  DesiredComment,
+  DesiredDeployment,
+  DesiredReaction,
+} from "./desired.ts";
 export { COMMENT } from "./desired.ts";
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
@@ -385,7 +395,7 @@ export type Named = { id: number; owner: string; name: string };
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
   /** Reactions and comments on pull requests. A repetition changes nothing. */
-  say(what: (DesiredReaction | DesiredComment)[]): Promise<void>;
+  say(what: (DesiredReaction | DesiredComment | DesiredDeployment)[]): Promise<void>;
   pull(of: Named, number: number): Promise<Read<PullState>>;
   /** Tree of a commit, its parents, and when it was committed (Unix s) where GitHub says so. */
   commit(

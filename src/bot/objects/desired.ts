@@ -71,5 +71,35 @@ export type DesiredComment = {
   /** Markdown without the marker, at most `COMMENT` characters. */
   body: string;
 };
+/**
+ * A machine's deployment, in the environment of its name: made once, and each later version is one more status. It is found
+ * again by `resource` in its payload, and only where our App made it.
+ */
+export type DesiredDeployment = {
+  kind: "deployment";
+  /** `deployment:<run>:<machine>:<direction>` */
+  resource: string;
+  /** Higher wins; one that has ended is never overtaken by one that goes on. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  sha: string;
+  task: "deploy" | "deploy:rollback";
+  environment: string;
+  state: "in_progress" | "success" | "failure" | "error" | "inactive";
+  /** GitHub takes 140 characters. */
+  description: string;
+  payload: {
+    run: RunId;
+    machine: string;
+    counter: number;
+    from: string | null;
+    to: string | null;
+    by: string;
+    asked: string;
+  };
+  logUrl: string | null;
+  environmentUrl: string | null;
+  terminal: boolean;
+};
 /** Characters of a comment: GitHub takes 65,536 with the marker. */
 export const COMMENT = 65_000;

@@ -13,7 +13,14 @@ rollouts: { web: { stages: [web1, web2] } }
 policy: { deploy: { order: any } }
 `;
 const asked = (what: DeployReason["what"]): { reason: DeployReason } => ({
-  reason: { kind: "deploy", head: HEAD, ref: "refs/heads/topic", pull: 5, key: "comment:1:1", what },
+  reason: {
+    kind: "deploy",
+    head: HEAD,
+    ref: "refs/heads/topic",
+    pull: 5,
+    key: "comment:1:1",
+    what,
+  },
 });
 const deploy = (...targets: string[]) => asked({ kind: "deploy", targets, force: false });
 
@@ -351,6 +358,36 @@ it("a rollback is built by nobody: the machine goes to the generation before, fr
     });
     await ends(bench, "web1", { ...active("web1"), system: `${OLD}er` });
     expect(await bench.run.view()).toMatchObject({ conclusion: "success" });
+  }));
+
+it("GitHub is told of each machine's deployment, and of how it ended; and of the rollout in one check", () =>
+  running(deploy("web*"), async (bench) => {
+    const { neighbours } = bench;
+    await builds(bench);
+    await looks(bench);
+    await plans(bench);
+    await bench.pass(2_000);
+    expect(neighbours.deployments).toMatchObject([
+      { environment: "web1", sha: HEAD, state: "in_progress", version: 1, terminal: false },
+    ]);
+    await ends(bench, "web1", rolledBack);
+    await bench.pass(20_000);
+    expect(neighbours.deployments).toHaveLength(2);
+    expect(neighbours.deployments[1]).toMatchObject({
+      resource: neighbours.deployments[0]?.resource,
+      version: 2,
+      state: "failure",
+      terminal: true,
+      description: "rolled back: health: http: 500",
+      payload: { from: OLD, to: system("web1"), by: "ann", counter: 1 },
+    });
+    expect(Object.keys(neighbours.checks())).toEqual(["snowcat / deploy"]);
+    expect(neighbours.checks()["snowcat / deploy"]).toMatchObject({
+      status: "completed",
+      conclusion: "failure",
+      actions: [],
+    });
+    expect(neighbours.checks()["snowcat / deploy"]?.summary).toContain("**rolled back**");
   }));
 
 it("a machine that no runner's policy names is nobody's", () =>

@@ -4,6 +4,7 @@ import type { Environment } from "../../../src/bot/environment.ts";
 import type {
   AttributeView,
   DesiredCheck,
+  DesiredDeployment,
   JudgedVerdict,
   KnownMachine,
   MachineOf,
@@ -78,6 +79,8 @@ export class Neighbours {
   /** What machines' objects know, and every other word they were told, in order. */
   views: Record<string, MachineView> = {};
   readonly told: [hostKey: string, word: string, ...rest: unknown[]][] = [];
+  /** Every wish for a deployment, in order. */
+  readonly deployments: DesiredDeployment[] = [];
   /** Slots of runners that share the exchange. */
   slots = 0;
   failing = new Set<string>();
@@ -113,6 +116,8 @@ export class Neighbours {
     const writer = {
       pull: () => this.#answer("pull", () => this.pull),
       commit: () => this.#answer("commit", () => this.commit),
+      say: (what: DesiredDeployment[]) =>
+        this.#answer("say", () => void this.deployments.push(...what)),
       standing: () =>
         this.#answer("standing", () => ({
           ok: true,

@@ -24,6 +24,7 @@ import { tellGone } from "./configuration.ts";
 import { commit, type Context } from "./context.ts";
 import { advanceNeeds, endClaims, setAdrift } from "./exchange.ts";
 import { jobNumber, refused, take } from "./frames.ts";
+import { showDeployments } from "./deploy/deployments.ts";
 import { lookAt, roll } from "./deploy/roll.ts";
 import { confirmed, endRollout, heardTurn, isDeploying, isRolling } from "./deploy/turns.ts";
 import { tellMachines } from "./deploy/words.ts";
@@ -69,6 +70,7 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   empty,
   rollout: roll,
   words: tellMachines,
+  deployments: showDeployments,
   watch,
 };
 

@@ -22,6 +22,7 @@ export type Task =
   | "empty"
   | "rollout"
   | "words"
+  | "deployments"
   | "watch";
 
 /** Pause before a failed task is tried again (ms): doubled for each failure, up to the last. */

@@ -8,7 +8,12 @@ import {
   wish,
 } from "../../../core/writer/index.ts";
 import type { RunId } from "../../../protocol/identifiers.ts";
-import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts.ts";
+import type {
+  DesiredCheck,
+  DesiredComment,
+  DesiredDeployment,
+  DesiredReaction,
+} from "../contracts.ts";
 import { type Checks, isUndone, undone } from "./again.ts";
 import { type Desired, wishFor, wishForCheck } from "./wish.ts";
 
@@ -108,8 +113,8 @@ export class Effects {
     return true;
   }
 
-  /** A reaction or a comment: nobody takes it over. */
-  desire(what: DesiredReaction | DesiredComment, now: number): boolean {
+  /** A reaction, a comment or a deployment: nobody takes it over. */
+  desire(what: DesiredReaction | DesiredComment | DesiredDeployment, now: number): boolean {
     const wished = wish(this.get(what.resource), wishFor(what), now);
     if (wished === null) return false;
     this.#put(wished, what, now);

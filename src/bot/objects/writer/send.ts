@@ -3,12 +3,15 @@ import type { Action, Outcome } from "../../../core/writer/index.ts";
 import {
   createCheck,
   createComment,
+  createDeployment,
   type Failure,
   findCheck,
   findComment,
+  findDeployment,
   react,
   updateCheck,
   updateComment,
+  updateDeployment,
 } from "../../github/client/index.ts";
 import type { GitHub } from "./github.ts";
 import type { Desired } from "./wish.ts";
@@ -53,7 +56,10 @@ async function lookUp(
   if (!("kind" in wanted)) return findCheck(octokit, app, shownId, wanted);
   // A reaction is asked for again instead; see the plan.
   if (wanted.kind === "reaction") return null;
-  const found = await findComment(octokit, app, shownId, wanted);
+  const found =
+    wanted.kind === "deployment"
+      ? await findDeployment(octokit, app, shownId, wanted)
+      : await findComment(octokit, app, shownId, wanted);
   return found === null ? null : { shownId: found, annotated: 0 };
 }
 
@@ -69,6 +75,12 @@ async function carryOut(
       ? createCheck(octokit, wanted)
       : updateCheck(octokit, shownId, wanted, action.annotated);
   if (wanted.kind === "reaction") return { ...(await react(octokit, wanted)), annotated: 0 };
+  if (wanted.kind === "deployment") {
+    const shown = create
+      ? await createDeployment(octokit, wanted)
+      : await updateDeployment(octokit, shownId, wanted);
+    return { ...shown, annotated: 0 };
+  }
   const made = create
     ? await createComment(octokit, wanted)
     : await updateComment(octokit, shownId, wanted);

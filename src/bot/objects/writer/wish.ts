@@ -1,9 +1,14 @@
 import { isAggregate, OVERALL } from "../../../core/report/index.ts";
 import type { Wish } from "../../../core/writer/index.ts";
-import type { DesiredCheck, DesiredComment, DesiredReaction } from "../contracts.ts";
+import type {
+  DesiredCheck,
+  DesiredComment,
+  DesiredDeployment,
+  DesiredReaction,
+} from "../contracts.ts";
 
 /** What a row's body says. A check's has no `kind`: rows of earlier releases are checks. */
-export type Desired = DesiredCheck | DesiredComment | DesiredReaction;
+export type Desired = DesiredCheck | DesiredComment | DesiredReaction | DesiredDeployment;
 
 /** Repository and commit of a check. */
 export function commitOf({ repository, head }: DesiredCheck): string {
@@ -31,8 +36,8 @@ export function wishForCheck(check: DesiredCheck): Wish {
   };
 }
 
-/** Comments and reactions have no part of the reserved budget: checks come first. */
-export function wishFor(what: DesiredComment | DesiredReaction): Wish {
+/** Comments, reactions and deployments have no part of the reserved budget: checks come first. */
+export function wishFor(what: DesiredComment | DesiredReaction | DesiredDeployment): Wish {
   return {
     resource: what.resource,
     kind: what.kind,
@@ -41,9 +46,9 @@ export function wishFor(what: DesiredComment | DesiredReaction): Wish {
     last: false,
     yields: false,
     succeeds: [],
-    version: what.kind === "sticky" ? what.version : 1,
+    version: what.kind === "sticky" || what.kind === "deployment" ? what.version : 1,
     aggregate: false,
-    terminal: what.kind !== "sticky",
+    terminal: what.kind === "deployment" ? what.terminal : what.kind !== "sticky",
     annotations: 0,
   };
 }

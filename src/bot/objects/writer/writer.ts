@@ -21,6 +21,7 @@ import {
   COMMENT,
   type DesiredCheck,
   type DesiredComment,
+  type DesiredDeployment,
   type DesiredReaction,
   type MintedInputs,
   type Named,
@@ -82,9 +83,9 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     await this.#arm();
   }
 
-  async say(what: (DesiredReaction | DesiredComment)[]): Promise<void> {
+  async say(what: (DesiredReaction | DesiredComment | DesiredDeployment)[]): Promise<void> {
     for (const one of what)
-      if (one.kind !== "reaction" && one.body.length > COMMENT)
+      if ("body" in one && one.body.length > COMMENT)
         throw new Error(`${one.resource} has ${one.body.length} characters, more than ${COMMENT}`);
     this.ctx.storage.transactionSync(() => {
       for (const one of what) this.#effects.desire(one, this.clock());

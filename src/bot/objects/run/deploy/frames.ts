@@ -4,6 +4,9 @@ import { type Context, header } from "../context.ts";
 import { type Target, Targets } from "./targets.ts";
 import { say } from "./words.ts";
 
+/** Steps follow each other fast: of those within this time (ms) the last is told. */
+const SAID = 1_500;
+
 export type MachineNews = Extract<ToRun, { kind: "planned" | "observed" | "step" | "deployed" }>;
 
 /** Looked at before anything of it is committed: why it does not count, null where it does. */
@@ -80,7 +83,9 @@ export function step(
   if (!moved) return;
   targets.save(changes);
   context.tasks.at("rollout", context.now());
-  context.tasks.at("report", context.now());
+  // What is said to people is said when it is over, or every so often.
+  for (const task of ["report", "deployments"] as const)
+    context.tasks.at(task, context.now() + SAID);
 }
 
 function nameOf(news: MachineNews): string {

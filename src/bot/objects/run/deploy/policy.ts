@@ -17,7 +17,11 @@ export async function objectionsTo(
   const { defaultBranch } = run.identity.repository;
   const pull = run.reason.kind === "deploy" ? run.reason.pull : null;
   const facts = need(
-    await writer(context, run).standing(run.identity.repository, { sha: run.head, defaultBranch, pull }),
+    await writer(context, run).standing(run.identity.repository, {
+      sha: run.head,
+      defaultBranch,
+      pull,
+    }),
     `standing of ${run.head}`,
   );
   return objections({

@@ -67,7 +67,10 @@ export async function prepareDeploy(
     );
     return null;
   }
-  const { tree } = need(await github.commit(run.identity.repository, run.head), `commit ${run.head}`);
+  const { tree } = need(
+    await github.commit(run.identity.repository, run.head),
+    `commit ${run.head}`,
+  );
   const narrowed = narrow(resolved, read.configuration);
   const set = systemsOf(read.configuration, reason.what.targets, targets);
   commit(

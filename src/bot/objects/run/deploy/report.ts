@@ -1,14 +1,18 @@
-import { adviceOn, reasonOf, wordOf } from "../../../../core/deploy/index.ts";
+import {
+  DEPLOY_CHECKS,
+  planSection,
+  rolloutCheck,
+  type ShownPlan,
+  type StageRow,
+} from "../../../../core/deploy/index.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
 import { buttonsOf } from "../../../../core/command/registry.ts";
 import { type CheckBody, code } from "../../../../core/report/index.ts";
 import type { Context } from "../context.ts";
+import { logPage, pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
 import { concluded } from "../summary.ts";
 import { type Target, Targets } from "./targets.ts";
-
-/** Bytes of the check's text. */
-const TEXT = 60_000;
 
 /** The one check of a run for machines: what each is at. It is never the check that a merge waits for. */
 export function deployCheck(
@@ -16,25 +20,41 @@ export function deployCheck(
   run: Header,
   reason: DeployReason,
 ): { name: string; body: CheckBody } {
+  const name = DEPLOY_CHECKS[reason.what.kind];
+  const targets = new Targets(context.store);
+  const over = context.store.run().phase === "finished";
+  if (run.rollout === null) return { name, body: before(context, run, reason, targets.all()) };
+  const slice = targets.slice(run.rollout);
+  const body = rolloutCheck({
+    ...slice,
+    purpose: reason.what.kind === "rollback" ? "rollback" : "deploy",
+    sha: run.head,
+    ref: reason.ref,
+    by: run.sender.login,
+    plan:
+      reason.what.kind === "rollback" ? null : planOf(context, run, targets.all(), slice.stages),
+    logs: logsOf(context, run, targets),
+    seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
+    url: pageOf(context.env.PUBLIC_URL, run.id),
+  });
+  if (!over || body.conclusion !== null) return { name, body };
+  // The run ended before its rollout did: at its limit.
+  return {
+    name,
+    body: { ...body, status: "completed", conclusion: concluded(context), actions: [] },
+  };
+}
+
+/** Until there is a rollout, and where there never is one. */
+function before(
+  context: Context,
+  run: Header,
+  reason: DeployReason,
+  targets: readonly Target[],
+): CheckBody {
   const { phase, stopped, evaluation } = context.store.run();
-  const targets = new Targets(context.store).all();
   const over = phase === "finished";
   const conclusion = over ? concluded(context) : null;
-  const confirming = run.rollout?.phase === "confirming";
-  const ended = targets.filter(({ target }) => target?.outcome != null).length;
-  const title = over
-    ? `${reason.what.kind}: ${stopped === null ? (conclusion ?? "") : stopped.kind}`
-    : confirming
-      ? "Waits to be confirmed by whoever asked for it"
-      : phase === "deploying" && run.rollout !== null
-        ? `${ended} of ${targets.length} machines`
-        : phase === "deploying"
-          ? "Planning"
-          : phase === "evaluating"
-            ? "Evaluating"
-            : phase === "building"
-              ? "Building"
-              : "Preparing";
   const problems = [
     ...(stopped !== null && "message" in stopped ? [stopped.message] : []),
     ...(stopped?.kind === "no-runner" ? stopped.missing.map((one) => `There is not ${one}.`) : []),
@@ -42,39 +62,82 @@ export function deployCheck(
       ? [`The evaluation ended as ${code(evaluation.kind)}.`]
       : []),
     ...context.store.notices(),
-    ...(run.rollout?.stopped == null ? [] : [`It was stopped: ${run.rollout.stopped.why}`]),
   ];
-  const summary = [
-    `Commit ${code(run.head)}, asked for by ${code(run.sender.login)}.`,
-    ...problems.map((one) => `- ${one}`),
-  ].join("\n");
-  const rows = targets.map(rowOf);
-  const text =
-    rows.length === 0
-      ? null
-      : `| machine | system | state | what to do |\n|---|---|---|---|\n${rows.join("")}`.slice(0, TEXT);
+  const planned = targets.length > 0 && targets.every(({ plan }) => plan !== null);
   return {
-    name: `snowcat / ${reason.what.kind}`,
-    body: {
-      status: over ? "completed" : phase === "preparing" ? "queued" : "in_progress",
-      conclusion,
-      title,
-      summary,
-      text,
-      annotations: [],
-      actions: over ? [] : buttonsOf(confirming ? "confirm" : "cancel"),
-    },
+    status: over ? "completed" : phase === "preparing" ? "queued" : "in_progress",
+    conclusion,
+    title: over
+      ? conclusion === "success"
+        ? `${targets.length} ${targets.length === 1 ? "machine" : "machines"}: ${DONE[reason.what.kind]}`
+        : "Nothing was changed"
+      : GOES_ON[phase],
+    summary: [
+      `Commit ${code(run.head)}, asked for by ${code(run.sender.login)}.`,
+      ...problems.map((one) => `- ${one}`),
+    ].join("\n"),
+    text: planned ? planOf(context, run, targets, []) : null,
+    annotations: [],
+    actions: over ? [] : buttonsOf("cancel"),
   };
 }
 
-function rowOf({ machine, target, plan }: Target): string {
-  const system = target?.system ?? plan?.manifest.system ?? null;
-  const outcome = target?.back ?? target?.outcome ?? null;
-  const state =
-    outcome === null
-      ? (target?.step ?? target?.state ?? (plan === null ? "not planned" : "planned"))
-      : `${wordOf(outcome.kind)}${target?.back == null ? "" : " (taken back)"}`;
-  const why = outcome === null ? "" : (reasonOf(outcome) ?? "");
-  const what = outcome === null ? "" : adviceOn(outcome.kind);
-  return `| ${code(machine)} | ${system === null ? "" : code(system)} | ${state}${why === "" ? "" : `: ${code(why, 300)}`} | ${what} |\n`;
+const DONE = {
+  plan: "planned",
+  deploy: "deployed",
+  rollback: "taken back",
+  observe: "seen",
+} as const;
+const GOES_ON = {
+  preparing: "Preparing",
+  "waiting-approval": "Waits for an approval",
+  evaluating: "Evaluating",
+  building: "Building",
+  deploying: "Looking and planning",
+  finished: "Over",
+} as const;
+
+/** What would change, or was to: by the plan of this run. */
+function planOf(
+  context: Context,
+  run: Header,
+  targets: readonly Target[],
+  stages: readonly StageRow[],
+): string {
+  const machines = targets.map(
+    ({ machine, settings, plan, target, seenAt, observed }): ShownPlan => ({
+      machine,
+      stage: target === null || stages.length < 2 ? null : (stages[target.stage]?.label ?? null),
+      method: settings.method,
+      plan,
+      why: plan === null ? "the job that was to plan it said nothing of it" : null,
+      observedAt: seenAt,
+      updaters: observed?.kind === "observation" ? observed.observation.updaters : [],
+      backup: settings.backup !== null,
+      inTheWay: settings.problems,
+    }),
+  );
+  const planned = run.reason.kind === "deploy" && run.reason.what.kind === "plan";
+  return planSection({
+    sha: run.head,
+    machines,
+    inTheWay: [],
+    command: planned
+      ? `/deploy ${targets.map(({ machine }) => machine).join(" ")} ${run.head}`
+      : null,
+    now: context.now(),
+    url: pageOf(context.env.PUBLIC_URL, run.id),
+  });
+}
+
+/** The newest deploy's log of each machine. */
+function logsOf({ env, store }: Context, run: Header, targets: Targets): Map<string, string> {
+  return new Map(
+    targets.errands("kind = 'deploy'").flatMap(({ job, machine }) => {
+      const attempt = store.job(job)?.attempt ?? 0;
+      if (attempt === 0) return [];
+      const place = { job: `${run.id}.${job}`, attempt, stream: "job" };
+      return [[machine, logPage(env.PUBLIC_URL, place)] as const];
+    }),
+  );
 }

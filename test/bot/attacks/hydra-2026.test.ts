@@ -59,10 +59,10 @@ it("nor does it write anything: it is told that it is over, and what it says is 
   evaluating({}, async ({ run, frame }) => {
     await run.offered("42-1.1", 1, "r1", null);
     await run.offered("42-1.1", 2, "r2", null);
-    const found = { kind: "attributes", attributes: [attribute("a")] } as const;
-    expect((await frame(1, { ...found }, { attempt: 1 })).join()).toContain("stale");
+    const found = { kind: "attributes" as const, attributes: [attribute("a")] };
+    expect((await frame(1, found, { attempt: 1 })).join()).toContain("stale");
     expect(await run.attributes(0, 10)).toEqual([]);
-    expect((await frame(1, { ...found }, { attempt: 2 })).join()).not.toContain("stale");
+    expect((await frame(1, found, { attempt: 2 })).join()).not.toContain("stale");
     expect(await run.attributes(0, 10)).toHaveLength(1);
   }));
 

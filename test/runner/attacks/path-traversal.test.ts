@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { attributeName } from "../../../src/protocol/attribute.ts";
 import { LogBudget } from "../../../src/runner/log/budget.ts";
@@ -16,11 +16,16 @@ import { awkwardNames } from "../../hostile/names.ts";
  * called by a hash, and the name of a log is a word.
  */
 
+/** So deep that no name below leads out of it: without the guard the test would overwrite the host's own files. */
+const DEEP = "a/b/c/d/e/f/g/h";
+let top: string;
 let root: string;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "snowcat-traversal-"));
+  top = await mkdtemp(join(tmpdir(), "snowcat-traversal-"));
+  root = join(top, DEEP);
+  await mkdir(root, { recursive: true });
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
+afterEach(() => rm(top, { recursive: true, force: true }));
 
 const names = [
   ...awkwardNames,
@@ -30,9 +35,25 @@ const names = [
   "a/../../outside",
 ];
 
+/** Every folder, file and link below the top, but those of the one folder that roots are for. */
+const elsewhere = async () =>
+  (await readdir(top, { recursive: true }))
+    .filter((path) => !path.startsWith(`${DEEP}/roots/`))
+    .toSorted();
+
+test("no name of these tests leads out of their own folder", () => {
+  const folder = join(root, "roots/branch");
+  for (const name of names) expect(join(folder, name).startsWith(`${top}/`), name).toBe(true);
+});
+
 test("a root is a file in its own folder, whatever its attribute is called", async () => {
   await mkdir(join(root, "roots"));
   await writeFile(join(root, "outside"), "as it was");
+  // Where "../../../../etc/passwd" leads from the folder of roots.
+  const victim = join(root, "roots/branch", "../../../../etc/passwd");
+  await mkdir(dirname(victim));
+  await writeFile(victim, "as it was");
+  const before = await elsewhere();
   const links = new Links(join(root, "roots"));
   const put = () =>
     links.put(
@@ -41,15 +62,21 @@ test("a root is a file in its own folder, whatever its attribute is called", asy
     );
   await put();
   await put();
-  expect(await readdir(root)).toEqual(["outside", "roots"]);
-  expect(await readFile(join(root, "outside"), "utf8")).toBe("as it was");
+  const untouched = async () => {
+    expect(await elsewhere()).toEqual(before);
+    for (const file of [join(root, "outside"), victim]) {
+      expect((await lstat(file)).isFile(), file).toBe(true);
+      expect(await readFile(file, "utf8"), file).toBe("as it was");
+    }
+  };
+  await untouched();
   expect(await readdir(join(root, "roots"))).toEqual(["branch"]);
   const files = await readdir(join(root, "roots/branch"));
   expect(files.every((file) => /^[0-9a-f]{40}$/u.test(file))).toBe(true);
   expect(files).toHaveLength(new Set(names).size);
   await links.drop("branch", names);
   expect(await readdir(join(root, "roots/branch"))).toEqual([]);
-  expect(await readdir(root)).toEqual(["outside", "roots"]);
+  await untouched();
 });
 
 test("a log's name is a word, or is refused before anything is written", () => {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Method } from "../../protocol/machine.ts";
+import { readSchedule } from "./schedule.ts";
 import { isZone } from "./zone.ts";
 
 /** Machines, rollouts, and what a deploy needs. Only the default branch's counts. */
@@ -194,8 +195,13 @@ export const Rollout = z.strictObject({
   schedule: z
     .string()
     .max(64)
+    .refine((text) => readSchedule(text) !== null, {
+      error: "must be hourly, daily, weekly, monthly, or five fields as cron has them",
+    })
     .optional()
-    .describe("When, for `on: schedule`: five fields as cron has them, in UTC."),
+    .describe(
+      "When, for `on: schedule`: `hourly`, `daily`, `weekly`, `monthly`, or five fields as cron has them, in UTC.",
+    ),
   stages: z
     .array(
       z.union([

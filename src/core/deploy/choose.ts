@@ -31,11 +31,14 @@ export type Stages = {
   /** Each machine with the number of its stage; one that fits several is in the first. */
   machines: { machine: string; stage: number }[];
   unmatched: string[];
+  /** What becomes of machines that are done when it stops. */
+  onFailure: "stop" | "take-back";
 };
 
 /** The stages of a configured rollout. A stage without a machine is one that nothing fits: it is told. */
 export function stagesOf(rollout: Rollout, machines: readonly Choosable[]): Stages {
-  const found: Stages = { stages: [], machines: [], unmatched: [] };
+  const onFailure = rollout.on_failure ?? "stop";
+  const found: Stages = { stages: [], machines: [], unmatched: [], onFailure };
   const taken = new Set<string>();
   for (const [at, stage] of (rollout.stages ?? ["*"]).entries()) {
     const own = typeof stage === "string" ? { targets: [stage] } : stage;
@@ -67,18 +70,20 @@ export function stagesOfNamed(
 ): Omit<Stages, "unmatched"> {
   const wanted = new Set(names);
   for (const rollout of Object.values(rollouts)) {
-    const { stages, machines: all } = stagesOf(rollout, machines);
+    const { stages, machines: all, onFailure } = stagesOf(rollout, machines);
     const ours = all.filter(({ machine }) => wanted.has(machine));
     if (ours.length < wanted.size || wanted.size === 0) continue;
     const used = [...new Set(ours.map(({ stage }) => stage))].toSorted((a, b) => a - b);
     return {
       stages: used.flatMap((n) => stages[n] ?? []),
       machines: ours.map(({ machine, stage }) => ({ machine, stage: used.indexOf(stage) })),
+      onFailure,
     };
   }
   return {
     stages: [{ label: names.join(" "), parallel: 1, maxFailures: 0, pauseSeconds: 0 }],
     machines: [...wanted].map((machine) => ({ machine, stage: 0 })),
+    onFailure: "stop",
   };
 }
 

@@ -155,11 +155,18 @@ const configuration: fc.Arbitrary<Configuration> = fc.record(
             permission: fc.constantFrom("write" as const, "admin" as const),
             approvals: fc.nat(16),
             checks: fc.constantFrom("required" as const, "all" as const),
-            required_checks: fc.constant<{ name: string; app: number }[]>([{ name: "lint", app: 15_368 }]),
+            required_checks: fc.constant<{ name: string; app: number }[]>([
+              { name: "lint", app: 15_368 },
+            ]),
             windows: fc.constant<Window[]>([
               { days: ["mon" as const], from: "09:00", zone: "Europe/Berlin" },
             ]),
-            freeze: fc.oneof(phrase, fc.constant<{ from: string; until: string }[]>([{ from: "2026-12-20", until: "2027-01-02" }])),
+            freeze: fc.oneof(
+              phrase,
+              fc.constant<{ from: string; until: string }[]>([
+                { from: "2026-12-20", until: "2027-01-02" },
+              ]),
+            ),
             confirm: fc.boolean(),
           },
           maybe,

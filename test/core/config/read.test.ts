@@ -134,6 +134,19 @@ describe("reading .github/snowcat.yml", () => {
       "string",
     ],
     ["a machine's name", "machines:\n  good: {}\n  -bad: {}", 3, "a name is"],
+    ["a rollout's schedule", "rollouts:\n  web:\n    schedule: sometimes", 3, "must be hourly"],
+    [
+      "a health check's address",
+      'machines:\n  a:\n    health:\n      - http: "ftp://x"',
+      4,
+      "must begin with http",
+    ],
+    [
+      "a window's zone",
+      "policy:\n  deploy:\n    windows: [{ zone: Mars/Base }]",
+      3,
+      "must be a time zone",
+    ],
     ["a test's name", "tests:\n  a b: { vm: x }", 2, "a name is"],
     ["after a CRLF", "version: 1\r\nevalute: x\r\n", 2, "unknown key"],
   ])("%s is refused on its line", (_name, text, line, message) => {

@@ -185,6 +185,7 @@ describe("what is chosen", () => {
         { machine: "w2", stage: 1 },
       ],
       unmatched: [],
+      onFailure: "stop",
     });
     expect(stagesOf({ stages: ["tag:none"] }, fleet).unmatched).toEqual(["tag:none"]);
   });
@@ -197,6 +198,7 @@ describe("what is chosen", () => {
     expect(stagesOfNamed(["w2"], rollouts, fleet)).toEqual({
       stages: [{ label: "tag:web", parallel: 2, maxFailures: 1, pauseSeconds: 5 }],
       machines: [{ machine: "w2", stage: 0 }],
+      onFailure: "stop",
     });
     expect(stagesOfNamed(["w2", "vault"], rollouts, fleet).stages).toEqual([
       { label: "w2 vault", parallel: 1, maxFailures: 0, pauseSeconds: 0 },

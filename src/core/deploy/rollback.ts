@@ -1,0 +1,46 @@
+import type { Observation } from "../../protocol/machine.ts";
+import type { TicketRow } from "./rows.ts";
+
+export type RollbackTo =
+  /** `system` is what that generation must be; null where nobody has looked. */
+  | { kind: "generation"; number: number | null; system: string | null }
+  | { kind: "refused"; why: string };
+
+/**
+ * What a rollback goes back to: the generation that is named, else the one before. Generations that nobody has seen are left
+ * to the machine to find.
+ */
+export function rollbackTo(generation: number | null, observation: Observation | null): RollbackTo {
+  if (observation === null) return { kind: "generation", number: generation, system: null };
+  const { generations, profile, system } = observation;
+  const meant =
+    generation === null
+      ? generations
+          .filter(({ number }) => profile !== null && number < profile.number)
+          .toSorted((a, b) => b.number - a.number)[0]
+      : generations.find(({ number }) => number === generation);
+  if (meant === undefined)
+    return {
+      kind: "refused",
+      why: `It has no ${generation === null ? "generation before the one that boots" : `generation ${generation}`}. There are: ${listOf(observation)}.`,
+    };
+  if (meant.system === system && meant.number === profile?.number)
+    return { kind: "refused", why: `It runs and boots generation ${meant.number} already.` };
+  return { kind: "generation", number: meant.number, system: meant.system };
+}
+
+function listOf({ generations }: Observation): string {
+  const numbers = generations.slice(0, 12).map(({ number }) => String(number));
+  return numbers.length === 0 ? "none" : numbers.join(", ");
+}
+
+/** The newest deploy that left a system active that does not run now: the last good one to go back to. */
+export function lastGood(
+  history: readonly TicketRow[],
+  running: string | null,
+): { system: string; sha: string } | null {
+  for (const { outcome, sha, system } of history.toSorted((a, b) => b.order - a.order))
+    if (outcome?.kind === "active" && outcome.system === system && system !== running)
+      return { system: outcome.system, sha };
+  return null;
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { lastGood, rollbackTo } from "../../../src/core/deploy/rollback.ts";
+import { ask, end } from "../../../src/core/deploy/index.ts";
+import { active, asked, Keeper, NEW, observation, OLD, rolledBack, system } from "./keeper.ts";
+
+const generations = [5, 4, 2].map((number) => ({ number, system: system(`g${number}`), at: 0 }));
+const seen = observation({ generations, profile: generations[0]!, system: system("g5") });
+
+describe("a rollback", () => {
+  it("goes to the generation before, or to the one that is named", () => {
+    expect(rollbackTo(null, seen)).toEqual({
+      kind: "generation",
+      number: 4,
+      system: system("g4"),
+    });
+    expect(rollbackTo(2, seen)).toMatchObject({ number: 2, system: system("g2") });
+    // Where it boots something else than it runs, the same number is a change.
+    expect(rollbackTo(5, { ...seen, system: OLD })).toMatchObject({ number: 5 });
+  });
+
+  it("goes nowhere where there is none, or where it is already", () => {
+    expect(rollbackTo(3, seen)).toEqual({
+      kind: "refused",
+      why: "It has no generation 3. There are: 5, 4, 2.",
+    });
+    expect(rollbackTo(5, seen).kind).toBe("refused");
+    expect(rollbackTo(null, { ...seen, profile: generations[2]! }).kind).toBe("refused");
+    expect(rollbackTo(null, { ...seen, profile: null }).kind).toBe("refused");
+  });
+
+  it("is the machine's to find where nobody has looked", () => {
+    expect(rollbackTo(null, null)).toEqual({ kind: "generation", number: null, system: null });
+  });
+
+  it("has a last good deploy: one that was active and does not run now", () => {
+    const keeper = new Keeper();
+    const deploy = (key: string, name: string, good: boolean, counter: number) => {
+      keeper.write(ask(keeper.slice(key), asked(key, { system: name, force: true }), counter));
+      keeper.write(end(keeper.slice(key), key, counter, good ? active(name) : rolledBack, counter));
+    };
+    deploy("a", OLD, true, 1);
+    deploy("b", NEW, true, 2);
+    deploy("c", system("bad"), false, 3);
+    const history = [...keeper.tickets.values()];
+    expect(lastGood(history, NEW)?.system).toBe(OLD);
+    expect(lastGood(history, system("bad"))?.system).toBe(NEW);
+    expect(lastGood([], NEW)).toBeNull();
+  });
+});

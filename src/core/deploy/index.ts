@@ -1,5 +1,4 @@
 export { choose, earlierOf, stagesOf, stagesOfNamed } from "./choose.ts";
-export type { Chosen, Stages } from "./choose.ts";
 export {
   ask,
   end,
@@ -14,9 +13,9 @@ export {
   unreachable,
   withdraw,
 } from "./lock.ts";
-export type { Ask, Step, Turn } from "./lock.ts";
+export type { Ask, Turn } from "./lock.ts";
 export { identify, machinesOf } from "./machine.ts";
-export type { DeployMachine, EvaluatedAttribute, Found, Identity } from "./machine.ts";
+export type { DeployMachine } from "./machine.ts";
 export {
   adviceOn,
   conclusionOf,
@@ -25,9 +24,9 @@ export {
   reasonOf,
   wordOf,
 } from "./outcome.ts";
-export type { DeploymentState, OutcomeKind } from "./outcome.ts";
+export type { OutcomeKind } from "./outcome.ts";
 export { objections } from "./policy.ts";
-export type { Check, DeployQuestion, Objection } from "./policy.ts";
+export type { DeployQuestion } from "./policy.ts";
 export { needs, newRollout, rolloutConclusion, stepRollout, ticketKey } from "./rollout.ts";
 export type { Planned, RolloutEvent, RolloutNeed } from "./rollout.ts";
 export { initialMachine } from "./rows.ts";
@@ -42,20 +41,12 @@ export type {
   Refusal,
   TicketRow,
 } from "./rows.ts";
-export type {
-  RolloutChanges,
-  RolloutRow,
-  RolloutSlice,
-  StageRow,
-  Stop,
-  TargetRow,
-} from "./stages.ts";
+export type { RolloutChanges, RolloutRow, RolloutSlice, StageRow, TargetRow } from "./stages.ts";
 export { boundedUnits, programsOf, unitDifference } from "./units.ts";
 export type { Units } from "./units.ts";
 export { warningsOf } from "./warnings.ts";
 export { driftIssue, driftOf } from "./drift.ts";
-export type { Drift, DriftQuestion } from "./drift.ts";
+export type { Drift } from "./drift.ts";
 export { planSection } from "./plan.ts";
-export type { PlanView, ShownPlan } from "./plan.ts";
+export type { ShownPlan } from "./plan.ts";
 export { DEPLOY_CHECKS, rolloutCheck } from "./report.ts";
-export type { RolloutView } from "./report.ts";

@@ -5,14 +5,16 @@ export function planned({
 }: {
   only?: string | undefined;
   match?: string | undefined;
-}): { deploy: boolean; stack: boolean } | null {
+}): { deploy: boolean; guest: boolean; stack: boolean } | null {
   switch (only) {
     case undefined:
-      return { deploy: true, stack: match === "" };
+      return { deploy: true, guest: true, stack: match === "" };
     case "deploy":
-      return { deploy: true, stack: false };
+      return { deploy: true, guest: false, stack: false };
+    case "guest":
+      return { deploy: false, guest: true, stack: false };
     case "stack":
-      return { deploy: false, stack: true };
+      return { deploy: false, guest: false, stack: true };
     default:
       return null;
   }

@@ -7,10 +7,12 @@ import { parseArgs } from "node:util";
 import type { FaultRow } from "./deploy/row.ts";
 import { playDeploys } from "./deploy/table.ts";
 import { planned } from "./groups.ts";
+import { playGuests } from "./guest.ts";
 
-const USAGE = `usage: npm run faults -- [--only deploy|stack] [--match TEXT] [--jobs N] [--json FILE]
+const USAGE = `usage: npm run faults -- [--only deploy|guest|stack] [--match TEXT] [--jobs N] [--json FILE]
 
 deploy  machines in namespaces, as a table: {rows: [{fault, verdict, before, after, seconds, working, truthful}]}
+guest   one with systemd, in a virtual machine: power cut at each step, reboots, failed units; rows of the same table
 stack   tests of GitHub's faults, cut connections and SIGKILLs, on the whole stack
 
 Exit code 0: every machine ended on a system that works with a verdict that is so, and every test passed.`;
@@ -36,15 +38,18 @@ if (values.help === true || parts === null) {
   process.stdout.write(`${USAGE}\n`);
   process.exitCode = values.help === true ? 0 : 64;
 } else {
+  const { match } = values;
   const rows = parts.deploy
-    ? await playDeploys({ match: values.match, jobs: Number(values.jobs), told: print })
+    ? await playDeploys({ match, jobs: Number(values.jobs), told: print })
     : [];
+  if (parts.guest) rows.push(...(await playGuests({ match, told: print })));
   if (values.json !== undefined) {
-    const told = rows.map(({ detail: _, ...row }) => row);
+    const told = rows.map((row) => ({ ...row, detail: undefined }));
     await writeFile(values.json, `${JSON.stringify({ rows: told }, null, 2)}\n`);
   }
   const bad = rows.filter((row) => !isGood(row)).length;
-  if (parts.deploy) process.stdout.write(`${rows.length} rows, ${bad} not as they should be\n`);
+  if (parts.deploy || parts.guest)
+    process.stdout.write(`${rows.length} rows, ${bad} not as they should be\n`);
   const stack = parts.stack ? await playStack() : 0;
   process.exitCode = bad === 0 && stack === 0 ? 0 : 1;
 }

@@ -85,7 +85,7 @@ async function runAndKill(
   const file = join(machine.place.directory, "deploy.json");
   const { env, builder } = world.lab;
   await writeFile(file, JSON.stringify({ one, env, store: builder.source }));
-  const child = spawn(process.execPath, [join(import.meta.dirname, "child.ts"), file], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "child/main.ts"), file], {
     env: { ...env, NODE_NO_WARNINGS: "1" },
     stdio: ["ignore", "pipe", "inherit"],
   });

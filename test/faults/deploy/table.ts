@@ -27,7 +27,7 @@ export async function playDeploys(options: {
 }
 
 /** What is wrong with the table itself fails a row, and not the others. */
-function unplayed(fault: string, error: unknown): FaultRow {
+export function unplayed(fault: string, error: unknown): FaultRow {
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const nothing = { verdict: "not played", before: "?", after: "?", seconds: 0 };
   return { fault, ...nothing, working: false, truthful: false, detail };

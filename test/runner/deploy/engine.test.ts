@@ -17,7 +17,7 @@ async function play(
   machine: ModelMachine;
   steps: DeployStep[];
   /** When the outcome was told: what ran and what booted. */
-  then: { running: string; profile: string };
+  told: { running: string; profile: string };
 }> {
   const clock = new Ticking();
   const machine = new ModelMachine({ ...quiet, ...changes }, clock);
@@ -58,7 +58,7 @@ async function play(
   // Whatever is not told yet: the machine's own limits pass.
   clock.pass(1_000);
   machine.settle();
-  return { outcome, machine, steps, then: { running, profile } };
+  return { outcome, machine, steps, told: { running, profile } };
 }
 
 describe("the deploy of one machine", () => {
@@ -211,24 +211,24 @@ describe("whatever goes wrong", () => {
     const seen = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(script, async (bad) => {
-        const { outcome, machine, then } = await play(bad);
+        const { outcome, machine, told } = await play(bad);
         seen.set(outcome.kind, (seen.get(outcome.kind) ?? 0) + 1);
         switch (outcome.kind) {
           case "active":
-            expect(then).toEqual({ running: NEW, profile: NEW });
+            expect(told).toEqual({ running: NEW, profile: NEW });
             expect([bad.healthy, bad.fails.length]).toEqual([true, 0]);
             break;
           case "rolled-back":
-            expect(then).toEqual({ running: OLD, profile: OLD });
+            expect(told).toEqual({ running: OLD, profile: OLD });
             break;
           case "failed-untouched":
             expect(new Set([machine.profile, ...machine.ran])).toEqual(new Set([OLD]));
             break;
           case "bootloader":
-            expect(then.profile).toBe(outcome.boots);
+            expect(told.profile).toBe(outcome.boots);
             break;
           case "needs-reboot":
-            expect(then).toEqual({ running: OLD, profile: NEW });
+            expect(told).toEqual({ running: OLD, profile: NEW });
             break;
           case "held":
           case "not-prepared":
@@ -238,7 +238,7 @@ describe("whatever goes wrong", () => {
         // Nothing sick is left running or booting.
         if (!bad.healthy && bad.activation.exit !== 100) expect(machine.profile).toBe(OLD);
         if (outcome.kind !== "unknown" && outcome.running !== null)
-          expect(then.running).toBe(outcome.running);
+          expect(told.running).toBe(outcome.running);
       }),
       { numRuns: 2_000, seed: 5 },
     );

@@ -80,10 +80,11 @@ async function judge(
 }
 
 /** The step that had not ended when the journal says so. */
-const NEXT = { begun: "copy", copied: "verify", verified: "dry-activate" } as const satisfies Record<
-  string,
-  DeployStep
->;
+const NEXT = {
+  begun: "copy",
+  copied: "verify",
+  verified: "dry-activate",
+} as const satisfies Record<string, DeployStep>;
 
 /** The machine has not heard of it, and is to hear of it no more: its counter is taken, and the deploy is over. */
 async function neverBegun(parts: DeployParts, until: number): Promise<MachineOutcome> {
@@ -92,7 +93,8 @@ async function neverBegun(parts: DeployParts, until: number): Promise<MachineOut
   await parts.observed(seen);
   if (seen.kind !== "done") return untouched("begin", describeFault(seen), null);
   const { system: running } = seen.value;
-  if (running === null) return untouched("begin", "the runner was started anew before it began", null);
+  if (running === null)
+    return untouched("begin", "the runner was started anew before it began", null);
   const taken = await beyond.begin({ counter: work.counter, expected: null, system: running });
   if (taken.kind === "done") await beyond.end({ counter: work.counter });
   return untouched("begin", "the runner was started anew before it began", running);

@@ -83,8 +83,7 @@ function judgeKind(
   return { kind: "allowed", name, machine };
 }
 
-const kindOf = ({ action }: DeployWork): Kind =>
-  action.kind === "system" ? "deploy" : "rollback";
+const kindOf = ({ action }: DeployWork): Kind => (action.kind === "system" ? "deploy" : "rollback");
 
 function entryOf(machine: PolicyMachine, { host, repository }: Speaker, name: string) {
   return machine.repositories.find(

@@ -61,18 +61,6 @@ const Machine = z.strictObject({
 });
 export type PolicyMachine = z.infer<typeof Machine>;
 
-/** A secret file, and which jobs may have it. What is left out of a rule matches all. */
-const Secret = z.strictObject({
-  /** Name of the file that the job sees. */
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u),
-  file: absolutePath,
-  repository: z.strictObject({ host: z.string().min(1), id: z.int().positive() }),
-  refs: z.array(RefPattern).min(1).max(64),
-  kinds: z.array(Kind).min(1).optional(),
-  machines: z.array(MachineName).min(1).optional(),
-});
-export type PolicySecret = z.infer<typeof Secret>;
-
 /**
  * A deploy runner's own policy, JSON, written by its operator: what it does not name, no signature allows. Machines by the
  * operator's own name for them.
@@ -87,7 +75,6 @@ export const DeployPolicy = z
       .array(z.strictObject({ host: Host, port: Port }))
       .max(256)
       .default([]),
-    secrets: z.array(Secret).max(256).default([]),
   })
   .superRefine(({ machines }, context) => {
     const seen = new Map<string, string>();

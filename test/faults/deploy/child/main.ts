@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { systemClock } from "../../../src/runner/agent/clock.ts";
-import { deployOne } from "../../../src/runner/deploy/deployer.ts";
-import { connectMachine } from "../../../src/runner/machine/index.ts";
+import { systemClock } from "../../../../src/runner/agent/clock.ts";
+import { deployOne } from "../../../../src/runner/deploy/deployer.ts";
+import { connectMachine } from "../../../../src/runner/machine/index.ts";
 
 /** A deploy in a process of its own, to be killed: each step is a line, then the outcome. */
 const [file = ""] = process.argv.slice(2);

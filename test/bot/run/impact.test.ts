@@ -175,35 +175,6 @@ describe("the impact of a pull request", () => {
       expect(await run.impact()).toEqual(shown);
     }));
 
-  it("names every machine on its page, and what changes inside of as many as it can hold", () =>
-    evaluating({}, async (bench) => {
-      const { sql, run } = bench;
-      await evaluates(bench, [machine("a1")]);
-      const base = numberOf(baseJob(bench).job);
-      await bench.frame(base, { kind: "attributes", attributes: [machine("a1", drv("a0"))] });
-      await bench.finish(base);
-      await builds(bench, ["a1"]);
-      const large = {
-        ...difference(drv("x0"), drv("x1")),
-        closure: { kind: "unknown", why: "y".repeat(1_500_000) },
-      };
-      for (const name of ["x1", "x2", "x3"])
-        sql.exec(
-          "INSERT INTO machine (machine, selection, attribute, change, before, after, difference) VALUES (?, 'flake:.', ?, 'changed', '', '', ?)",
-          name,
-          `nixosConfigurations.${name}`,
-          JSON.stringify(large),
-        );
-      expect(
-        (await run.impact())?.machines.map((one) => [one.machine, one.difference !== null]),
-      ).toEqual([
-        ["a1", false],
-        ["x1", true],
-        ["x2", true],
-        ["x3", false],
-      ]);
-    }));
-
   it("is plain where nothing changes, and asks no runner for it", () =>
     evaluating({}, async (bench) => {
       const { neighbours, pass } = bench;

@@ -33,7 +33,7 @@ onStack("deploys by command", { slots: 2 }, (at) => {
     web1 = await lab.machine({ name: "web1", system });
     project = await at.stage.project("fleet", {
       ...(await example("fleet")),
-      ".github/snowcat.yml": "machines: { web1: { health: [] } }\n",
+      ".github/snowcat.yml": "machines: { web1: { method: plain, health: [] } }\n",
     });
     directory = await mkdtemp("/var/tmp/snowcat-deploy-");
     await chmod(directory, 0o755);
@@ -79,6 +79,10 @@ onStack("deploys by command", { slots: 2 }, (at) => {
   });
 
   const running = async () => (await web1.truth()).running;
+  const succeeds = async (head: string, name: string) => {
+    const found = await checked(head, name);
+    expect(found?.conclusion, JSON.stringify(found)).toBe("success");
+  };
   const checked = async (head: string, name: string) => {
     const seen = () =>
       at.stage.github
@@ -103,15 +107,15 @@ onStack("deploys by command", { slots: 2 }, (at) => {
       const talk = new Conversation(project, pull.number);
       await talk.say("/lock web1 mine", ["eyes", "+1"]);
       await talk.say(`/plan web1 ${head}`, ["eyes", "+1"]);
-      expect(await checked(head, "snowcat / plan")).toMatchObject({ conclusion: "success" });
+      await succeeds(head, "snowcat / plan");
       expect(await running()).toBe(before);
       await talk.say(`/deploy web1 ${head}`, ["eyes", "+1"]);
-      expect(await checked(head, "snowcat / deploy")).toMatchObject({ conclusion: "success" });
+      await succeeds(head, "snowcat / deploy");
       const after = await running();
       expect(after).not.toBe(before);
       await talk.say("/unlock web1", ["eyes", "+1"]);
       await talk.say("/rollback web1", ["eyes", "+1"]);
-      expect(await checked(head, "snowcat / rollback")).toMatchObject({ conclusion: "success" });
+      await succeeds(head, "snowcat / rollback");
       expect(await running()).toBe(before);
     },
     3 * WAITS,

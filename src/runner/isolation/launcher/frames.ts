@@ -25,6 +25,8 @@ export function writeFrame(
 ): boolean {
   let ready = true;
   let offset = 0;
+  // Both go to the kernel in one call: logs are many small frames.
+  to.cork();
   do {
     const part = payload.subarray(offset, offset + FRAME_MAX);
     const header = Buffer.alloc(HEADER);
@@ -34,6 +36,7 @@ export function writeFrame(
     ready = to.write(part);
     offset += FRAME_MAX;
   } while (offset < payload.length);
+  to.uncork();
   return ready;
 }
 

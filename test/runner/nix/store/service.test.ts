@@ -77,6 +77,22 @@ test("one that dies again is an error that says what it said; the next question 
   expect(await store.ask(whichAreValid([A]), NEVER)).toEqual(new Set([A]));
 });
 
+test("a process that ends between its greeting and the question is one that died", async () => {
+  const { launch } = scripted([there]);
+  let launched = 0;
+  const store = new StoreService(async (request) => {
+    launched += 1;
+    if (launched > 1) return await launch(request);
+    for await (const _ of request.input as AsyncIterable<Uint8Array>) {
+      request.onStdout?.(greeting());
+      break;
+    }
+    return ENDED;
+  }, "daemon");
+  expect(await store.ask(whichAreValid([A]), NEVER)).toEqual(new Set([A]));
+  expect(launched).toBe(2);
+});
+
 test("what is no answer, or was not asked for, is not taken for the next one's", async () => {
   const junk = Buffer.concat([there, none]);
   const { launch, requests } = scripted([texts(["/nix/store/other"])], [junk, there], [none]);

@@ -68,6 +68,8 @@ export class StoreService {
       stop: new AbortController(),
     };
     this.#process = process;
+    // What is written to one that has gone is answered by its end.
+    process.stdin.on("error", () => {});
     const gone = (why: string, cause?: unknown): void => {
       if (this.#process === process) this.#process = null;
       process.stdin.end();

@@ -16,6 +16,7 @@ import { encodedWord, prepareSsh } from "./ssh.ts";
 import { Talk } from "./talk.ts";
 import { waitFor } from "./wait.ts";
 
+const REPEATABLE = { repeatable: true } as const;
 /** For a list of paths to arrive, and for the store's answer. */
 const MISSING_SECONDS = 60;
 
@@ -30,8 +31,8 @@ export async function connectMachine(
   let lacking: (MissingRequest & { readonly missing: readonly string[] }) | null = null;
   return {
     hostKey: ssh.hostKey,
-    observe: () => talk.ask(["observe"], (facts) => observationOf(facts, now())),
-    state: () => talk.ask(["state"], stateOf),
+    observe: () => talk.ask(["observe"], (facts) => observationOf(facts, now()), REPEATABLE),
+    state: () => talk.ask(["state"], stateOf, REPEATABLE),
     begin: ({ counter, expected, system }) =>
       talk.ask(["begin", String(counter), expected ?? "-", system], (facts) => ({
         running: required(facts.word("running"), "running"),
@@ -64,9 +65,11 @@ export async function connectMachine(
         {
           input: manifest,
           seconds: timeoutSeconds,
+          ...REPEATABLE,
         },
       ),
-    reuse: ({ counter }) => talk.ask(["reuse", String(counter)], () => ({ paths: 0, hashed: 0 })),
+    reuse: ({ counter }) =>
+      talk.ask(["reuse", String(counter)], () => ({ paths: 0, hashed: 0 }), REPEATABLE),
     command: ({ counter, argv, timeoutSeconds }) =>
       talk.ask(
         ["command", String(counter), whole(timeoutSeconds), ...argv.map(encodedWord)],
@@ -85,10 +88,14 @@ export async function connectMachine(
     wait: (request) => waitFor(talk, request),
     confirm: ({ counter }) => talk.ask(["confirm", String(counter)], deployState, { anew: true }),
     check: ({ check, timeoutSeconds }) => checkOnce(talk, check, timeoutSeconds),
-    commit: ({ counter }) => talk.ask(["commit", String(counter)], deployState),
+    commit: ({ counter }) => talk.ask(["commit", String(counter)], deployState, REPEATABLE),
     revert: ({ counter, why }) =>
-      talk.ask(["revert", String(counter), encodedWord(why.slice(0, 1_000))], deployState),
-    end: ({ counter }) => talk.ask(["end", String(counter)], deployState),
+      talk.ask(
+        ["revert", String(counter), encodedWord(why.slice(0, 1_000))],
+        deployState,
+        REPEATABLE,
+      ),
+    end: ({ counter }) => talk.ask(["end", String(counter)], deployState, REPEATABLE),
     close: () => talk.close(),
   };
 }

@@ -52,6 +52,7 @@ export function askMissing(
   return talk.ask(words, (facts) => facts.each("missing").flatMap(([path]) => path ?? []), {
     input: `${paths.join("\n")}\n`,
     seconds,
+    repeatable: true,
   });
 }
 

@@ -17,6 +17,8 @@ export interface AskOptions {
   readonly seconds?: number;
   /** Whether it must go over a connection that nothing went over before. */
   readonly anew?: boolean;
+  /** Whether asking twice is as good as once: then a connection that died unnoticed since the last verb is not the end. */
+  readonly repeatable?: boolean;
 }
 
 /** Sends verbs and reads their answers; they share a connection, as long as it lasts. */
@@ -39,13 +41,26 @@ export class Talk {
     const began = performance.now();
     const { connectSeconds, verbSeconds = VERB_SECONDS } = this.options;
     const limitMs = (connectSeconds + (options.seconds ?? verbSeconds)) * 1_000;
-    const { input = "", anew = false } = options;
-    const session = this.#sessionFor(anew);
-    const answer =
-      session === null
-        ? await this.#once(verb, input, limitMs)
-        : await session.ask(verb, input, limitMs);
+    const { input = "", anew = false, repeatable = false } = options;
+    const used = this.#session;
+    const first = await this.#answer(verb, input, limitMs, anew);
+    const died = first.kind === "lost" && !anew && used !== null && used === this.#session;
+    const second = died && repeatable ? await this.#answer(verb, input, limitMs, true) : null;
+    // A second that never came to be asked says nothing of the first.
+    const answer = second === null || second.kind === "unreachable" ? first : second;
     return this.reply(verb, answer, read, began);
+  }
+
+  async #answer(
+    verb: readonly string[],
+    input: string,
+    limitMs: number,
+    anew: boolean,
+  ): Promise<Answer> {
+    const session = this.#sessionFor(anew);
+    return session === null
+      ? await this.#once(verb, input, limitMs)
+      : await session.ask(verb, input, limitMs);
   }
 
   async close(): Promise<void> {

@@ -77,6 +77,10 @@ export class Runners {
           },
         ];
       }
+      /** Nobody deploys here. */
+      async machines() {
+        return [];
+      }
       async enqueue(_account: number, job: Job) {
         if (jobs.has(job.job)) return { outcome: "known" };
         const held = { ...job, cancelled: false };

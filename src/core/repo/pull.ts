@@ -1,8 +1,12 @@
 import type { What } from "../event/event.ts";
+import { timeOf } from "../event/time.ts";
 import { keyOf } from "./key.ts";
 import type { RunReason, Sender } from "./request.ts";
 import type { PullRow, Slice } from "./rows.ts";
 import type { Plan } from "./start.ts";
+
+/** What GitHub's times of a push and of a pull request may differ by (ms): a run too many is better than none. */
+const CLOCKS = 10_000;
 
 type PullEvent = Extract<What, { kind: "pull_request" }>;
 
@@ -67,6 +71,10 @@ function leftBehind(
   if (own === null || head === null) return;
   // Of the push that brought the pull request's own head the news are still on their way.
   if (head.sha === row.head || head.sha === row.before) return;
+  // So are those of a push after it, where what is known of the branch is older than the closing.
+  const closedAt = timeOf(row.updatedAt);
+  if (head.pushedAt !== null && closedAt !== null && head.pushedAt * 1_000 < closedAt - CLOCKS)
+    return;
   const reported = pulls.some(
     (pull) =>
       pull.number !== row.number &&

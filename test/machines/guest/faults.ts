@@ -1,10 +1,12 @@
 import type { DeployStep, HealthCheck, MachineOutcome } from "../../../src/protocol/machine.ts";
+import type { DeployState, DeployStateName, Machine } from "../../../src/runner/machine/index.ts";
 import { connectMachine } from "../../../src/runner/machine/index.ts";
 import type { Deploy, Deployed } from "../../faults/deploy/deploying.ts";
 import { deployTo } from "../../faults/deploy/deploying.ts";
 import { isSo, type FaultRow } from "../../faults/deploy/row.ts";
 import { Deploy as ByVerbs, done } from "../deploying.ts";
 import type { Guest } from "./guest.ts";
+import { PATIENCE } from "./qemu.ts";
 import type { GuestSystem, GuestWorld } from "./world.ts";
 import { ACTIVATING, GUEST_LIMITS, SITE, WRITES_ENTRY } from "./world.ts";
 
@@ -136,17 +138,22 @@ const forsaken: GuestFault = {
     });
     try {
       const system = world.systems.good;
-      const verbs = new ByVerbs(world.lab, client, { counter: 1, system, confirmationSeconds: 30 });
+      const verbs = new ByVerbs(world.lab, client, {
+        counter: 1,
+        system,
+        activationSeconds: GUEST_LIMITS.activationSeconds,
+        confirmationSeconds: 30,
+      });
       await verbs.prepare();
       done(await verbs.start());
-      await verbs.reaches("activated");
+      await reaches(client, "activated");
       const unit = (
         await guest.shell("systemctl show -P ControlGroup snowcat-deploy-1.service")
       ).trim();
       await guest
         .shell("systemctl kill --kill-whom=all -s KILL ssh.service")
         .catch(() => "its own connection");
-      const state = await verbs.reaches("reverted", "revert-failed");
+      const state = await reaches(client, "reverted", "revert-failed");
       const seconds = (performance.now() - began) / 1_000;
       const outcome: MachineOutcome = {
         kind: "rolled-back",
@@ -166,6 +173,14 @@ const forsaken: GuestFault = {
     }
   },
 };
+
+/** Waits as long as a machine may take on which everything is emulated. */
+async function reaches(client: Machine, ...until: DeployStateName[]): Promise<DeployState> {
+  const seconds = PATIENCE / 1_000;
+  const { state, until: there } = done(await client.wait({ counter: 1, until, seconds }));
+  if (!there) throw new Error(`it is ${state.name}, and not ${until.join(" or ")}: ${state.log}`);
+  return state;
+}
 
 const noneOfIt = async (guest: Guest): Promise<string | null> => {
   const left = await guest.shell(
@@ -211,7 +226,8 @@ export const guestFaults: readonly GuestFault[] = [
   powerCut("after the boot entry", "good", "read-back", active("good")),
   forsaken,
   fault("activation over its limit, ended with all that it started", "endless", back, {
-    limits: { activationSeconds: 20 },
+    // The way back has the same limit.
+    limits: { activationSeconds: 60 },
     after: noneOfIt,
   }),
   fault("a unit that had failed before still does", "good", active("good"), {

@@ -9,8 +9,8 @@ import { fleetSystems } from "./systems.ts";
 export const GUEST_LIMITS = {
   connectSeconds: 60,
   copySeconds: 120,
-  activationSeconds: 90,
-  confirmationSeconds: 120,
+  activationSeconds: 120,
+  confirmationSeconds: 150,
 };
 
 /** What systems tell on the console: that an activation, or the writing of a boot entry, is under way. */

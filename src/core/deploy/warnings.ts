@@ -12,7 +12,6 @@ export type Looked = {
   /** The activation script. */
   activation: { before: string; after: string } | null;
   packages: readonly PackageChange[];
-  /** Packages whose versions are all known; fewer than changed where the list was cut. */
   warn: readonly { when: string; says: string }[];
 };
 
@@ -20,26 +19,43 @@ export type Looked = {
 const MIGRATES =
   /\b(?:migrat(?:e|es|ion|ions)|alembic|flyway|liquibase|invoke\s+update|syncdb|upgrade[-_ ]db|db[-_: ]upgrade|mysql_upgrade|pg_upgrade|occ\s+upgrade)\b/iu;
 
-const DESTROYS: readonly { what: string; is: RegExp }[] = [
+/** Words that a line must hold together. Each is looked for by itself, in time that grows with the line alone. */
+const DESTROYS: readonly { what: string; words: readonly RegExp[] }[] = [
   {
     what: "removes whole folders",
-    is: /\brm\s+(?:-[A-Za-z-]+\s+)*(?:-[A-Za-z]*[rR]|--recursive)/u,
+    words: [/\brm\s+(?:-[A-Za-z-]+\s+)*(?:-[A-Za-z]*[rR]|--recursive)/u],
   },
   {
     what: "deletes what is not in its source",
-    is: /\brsync\b[^\n]*\s--(?:delete\S*|remove-source-files)/u,
+    words: [/\brsync\b/u, /\s--(?:delete|remove-source-files)/u],
   },
-  { what: "deletes files that it finds", is: /\bfind\b[^\n]*\s-delete\b/u },
+  { what: "deletes files that it finds", words: [/\bfind\b/u, /\s-delete\b/u] },
   {
     what: "drops tables or databases",
-    is: /\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA)|TRUNCATE\s+TABLE|dropdb)\b/iu,
+    words: [/\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA)|TRUNCATE\s+TABLE|dropdb)\b/iu],
   },
   {
     what: "makes or wipes file systems",
-    is: /\b(?:mkfs(?:\.\w+)?|wipefs|zpool\s+(?:create|destroy)|zfs\s+destroy|btrfs\s+subvolume\s+delete)\b/u,
+    words: [
+      /\b(?:mkfs(?:\.\w+)?|wipefs|zpool\s+(?:create|destroy)|zfs\s+destroy|btrfs\s+subvolume\s+delete)\b/u,
+    ],
   },
-  { what: "deletes what is not declared any more", is: /\s--prune\b/u },
+  { what: "deletes what is not declared any more", words: [/\s--prune\b/u] },
 ];
+
+const isDestructive = (line: string, words: readonly RegExp[]): boolean =>
+  words.every((word) => word.test(line));
+
+/** Characters of one unit with what it starts, and of one line: whoever writes more hides nothing that was a promise. */
+const LONGEST_TEXT = 256 * 1_024;
+const LONGEST_LINE = 4_000;
+
+function linesOf(text: string): string[] {
+  return text
+    .slice(0, LONGEST_TEXT)
+    .split("\n")
+    .map((line) => line.slice(0, LONGEST_LINE));
+}
 
 /** Bounded as the protocol has it, what weighs most first. */
 export function warningsOf(looked: Looked): Warning[] {
@@ -72,8 +88,8 @@ function* asked({ warn, units, packages, activation }: Looked): Iterable<Warning
 
 function* destructive({ units, activation }: Looked): Iterable<Warning> {
   for (const { name, after } of units)
-    for (const { what, is } of DESTROYS) {
-      const line = after.split("\n").find((one) => is.test(one));
+    for (const { what, words } of DESTROYS) {
+      const line = linesOf(after).find((one) => isDestructive(one, words));
       if (line !== undefined)
         yield {
           rule: "destructive",
@@ -83,8 +99,8 @@ function* destructive({ units, activation }: Looked): Iterable<Warning> {
   // NixOS's own activation removes much; what is new in it is worth a look.
   if (activation === null) return;
   const fresh = newLines(activation.before, activation.after);
-  for (const { what, is } of DESTROYS) {
-    const line = fresh.find((one) => is.test(one));
+  for (const { what, words } of DESTROYS) {
+    const line = fresh.find((one) => isDestructive(one, words));
     if (line !== undefined)
       yield {
         rule: "destructive",
@@ -96,7 +112,7 @@ function* destructive({ units, activation }: Looked): Iterable<Warning> {
 function* migrations({ units }: Looked): Iterable<Warning> {
   for (const { name, before, after } of units) {
     if (before === after) continue;
-    const line = after.split("\n").find((one) => MIGRATES.test(one));
+    const line = linesOf(after).find((one) => MIGRATES.test(one));
     if (line !== undefined)
       yield {
         rule: "migration",
@@ -120,6 +136,6 @@ function* downgrades(packages: readonly PackageChange[]): Iterable<Warning> {
 }
 
 function newLines(before: string, after: string): string[] {
-  const known = new Set(before.split("\n"));
-  return after.split("\n").filter((line) => !known.has(line));
+  const known = new Set(linesOf(before));
+  return linesOf(after).filter((line) => !known.has(line));
 }

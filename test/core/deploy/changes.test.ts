@@ -135,6 +135,14 @@ describe("warnings", () => {
     expect(rules({ activation: { before: "rm -rf /old", after: "rm -rf /old" } })).toEqual([]);
   });
 
+  it("take time that grows with the text alone", () => {
+    const texts = ["rsync ".repeat(200_000), "find -".repeat(200_000), "rm -a ".repeat(200_000)];
+    const began = performance.now();
+    for (const text of texts) expect(rules({ units: [unit(text)] })).toEqual([]);
+    // Looking back over each word again would take minutes.
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
   it("of packages that go back, and of what the configuration names", () => {
     const packages = [
       { name: "postgresql", before: ["16.4"], after: ["15.2"], bytes: 0 },

@@ -11,14 +11,42 @@ describeIsolated("how machines differ from the base's, the long way round", () =
       fleet("5.0", { broken: `clan.inventory.machines = ${machines};` });
     const { base, head } = await commits(
       inventory(
-        '{ web = { tags = [ "a" 7 ]; machineClass = "darwin"; }; "x.y" = { tags = _: 1; deploy = throw "not read"; }; }',
+        '{ web = { tags = [ "a" 7 ]; machineClass = "darwin"; deploy.targetHost = "root@web"; }; "x.y" = { tags = _: 1; deploy = throw "odd"; hold = throw "odd"; }; db = { tags = [ "data" ]; deploy.requireExplicitUpdate = true; hold = "the disk"; }; }; clan.inventory.instances = { site.roles = { server.tags = [ "a" ]; client = { tags.all = { }; }; }; disk.roles.backup.machines.db = { }; odd = 7; }',
       ),
       inventory('throw "no inventory"'),
     );
     const good = await read(base);
     expect(good.evaluated?.inventory).toEqual([
-      { selection: 0, machine: "web", class: "darwin", tags: ["a"] },
-      { selection: 0, machine: "x.y", class: "nixos", tags: [] },
+      {
+        selection: 0,
+        machine: "db",
+        class: "nixos",
+        tags: ["data"],
+        roles: ["backup", "client"],
+        targetHost: null,
+        explicit: true,
+        hold: "the disk",
+      },
+      {
+        selection: 0,
+        machine: "web",
+        class: "darwin",
+        tags: ["a"],
+        roles: ["client", "server"],
+        targetHost: "root@web",
+        explicit: false,
+        hold: null,
+      },
+      {
+        selection: 0,
+        machine: "x.y",
+        class: "nixos",
+        tags: [],
+        roles: ["client"],
+        targetHost: null,
+        explicit: false,
+        hold: "why it is held cannot be evaluated",
+      },
     ]);
     const bad = await read(head);
     expect(bad.verdict.kind).toBe("succeeded");

@@ -90,14 +90,16 @@ export function takeBase({ store, storage }: Context, attributes: readonly Attri
 
 /** What clan's inventory names; where two do it is one machine. */
 export function keepInventory({ store }: Context, inventory: readonly InventoryMachine[]): void {
-  for (const { machine, class: of, tags, roles, targetHost } of inventory)
+  for (const { machine, class: of, tags, roles, targetHost, explicit, hold } of inventory)
     store.sql.exec(
-      "INSERT OR REPLACE INTO inventory (machine, class, tags, roles, target_host) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO inventory (machine, class, tags, roles, target_host, explicit, hold) VALUES (?, ?, ?, ?, ?, ?, ?)",
       machine,
       of,
       JSON.stringify(tags),
       JSON.stringify(roles ?? []),
       targetHost ?? null,
+      explicit === true ? 1 : 0,
+      hold ?? null,
     );
 }
 

@@ -138,6 +138,8 @@ export const STEPS: readonly Step[] = [
   CREATE INDEX errand_machine ON errand (machine, kind, job);
   ALTER TABLE inventory ADD COLUMN roles TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE inventory ADD COLUMN target_host TEXT;
+  ALTER TABLE inventory ADD COLUMN explicit INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE inventory ADD COLUMN hold TEXT;
   -- What the machines' objects are to be told, in this order.
   CREATE TABLE word (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT NOT NULL, word TEXT NOT NULL) STRICT;
   `,

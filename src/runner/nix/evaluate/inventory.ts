@@ -19,6 +19,9 @@ const EXPRESSION = `outputs:
     set = given: if builtins.isAttrs given then given else { };
     texts = list: if builtins.isList list then builtins.filter builtins.isString list else [ ];
     text = given: if builtins.isString given then given else null;
+    # What throws is none; what keeps a machine as it is, keeps it then as well.
+    orElse = other: value: let found = builtins.tryEval value; in if found.success then found.value else other;
+    quiet = orElse null;
     instances = builtins.attrValues (set (inventory.instances or null));
     # A role has machines by their names, and by tags; \`all\` is every machine's tag.
     has = name: tags: role:
@@ -31,15 +34,15 @@ const EXPRESSION = `outputs:
       (map set instances);
     machine = name:
       let given = set machines.\${name}; class = given.machineClass or null; tags = texts (given.tags or null);
-        deploy = set (given.deploy or null); in
+        deploy = set (quiet (given.deploy or null)); in
       {
         machine = name;
         class = if builtins.isString class then class else "nixos";
         inherit tags;
         roles = rolesOf name tags;
-        targetHost = text (deploy.targetHost or null);
-        explicit = (deploy.requireExplicitUpdate or false) == true;
-        hold = text (given.hold or null);
+        targetHost = text (quiet (deploy.targetHost or null));
+        explicit = orElse true (deploy.requireExplicitUpdate or false) == true;
+        hold = text (orElse "why it is held cannot be evaluated" (given.hold or null));
       };
   in map machine (builtins.attrNames machines)`;
 

@@ -34,17 +34,21 @@ function enumerated({ store }: Context, run: Header): DeployMachine[] {
       tags: string;
       roles: string;
       target_host: string | null;
+      explicit: number;
+      hold: string | null;
     }>("SELECT * FROM inventory ORDER BY machine")
     .toArray()
     // Written by `keepInventory` from the same type.
     .map(
-      ({ machine, class: of, tags, roles, target_host }) =>
+      ({ machine, class: of, tags, roles, target_host, explicit, hold }) =>
         ({
           machine,
           class: of,
           tags: JSON.parse(tags) as string[],
           roles: JSON.parse(roles) as string[],
           targetHost: target_host,
+          explicit: explicit === 1,
+          hold,
         }) as InventoryMachine,
     );
   return machinesOf(configurationOf(run), { selections: run.selections, attributes, inventory });

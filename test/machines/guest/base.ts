@@ -9,10 +9,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fetchPackages, must } from "../../../scripts/tools/packages.mjs";
 import { writeInitrd } from "./initrd.ts";
 
@@ -51,6 +53,7 @@ const PACKAGES = [
 /** Dependencies of the package manager, and of what makes initial RAM disks: nothing of it runs in the guest. */
 const LEFT_OUT =
   /^(dpkg|initramfs-tools|klibc|libklibc|libdbd|libdbi|libperl|libwww|linux-base|perl|perl-modules)[-_.\d]/u;
+const DAY = 86_400_000;
 const NOT_UNPACKED = ["doc", "info", "locale", "man"].map(
   (name) => `--exclude=./usr/share/${name}`,
 );
@@ -72,24 +75,37 @@ export function guestCache(): string {
 export async function guestBase(): Promise<Base> {
   const key = hashOf(...["base.ts", "initrd.ts", "initrd.sh"].map(readHere)).slice(0, 16);
   const folder = join(guestCache(), `base-${key}`);
-  if (!existsSync(folder)) await publish(folder, async (made) => make(made));
+  await cached(folder, async (made) => make(made));
   return { folder, key };
 }
 
-/** Fills a folder that appears whole or not at all; of two at once one is thrown away. */
-export async function publish(
-  folder: string,
-  fill: (made: string) => Promise<void>,
-): Promise<void> {
+/** Fills a folder that is not there yet. It appears whole or not at all; of two at once one is thrown away. */
+export async function cached(folder: string, fill: (made: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) {
+    utimesSync(folder, new Date(), new Date());
+    return;
+  }
   mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
   const made = mkdtempSync(join(dirname(folder), ".making-"));
   try {
     await fill(made);
     renameSync(made, folder);
+    forgetOthers(folder);
   } catch (error) {
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(made, { recursive: true, force: true });
+  }
+}
+
+/** What no test has asked for since yesterday was made of something else. */
+function forgetOthers(folder: string): void {
+  const cache = dirname(folder);
+  const kind = basename(folder).replace(/-.*/u, "");
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    if (path === folder || !(name.startsWith(`${kind}-`) || name.startsWith(".making-"))) continue;
+    if (statSync(path).mtimeMs < Date.now() - DAY) rmSync(path, { recursive: true, force: true });
   }
 }
 

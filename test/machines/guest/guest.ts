@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { MachineTarget, SourceStore } from "../../../src/runner/machine/index.ts";
 import type { Base } from "./base.ts";
-import { guestBase, guestCache, hashOf, publish } from "./base.ts";
+import { cached, guestBase, guestCache, hashOf } from "./base.ts";
 import { makeDisk } from "./disk.ts";
 import { PATIENCE, Qemu } from "./qemu.ts";
 import type { Settled } from "./writes.ts";
@@ -45,14 +44,12 @@ export class Guest implements AsyncDisposable {
   static async start(system: string, from: SourceStore): Promise<Guest> {
     const base = await guestBase();
     const saved = join(guestCache(), `booted-${hashOf(base.key, system).slice(0, 16)}`);
-    if (!existsSync(saved)) {
-      await publish(saved, async (made) => {
-        await makeDisk(join(made, "disk"), base, system, from);
-        await using guest = await Guest.#at(made, base);
-        await guest.powerOn();
-        await guest.#saveTo(made);
-      });
-    }
+    await cached(saved, async (made) => {
+      await makeDisk(join(made, "disk"), base, system, from);
+      await using guest = await Guest.#at(made, base);
+      await guest.powerOn();
+      await guest.#saveTo(made);
+    });
     const guest = await Guest.#at(saved, base);
     try {
       await guest.#power(join(saved, "state"));

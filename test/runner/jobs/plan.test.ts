@@ -13,7 +13,13 @@ import { KEYS, LIMITS } from "./perform.ts";
 /** A machine in the shape of NixOS: units, an activation that would leave a trace, and what boots. */
 const machine = (
   units: Record<string, string>,
-  more: { kernel?: string; activate?: string; link?: string; postgres?: string; system?: string } = {},
+  more: {
+    kernel?: string;
+    activate?: string;
+    link?: string;
+    postgres?: string;
+    system?: string;
+  } = {},
 ) => ({
   "units.json": JSON.stringify(units),
   "flake.nix": `{ outputs = { self }: let
@@ -38,7 +44,8 @@ const machine = (
     '' { };
   in { nixosConfigurations.web.config.system.build.toplevel = toplevel; }; }`,
 });
-const unit = (start: string, more = "") => `[Unit]\nDescription=a\n${more}\n[Service]\nExecStart=${start}\n`;
+const unit = (start: string, more = "") =>
+  `[Unit]\nDescription=a\n${more}\n[Service]\nExecStart=${start}\n`;
 
 const PLACES = { web: { selection: 0, path: ["nixosConfigurations", "web"] } };
 const SELECTIONS: PlanWork["selections"] = [
@@ -47,7 +54,12 @@ const SELECTIONS: PlanWork["selections"] = [
 
 describeIsolated("a plan", () => {
   const { commits, evaluate, build, plan } = fleets(56_800);
-  const planOf = (source: Source, drv: string, running: string | null, warn?: PlanWork["machines"][number]["warn"]) =>
+  const planOf = (
+    source: Source,
+    drv: string,
+    running: string | null,
+    warn?: PlanWork["machines"][number]["warn"],
+  ) =>
     plan({
       kind: "plan",
       source,

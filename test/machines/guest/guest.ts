@@ -43,7 +43,11 @@ export class Guest implements AsyncDisposable {
    */
   static async start(system: string, from: SourceStore): Promise<Guest> {
     const base = await guestBase();
-    const saved = join(guestCache(), `booted-${hashOf(base.key, system).slice(0, 16)}`);
+    // A state is for the same QEMU with the same hardware.
+    const { stdout: version } = await execute("qemu-system-x86_64", ["--version"]);
+    const hardware = await readFile(join(import.meta.dirname, "qemu.ts"), "utf8");
+    const key = hashOf(base.key, system, version, hardware).slice(0, 16);
+    const saved = join(guestCache(), `booted-${key}`);
     await cached(saved, async (made) => {
       await makeDisk(join(made, "disk"), base, system, from);
       await using guest = await Guest.#at(made, base);

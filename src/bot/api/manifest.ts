@@ -31,8 +31,7 @@ export async function manifest(
   if (bytes.byteLength > MOST) return refused(413, `a manifest has at most ${MOST} bytes`);
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const hex = [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== digest)
-    return refused(422, "the text has another SHA-256");
+  if (hex !== digest) return refused(422, "the text has another SHA-256");
   // The same name is the same text: who puts it again changes nothing.
   if ((await env.BLOBS.head(key)) === null) await env.BLOBS.put(key, bytes);
   return new Response(null, { status: 204 });

@@ -1,12 +1,3 @@
-import type {
-  Ask,
-  DeployQuestion,
-  KeepRow,
-  MachineEffect,
-  Refusal,
-  TicketRow,
-  Turn,
-} from "../../core/deploy/index.ts";
 import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { Impact } from "../../core/impact/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
@@ -17,10 +8,10 @@ import type {
   DesiredDeployment,
   DesiredReaction,
 } from "./desired.ts";
+import type { KnownMachine, MachineTurn, Standing, StandingOf } from "./machines.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
-import type { DeployStep, MachineOutcome, Observation } from "../../protocol/machine.ts";
 import type { JobKind, Work } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
@@ -38,6 +29,8 @@ export type {
   DesiredReaction,
 } from "./desired.ts";
 export { COMMENT } from "./desired.ts";
+
+export type * from "./machines.ts";
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
 export interface Wakeable {
@@ -266,55 +259,6 @@ export type RunnerClass = {
   repositories: number[] | null;
 };
 
-/** A machine that deploy runners of the account may change for a repository. */
-export type KnownMachine = {
-  name: string;
-  hostKey: string;
-  /** Whether a runner that may is here. */
-  online: boolean;
-};
-
-/** Whom a call to a Machine speaks for: the machine, and the repository that names it. */
-export type MachineOf = { host: string; account: number; hostKey: string; repository: number };
-/** A machine as pages, `/status` and plans see it. */
-export type MachineView = {
-  counter: number;
-  observation: Observation | null;
-  keeps: KeepRow[];
-  /** Deploys that wait, go on, or were lost, in their order. */
-  open: TicketRow[];
-  /** The last ones that have ended, newest first. */
-  history: TicketRow[];
-};
-
-export interface MachineContract extends Wakeable {
-  /** Asks for a turn to change the machine; the same key is answered by what became of it. See `core/deploy`. */
-  ask(of: MachineOf, asked: Ask): Promise<Turn>;
-  withdraw(of: MachineOf, key: string): Promise<{ begun: number | null }>;
-  heard(of: MachineOf, key: string, counter: number, step: DeployStep): Promise<void>;
-  end(of: MachineOf, key: string, counter: number, outcome: MachineOutcome): Promise<void>;
-  /** Nobody will say how it ended: the machine is looked at. */
-  lose(of: MachineOf, key: string, step: DeployStep | null): Promise<void>;
-  /** `since` (Unix ms): when it was asked for. */
-  observed(of: MachineOf, observation: Observation, since: number): Promise<void>;
-  unreachable(of: MachineOf): Promise<void>;
-  /** Locks or holds it; null when that is so. */
-  keep(
-    of: MachineOf,
-    asked: Pick<KeepRow, "kind" | "owner" | "reason" | "run">,
-  ): Promise<Refusal | null>;
-  unlock(of: MachineOf, by: string): Promise<Refusal | null>;
-  /** A rollout is over: its lock goes with it, and what of it still waits. */
-  leave(of: MachineOf, run: RunId): Promise<void>;
-  /** Null of a machine that nothing was ever done with. */
-  view(of: MachineOf): Promise<MachineView | null>;
-}
-/** What a Machine tells a run that asked for a turn. */
-export type MachineTurn = Extract<
-  MachineEffect,
-  { kind: "granted" } | { kind: "refused" } | { kind: "settled" }
->;
-
 export type HeldJob = Pick<QueuedJob, "installation" | "repository" | "pool">;
 
 export interface FleetContract extends Wakeable {
@@ -374,13 +318,6 @@ export type PullState = PullAbout & {
   head: string;
   merge: { kind: "pending" } | { kind: "conflict" } | { kind: "ready"; sha: string };
 };
-
-/** What a deploy's policy asks of GitHub about a commit; null is what could not be found out. */
-export type Standing = Pick<
-  DeployQuestion,
-  "checks" | "required" | "holdsBase" | "onDefaultBranch"
->;
-export type StandingOf = { sha: string; defaultBranch: string; pull: number | null };
 
 /** A token for what the installation has of the names; null when that is nothing. */
 export type MintedInputs = {

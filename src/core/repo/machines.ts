@@ -44,7 +44,12 @@ function begin({ plan, pull, by, key, link }: Acting, what: DeployReason["what"]
   const ref = `refs/heads/${pull.headRef}`;
   const number = pull.number;
   const n = plan.deploy({ kind: "deploy", head: pull.head, ref, pull: number, key, what }, by);
-  const words = { plan: "plans it", deploy: "deploys it", rollback: "takes it back", observe: "looks" };
+  const words = {
+    plan: "plans it",
+    deploy: "deploys it",
+    rollback: "takes it back",
+    observe: "looks",
+  };
   return done(`${link(n)} ${words[what.kind]}.`);
 }
 

@@ -94,9 +94,9 @@ describe("two repositories that name one machine", () => {
     const owner = { repository: 1, pull: 5, by: "ann" };
     const lock = { kind: "lock" as const, owner, reason: "moving", run: null };
     expect(await machine.keep(of(1), lock)).toBeNull();
-    expect(await machine.keep(of(2), { ...lock, owner: { ...owner, repository: 2 } })).toMatchObject(
-      { code: "locked" },
-    );
+    expect(
+      await machine.keep(of(2), { ...lock, owner: { ...owner, repository: 2 } }),
+    ).toMatchObject({ code: "locked" });
     expect(await machine.ask(of(2), wish(5, 2))).toMatchObject({ refusal: { code: "locked" } });
     expect(await machine.ask(of(1), wish(5, 1))).toMatchObject({ kind: "granted" });
     await machine.unlock(of(2), "bob");

@@ -60,7 +60,9 @@ beforeEach(async () => {
       ? { ok: false, missing: true }
       : { ok: true, value: { text: github.file, commit: B } },
   );
-  vi.spyOn(Writer.prototype, "say").mockImplementation(async (what) => void said.push(...what));
+  vi.spyOn(Writer.prototype, "say").mockImplementation(
+    async (what) => void said.push(...what.filter((one) => one.kind !== "deployment")),
+  );
 });
 afterEach(async () => {
   vi.restoreAllMocks();

@@ -14,6 +14,7 @@ import {
   repoRows,
   repoStub,
   settled,
+  until,
 } from "../support/objects.ts";
 import { A, B, comment, OWNER, pull } from "../support/payloads.ts";
 
@@ -83,10 +84,17 @@ async function says(body: string, sender = "ann"): Promise<string> {
   comments += 1;
   const said = comment({ repository: ID, id: comments, body, sender });
   const id = sender === "ann" ? 3 : 4;
-  await deliver("issue_comment", { ...said, sender: { ...said.sender, id } }, {});
+  const person = { ...said.sender, id };
+  const brought = { ...said, sender: person, comment: { ...said.comment, user: person } };
+  await deliver("issue_comment", brought, {});
+  const outcome = await until(async () => {
+    const query = `SELECT outcome FROM command WHERE comment = ${comments} AND state = 'done'`;
+    const [row] = await repoRows(ID, query);
+    const became = row?.["outcome"];
+    return typeof became === "string" ? became : null;
+  }, `something becomes of ${body}`);
   await settled(repo());
-  const [row] = await repoRows(ID, "SELECT outcome FROM command ORDER BY id DESC LIMIT 1");
-  const { kind, text } = JSON.parse(String(row?.["outcome"])) as { kind: string; text: string };
+  const { kind, text } = JSON.parse(outcome) as { kind: string; text: string };
   return `${kind}: ${text}`;
 }
 

@@ -29,7 +29,9 @@ beforeEach(async () => {
     value: { ...about, author: "ada", state: "open", head: C, merge: { kind: "pending" } },
   });
   vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
-  vi.spyOn(Writer.prototype, "say").mockImplementation(async (what) => void said.push(...what));
+  vi.spyOn(Writer.prototype, "say").mockImplementation(
+    async (what) => void said.push(...what.filter((one) => one.kind !== "deployment")),
+  );
 });
 afterEach(async () => {
   vi.restoreAllMocks();

@@ -41,12 +41,12 @@ const observation = (at: number, running = OLD): Observation => ({
   updaters: [],
   bootId: "x",
 });
-const active = (name: string): MachineOutcome => ({
+const active = (name: string, runs = system(name)): MachineOutcome => ({
   kind: "active",
-  system: system(name),
+  system: runs,
   generation: 3,
   notices: [],
-  running: system(name),
+  running: runs,
 });
 const rolledBack: MachineOutcome = {
   kind: "rolled-back",
@@ -210,12 +210,9 @@ describe("a deploy", () => {
       expect(await bench.run.view()).toMatchObject({ state: "finished", conclusion: "success" });
       const words = bench.neighbours.told.map(([of, word]) => [of.slice(7, 11), word]);
       for (const name of NAMES)
-        expect(
-          words
-            .filter(([of]) => of === name)
-            .map(([, word]) => word)
-            .toSorted(),
-        ).toEqual(["ask", "end", "heard", "leave", "observed"]);
+        expect(new Set(words.filter(([of]) => of === name).map(([, word]) => word))).toEqual(
+          new Set(["ask", "end", "heard", "leave", "observed"]),
+        );
     }));
 
   it("stops at the first that fails: the rest is never touched", () =>
@@ -356,7 +353,7 @@ it("a rollback is built by nobody: the machine goes to the generation before, fr
       action: { kind: "generation", number: null, system: `${OLD}er` },
       expected: null,
     });
-    await ends(bench, "web1", { ...active("web1"), system: `${OLD}er` });
+    await ends(bench, "web1", active("web1", `${OLD}er`));
     expect(await bench.run.view()).toMatchObject({ conclusion: "success" });
   }));
 

@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publicKeyOf } from "../../../src/runner/enrolment/identity.ts";
 import { Conversation } from "../../demo/conversation.ts";
-import { example } from "../../demo/scenarios/example.ts";
 import { eventually, type Project } from "../../demo/stage.ts";
 import { onStack } from "../../e2e/suite.ts";
 import { type Lab, startLab } from "../../machines/lab.ts";
@@ -13,7 +12,34 @@ import type { RunningRunner } from "../../support/runner.ts";
 
 /** Deploys as people ask for them, from the comment to the machine: everything is real but GitHub. */
 
-const FLEET = resolve(import.meta.dirname, "../../../nix/examples/fleet");
+const SYSTEMS = resolve(import.meta.dirname, "../../machines/fixtures/systems.nix");
+/** A system in the shape of NixOS's, with one package. */
+const spec = (version: string) => ({
+  name: "web1",
+  packages: { app: version },
+  units: {},
+  onDry: "",
+  onActivate: "",
+  onEnd: "",
+  onBoot: "",
+  network: true,
+  interface: "2",
+  kernel: "6.1",
+  mebibytes: 0,
+});
+/** A flake of one machine. */
+const fleet = async (version: string) => ({
+  "systems.nix": await readFile(SYSTEMS, "utf8"),
+  "specs.json": JSON.stringify({ web1: spec(version) }),
+  "flake.nix": `{
+  outputs = { self }: {
+    nixosConfigurations = builtins.mapAttrs
+      (_: system: { pkgs.system = "x86_64-linux"; config.system.build.toplevel = system; })
+      (import ./systems.nix { specs = builtins.readFile ./specs.json; });
+  };
+}
+`,
+});
 const WAITS = 240_000;
 
 onStack("deploys by command", { slots: 2 }, (at) => {
@@ -26,13 +52,11 @@ onStack("deploys by command", { slots: 2 }, (at) => {
 
   beforeAll(async () => {
     lab = await startLab();
-    const [system = ""] = await lab.builder.expression(
-      `(import ${FLEET}/nix/system.nix { name = "web1"; system = "x86_64-linux"; domain = "old.example.org"; }).config.system.build.toplevel`,
-    );
+    const { web1: system } = await lab.builder.build({ web1: spec("1") });
     before = system;
     web1 = await lab.machine({ name: "web1", system });
     project = await at.stage.project("fleet", {
-      ...(await example("fleet")),
+      ...(await fleet("1")),
       ".github/snowcat.yml": "machines: { web1: { method: plain, health: [] } }\n",
     });
     directory = await mkdtemp("/var/tmp/snowcat-deploy-");
@@ -101,7 +125,7 @@ onStack("deploys by command", { slots: 2 }, (at) => {
   test(
     "a lock, a plan, a deploy and the way back, on a machine behind ssh",
     async () => {
-      const head = await project.push("feature", { "README.md": "Changed.\n" });
+      const head = await project.push("feature", await fleet("2"));
       const { pull } = await project.openPull("feature", "Change");
       expect((await project.judged(head)).get("snowcat")).toBe("success");
       const talk = new Conversation(project, pull.number);

@@ -77,7 +77,8 @@ export function machinesFor(env: Environment, identity: RepositoryIdentity) {
       if (hostKey === undefined) return null;
       if (keys.size > 1)
         return "Several deploy runners name it with different host keys: their operators must set that right.";
-      if (name === "unlock") return (await object(hostKey).unlock(of(hostKey), by.login))?.why ?? null;
+      if (name === "unlock")
+        return (await object(hostKey).unlock(of(hostKey), by.login))?.why ?? null;
       const owner = { repository: repository.id, pull, by: by.login };
       const reason = words.length === 0 ? null : words.join(" ");
       const refusal = await object(hostKey).keep(of(hostKey), {
@@ -124,9 +125,13 @@ function word(view: MachineView | null, online: boolean): string {
       `runs ${observation.system === null ? "what could not be read" : code(observation.system)}, seen ${new Date(observation.at).toISOString().slice(0, 16)}Z`,
     );
   if (going !== undefined)
-    parts.push(`deploy ${going.counter ?? ""} is ${going.state}${going.step === null ? "" : ` at ${going.step}`}`);
+    parts.push(
+      `deploy ${going.counter ?? ""} is ${going.state}${going.step === null ? "" : ` at ${going.step}`}`,
+    );
   if (last?.outcome != null)
-    parts.push(`deploy ${last.counter ?? ""} of ${code(last.sha.slice(0, 10))}: ${wordOf(last.outcome.kind)}`);
+    parts.push(
+      `deploy ${last.counter ?? ""} of ${code(last.sha.slice(0, 10))}: ${wordOf(last.outcome.kind)}`,
+    );
   if (!online) parts.push("no runner that may change it is here");
   return parts.join("; ");
 }

@@ -118,6 +118,12 @@ describe("the deploy of one machine", () => {
       { kind: "rolled-back", step: "activate" },
       OLD,
     ],
+    [
+      "a system that only a reboot brings",
+      { activation: { seconds: 1, exit: 100 } },
+      { kind: "needs-reboot", system: NEW },
+      OLD,
+    ],
     ["a sick system", { healthy: false }, { kind: "rolled-back", step: "health" }, OLD],
     ["a system that takes the network away", { deaf: true }, { kind: "rolled-back" }, OLD],
     [

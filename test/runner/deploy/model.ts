@@ -247,7 +247,9 @@ export class ModelMachine implements Machine {
     return this.#verb(() => ({ kind: "done", value: { exitCode: 0, log: "" } }) as const);
   }
   dryActivate({ counter }: { counter: number }) {
-    const exitCode = this.#script.refuses === "dry-activate" ? 1 : 0;
+    const { refuses, activation } = this.#script;
+    // A system that only a reboot brings says so to whatever it is asked.
+    const exitCode = refuses === "dry-activate" ? 1 : activation.exit === 100 ? 100 : 0;
     return this.#verb(() => this.#guard(counter, ["verified"], () => ({ exitCode, log: "" })));
   }
   activate(request: { counter: number; activationSeconds: number; confirmationSeconds: number }) {

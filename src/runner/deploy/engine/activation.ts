@@ -8,7 +8,7 @@ export type Activation =
   | { kind: "sick"; why: string; failedUnits: string[] };
 
 /** Exit codes of `switch-to-configuration`: some units failed; what differs takes effect by a reboot alone. */
-const EXIT = { units: 4, reboot: 100 } as const;
+export const EXIT = { units: 4, reboot: 100 } as const;
 
 /**
  * Exit code 4 says that units have failed, not since when: those that had failed before the deploy are told and blamed on

@@ -1,5 +1,6 @@
 import type { MachineOutcome, Observation } from "../../../protocol/machine.ts";
 import type { MachineFault, Reply } from "../../machine/index.ts";
+import { EXIT } from "./activation.ts";
 import { again } from "./again.ts";
 import { type DeployParts, describeFault, short, untouched } from "./parts.ts";
 import { neededSpace } from "./space.ts";
@@ -109,7 +110,8 @@ async function bring(
   );
   if (dry.kind !== "done") return failure("dry-activate", dry, running);
   said(parts, dry.value.log);
-  return dry.value.exitCode === 0
+  // NixOS looks for what only a reboot brings before it looks at what it was asked for.
+  return dry.value.exitCode === 0 || dry.value.exitCode === EXIT.reboot
     ? null
     : untouched("dry-activate", exited("the dry activation", dry.value), running);
 }

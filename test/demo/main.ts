@@ -12,7 +12,7 @@ const HELP = `npm run demo -- [--once] [--only GROUP[,NAME…]] [--json FILE] | 
 
 Plays Snowcat's stories on a real Worker, a real runner and real Nix; GitHub is a strict double.
   --once    ends after the stories; otherwise everything goes on to be looked at until Ctrl-C
-  --only    a group (main, commands) or names of stories, separated by commas
+  --only    a group (main, commands, deploy) or names of stories, separated by commas
   --json    writes {scenarios: [{name, ok, seconds, checks: [{name, conclusion}]}]}
   --log     writes what Worker and runner logged, at the end
   --serve   no stories: prints one line of JSON with addresses and tokens, and serves until stopped

@@ -6,7 +6,7 @@ export type SeenCheck = { name: string; conclusion: string | null; title?: strin
 /** One story, told on real parts. It throws where something is not as it should be, and answers the checks it ended with. */
 export type Scenario = {
   name: string;
-  group: "main" | "commands";
+  group: "main" | "commands" | "deploy";
   /** Takes long: played by `npm run test:slow`. */
   slow?: true;
   play(stage: Stage): Promise<SeenCheck[]>;

@@ -48,7 +48,7 @@ onStack("the impact of a pull request", {}, (at) => {
     expect(text).toContain("Unchanged: `build1`, `db1`, `monitor1`, `vault1`, `web2`, `web3`");
     // In clan's inventory, and not among what the configuration has evaluated.
     expect(text).toContain("nothing that was evaluated is the machine `laptop`.");
-    expect(text).toContain("`nixos-system-web1-25.05`: `variable domain`, `variable hosts`");
+    expect(text).toContain("`etc-web1`: `variable domain`, `variable hosts`");
     expect(text).toContain("the base's machine is not built on this runner");
 
     // The base is built: closures can be compared.

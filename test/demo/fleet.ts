@@ -127,7 +127,9 @@ export class Fleet {
     return (await this.machines.get(name)?.truth())?.running ?? null;
   }
 
+  /** The runner goes too: what another one of its pool has built its policy would not believe. */
   async close(): Promise<void> {
+    await this.runner.stop();
     await this.#lab.close();
     await rm(this.#directory, { recursive: true, force: true });
   }

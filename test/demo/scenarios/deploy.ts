@@ -55,3 +55,38 @@ rollouts: { web: { stages: ["tag:canary", web2] } }
     }
   },
 };
+
+export const canary: Scenario = {
+  name: "deploy: a canary that is sick is taken back, and the rest never touched",
+  group: "deploy",
+  slow: true,
+  async play(stage) {
+    const names = ["web1", "web2"];
+    const fleet = await Fleet.start(
+      stage,
+      "canary",
+      names,
+      `machines:
+  web1: { method: plain, health: [{ unit: nothing.service, grace_seconds: 2, interval_seconds: 1 }] }
+  web2: { method: plain }
+rollouts: { web: { stages: [web1, web2] } }
+`,
+    );
+    try {
+      const before = [await fleet.runs("web1"), await fleet.runs("web2")];
+      const head = await fleet.project.push("feature", await flakeOf(names, "2"));
+      const { pull } = await fleet.project.openPull("feature", "The next version");
+      await fleet.project.judged(head);
+      const talk = new Conversation(fleet.project, pull.number);
+      await talk.say(`/deploy web* ${head}`, ["eyes", "+1"]);
+      const deploy = await completed(fleet, head, "snowcat / deploy");
+      expect(deploy.conclusion === "failure", "what was taken back is no success", deploy);
+      expect(deploy.title.includes("web1 rolled back"), "it says which machine, and how", deploy);
+      const after = [await fleet.runs("web1"), await fleet.runs("web2")];
+      expect(after.join() === before.join(), "both run what they ran before", { before, after });
+      return [deploy];
+    } finally {
+      await fleet.close();
+    }
+  },
+};

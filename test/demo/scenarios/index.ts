@@ -5,7 +5,7 @@ import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
 import { flaky, impact } from "./told.ts";
 import { nonFlake } from "./file.ts";
 import { faultyConfiguration, mergeGroup } from "./configuration.ts";
-import { rollout } from "./deploy.ts";
+import { canary, rollout } from "./deploy.ts";
 import { conflict, fork, rerequest, supersede } from "./events.ts";
 
 /** In the order they are told. */
@@ -31,4 +31,5 @@ export const scenarios: Scenario[] = [
   faultyConfiguration,
   mergeGroup,
   rollout,
+  canary,
 ];

@@ -24,8 +24,13 @@ const ALLOWED = new Set([
   "issues.updateComment",
   "pulls.get",
   "reactions.createForIssueComment",
+  // Of a deployment GitHub would merge the default branch into the ref, unless it is told not to: see below.
+  "repos.createDeployment",
+  "repos.createDeploymentStatus",
+  "repos.getBranch",
   "repos.getCollaboratorPermissionLevel",
   "repos.getCommit",
+  "repos.listDeployments",
   "teams.getMembershipForUserInOrg",
 ]);
 
@@ -40,6 +45,8 @@ test("of GitHub's interface it uses what reads and what reports", async () => {
       calls.add(call.replaceAll(/\s/gu, ""));
     for (const [, request = ""] of text.matchAll(/\.request\(\s*["'`]([^"'`]*)/gu))
       requests.add(request);
+    for (const [, deployment = ""] of text.matchAll(/\.createDeployment\(([^;]*)/gu))
+      expect(deployment, file).toContain("auto_merge: false");
     expect(text, file).not.toMatch(
       /\.graphql\b|enablePullRequestAutoMerge|\.rest\s*\[|pulls\/\{[^}]*\}\/merge/u,
     );

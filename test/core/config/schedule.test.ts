@@ -49,7 +49,10 @@ describe("a schedule", () => {
         fc.integer({ min: 0, max: 4_000_000_000_000 }),
         (fields, after) => {
           const at = nextOf(readSchedule(fields.join(" "))!, after);
-          if (at === null) return expect(Number(fields[2])).toBeGreaterThan(28);
+          if (at === null) {
+            expect(Number(fields[2])).toBeGreaterThan(28);
+            return;
+          }
           expect(at).toBeGreaterThan(after);
           const date = new Date(at);
           const has = [

@@ -155,6 +155,6 @@ onStack("commands", { github: { now: () => Date.now() + ahead } }, (at) => {
     expect(second.get("snowcat")).toBe("success");
     expect(second.text("snowcat")).toContain("packages.x86_64-linux.b");
     await talk.say(`/deploy machine1 ${fixed}`, ["eyes", "-1"]);
-    await talk.untilSticky("is not there yet");
+    await talk.untilSticky("No deploy runner's own policy names a machine");
   });
 });

@@ -110,8 +110,5 @@ export function stagesFor(context: Context, run: Header, names: readonly string[
   return {
     ...stagesOfNamed(names, rollouts, machines),
     earlier: earlierOf(names, rollouts, machines),
-    onFailure:
-      Object.values(rollouts).find(({ on_failure }) => on_failure !== undefined)?.on_failure ??
-      ("stop" as const),
   };
 }

@@ -59,7 +59,7 @@ function before(
     ...(stopped !== null && "message" in stopped ? [stopped.message] : []),
     ...(stopped?.kind === "no-runner" ? stopped.missing.map((one) => `There is not ${one}.`) : []),
     ...(evaluation !== null && evaluation.kind !== "succeeded"
-      ? [`The evaluation ended as ${code(evaluation.kind)}.`]
+      ? [`The evaluation ended as ${evaluation.kind}.`]
       : []),
     ...context.store.notices(),
   ];
@@ -74,7 +74,8 @@ function before(
       : GOES_ON[phase],
     summary: [
       `Commit ${code(run.head)}, asked for by ${code(run.sender.login)}.`,
-      ...problems.map((one) => `- ${one}`),
+      // Texts of runners, of Nix and of the configuration are among them.
+      ...problems.map((one) => `- ${code(one, 1_000)}`),
     ].join("\n"),
     text: planned ? planOf(context, run, targets, []) : null,
     annotations: [],

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { derivation, flake } from "../demo/scenarios/flakes.ts";
-import type { Stack } from "../support/stack.ts";
-import { killAt } from "./kills.ts";
-import { onStack } from "./suite.ts";
+import { derivation, flake } from "../../demo/scenarios/flakes.ts";
+import type { Stack } from "../../support/stack.ts";
+import { killAt } from "../../e2e/kills.ts";
+import { onStack } from "../../e2e/suite.ts";
 
 /** ms */
 const ACCEPTED_WITHIN = 60_000;

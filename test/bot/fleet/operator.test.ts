@@ -25,7 +25,9 @@ test("the operator sees who is enrolled and takes one out; nobody else does eith
   expect((await ask("GET", all, "guessed")).status).toBe(401);
   expect((await ask("DELETE", `${all}/${reply.runner}`, "guessed")).status).toBe(401);
   expect(await (await ask("GET", all)).json()).toMatchObject({
-    runners: [{ runner: reply.runner, pool: "trusted" }],
+    runners: [
+      { runner: reply.runner, pool: "trusted", key: expect.stringMatching(/^[\w+/]{43}=$/u) },
+    ],
   });
 
   expect((await ask("DELETE", `${all}/nobody`)).status).toBe(404);

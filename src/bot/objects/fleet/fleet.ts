@@ -42,6 +42,8 @@ const REMEMBERED = 7 * 24 * 60 * 60_000;
 export type RunnerView = {
   runner: string;
   name: string;
+  /** Raw Ed25519 public key, base64: what a deploy runner's policy lists of a builder. */
+  key: string;
   class: string;
   pool: Pool;
   repositories: number[] | null;
@@ -223,16 +225,17 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     this.#identity.require(account);
     return this.#desk
       .runners()
-      .map(({ runner, name, class: of, pool, repositories, online, draining, slots, used }) => ({
+      .map(({ runner, name, publicKey, class: of, pool, repositories, ...rest }) => ({
         runner,
         name,
+        key: publicKey,
         class: of,
         pool,
         repositories,
-        online,
-        draining,
-        slots,
-        used,
+        online: rest.online,
+        draining: rest.draining,
+        slots: rest.slots,
+        used: rest.used,
       }));
   }
 

@@ -223,6 +223,7 @@ export class Hands {
       baseRef: repository.defaultBranch,
       author: by,
       updatedAt: this.clock.now,
+      closedAt: null,
       pending: this.random.below(4),
     };
     repository.pulls.set(number, opened);
@@ -245,6 +246,7 @@ export class Hands {
     pull.open = false;
     pull.merged = merged;
     pull.updatedAt = this.clock.now;
+    pull.closedAt = this.clock.now;
     this.history.ended(repository.id, `pull:${pull.number}`);
     this.emitPull(repository, by, pull, "closed");
   }

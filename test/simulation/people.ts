@@ -72,6 +72,7 @@ export class People extends Talk {
     );
     if (taken && !pull.fork) return;
     pull.open = true;
+    pull.closedAt = null;
     this.touch(pull);
     this.history.took(repository.id, pull.head, `pull:${pull.number}`);
     this.emitPull(repository, this.writer(), pull, "reopened");

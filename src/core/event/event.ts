@@ -26,6 +26,8 @@ export type EventPull = {
   author: string;
   /** ISO time (s). */
   updatedAt: string;
+  /** ISO time (s); null while it is open. What is changed of it later leaves this as it is. */
+  closedAt: string | null;
 };
 
 /** What a delivery means to us: GitHub's payload, read once. */

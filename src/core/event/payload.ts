@@ -40,6 +40,7 @@ export const PullRequest = z.object({
     merged: z.boolean().nullish(),
     draft: z.boolean().nullish(),
     updated_at: z.string(),
+    closed_at: z.string().nullish(),
     user: z.object({ login: z.string() }).nullish(),
     head: z.object({ sha: Sha, ref: z.string(), repo: z.object({ id: Id }).nullish() }),
     base: z.object({ sha: Sha, ref: z.string(), repo: z.object({ id: Id }).nullish() }),

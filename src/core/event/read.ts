@@ -142,6 +142,7 @@ function pullRequest(action: string | null, payload: unknown): What {
       fork: pull.head.repo?.id === undefined || pull.head.repo.id !== pull.base.repo?.id,
       author: pull.user?.login ?? "ghost",
       updatedAt: pull.updated_at,
+      closedAt: pull.closed_at ?? null,
     } satisfies EventPull,
   };
 }

@@ -47,7 +47,8 @@ export function pullChanged(
   const reason = reasonOf(row);
   if (row.state === "closed") {
     plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
-    return leftBehind(plan, slice, row, sender, defaultBranch);
+    const { closedAt } = event.pull;
+    return leftBehind(plan, slice, row, { moved, closedAt }, sender, defaultBranch);
   }
   // Of a head that this is the first news of, the delivery that brought it comes later and is old by then.
   if (event.action === "changed" && !moved) return;
@@ -57,24 +58,22 @@ export function pullChanged(
 }
 
 /**
- * A branch that moved on after its pull request was closed, in a push that came before the word of the closing: nobody
- * has judged its head, because the pull request's run was to.
+ * A branch that moved on before the word of its pull request's closing came: nobody has judged its head, because the pull
+ * request's run was to. It was pushed after the closing, or the closing is the first that the pull request says of it.
  */
 function leftBehind(
   plan: Plan,
   { head, pulls }: Slice,
   row: PullRow,
+  { moved, closedAt }: { moved: boolean; closedAt: string | null },
   sender: Sender,
   defaultBranch: string,
 ): void {
-  const own = branchRun(row, defaultBranch);
-  if (own === null || head === null) return;
-  // Of the push that brought the pull request's own head the news are still on their way.
-  if (head.sha === row.head || head.sha === row.before) return;
-  // So are those of a push after it, where what is known of the branch is older than the closing.
-  const closedAt = timeOf(row.updatedAt);
-  if (head.pushedAt !== null && closedAt !== null && head.pushedAt * 1_000 < closedAt - CLOCKS)
-    return;
+  if (branchRun(row, defaultBranch) === null || head === null) return;
+  const own = head.sha === row.head;
+  if (own && !moved) return;
+  // The news of a later push are still on their way, where what is known of the branch is older than the closing.
+  if (!own && (head.sha === row.before || isBefore(head.pushedAt, closedAt))) return;
   const reported = pulls.some(
     (pull) =>
       pull.number !== row.number &&
@@ -84,6 +83,11 @@ function leftBehind(
   );
   if (reported) return;
   plan.ensure({ kind: "push", ref: head.ref, head: head.sha, before: head.before }, sender, null);
+}
+
+function isBefore(pushedAt: number | null, closedAt: string | null): boolean {
+  const closed = closedAt === null ? null : timeOf(closedAt);
+  return pushedAt !== null && closed !== null && pushedAt * 1_000 < closed - CLOCKS;
 }
 
 /**

@@ -44,6 +44,7 @@ const pull = (over: Partial<EventPull> = {}): EventPull => ({
   fork: false,
   author: "ada",
   updatedAt: "2026-01-01T00:00:00Z",
+  closedAt: null,
   ...over,
 });
 /** What GitHub says of a pull request of the repository, beside its head and state. */

@@ -52,6 +52,7 @@ export class Payloads {
         merged: pull.merged,
         draft: pull.draft,
         updated_at: iso(pull.updatedAt),
+        closed_at: pull.closedAt === null ? null : iso(pull.closedAt),
         user: { login: pull.author.login, id: pull.author.id },
         head: {
           sha: pull.head,

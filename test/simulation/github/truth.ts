@@ -27,6 +27,8 @@ export type Pull = {
   fork: boolean;
   author: Person;
   updatedAt: number;
+  /** Null while it is open. */
+  closedAt: number | null;
   /** How often GitHub is still to say that it does not know the test merge yet. */
   pending: number;
 };

@@ -118,7 +118,8 @@ late() { [ "$(uptime_seconds)" -ge "$(get deadline 0)" ]; }
 # profile is put back, so that it never names what would not boot.
 commit_now() { # COUNTER
   before=$(profile_number)
-  if [ ! -e "$deploy/before" ]; then put before "$before"; fi
+  # On the disk before the profile is: without it nobody could put the profile back after a power cut.
+  if [ ! -s "$deploy/before" ]; then durable "$deploy/before" "$before"; fi
   if nix-env -p "$profile" --set "$new" >> "$deploy/log" 2>&1 8>&- 9>&- &&
     switch boot "$new" boot "$(get activation-seconds 900)" && [ "$(get boot)" = 0 ]; then
     put generation "$(profile_number)"

@@ -114,10 +114,10 @@ describe("what keeps a deploy from going on", () => {
       checks: null,
       holdsBase: false,
       earlier: [{ machine: "canary", active: null }],
-    } as const;
-    expect(codes(worst as unknown as Partial<DeployQuestion>)).toEqual([]);
+    } satisfies Partial<DeployQuestion>;
+    expect(codes(worst)).toEqual([]);
     const machines = [{ name: "web1", hold: "moving", problems: ["no target host"] }];
-    expect(codes({ ...worst, machines } as unknown as Partial<DeployQuestion>)).toEqual(["hold"]);
+    expect(codes({ ...worst, machines })).toEqual(["hold"]);
     expect(codes({ purpose: "rollback", policy: null })).toEqual(["unreadable"]);
   });
 });

@@ -3,52 +3,10 @@ import {
   assign,
   deadline,
   type FleetJob,
-  type FleetRunner,
   missingEverywhere,
   step,
 } from "../../../src/core/fleet/index.ts";
-import { LEASE } from "../../../src/protocol/control.ts";
-
-const job = (change: Partial<FleetJob> = {}): FleetJob => ({
-  job: "1-1.0",
-  repository: 1,
-  pool: "trusted",
-  system: "x86_64-linux",
-  features: [],
-  prefer: null,
-  exchange: null,
-  pin: null,
-  machines: [],
-  once: false,
-  queuedAt: 0,
-  state: "queued",
-  attempt: 0,
-  runner: null,
-  since: 0,
-  losses: 0,
-  declines: 0,
-  notBefore: 0,
-  avoid: null,
-  cancel: null,
-  digest: null,
-  ...change,
-});
-const runner = (name: string, change: Partial<FleetRunner> = {}): FleetRunner => ({
-  runner: name,
-  class: "c",
-  pool: "trusted",
-  repositories: null,
-  systems: ["x86_64-linux"],
-  features: [],
-  exchange: null,
-  targets: [],
-  online: true,
-  draining: false,
-  leaseUntil: LEASE.duration,
-  slots: 1,
-  used: 0,
-  ...change,
-});
+import { job, runner } from "./rows.ts";
 
 describe("a job that changes a machine", () => {
   const key = `SHA256:${"a".repeat(43)}`;

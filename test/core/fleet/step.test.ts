@@ -13,47 +13,8 @@ import {
   WAITS,
 } from "../../../src/core/fleet/index.ts";
 import { LEASE } from "../../../src/protocol/control.ts";
+import { job, runner } from "./rows.ts";
 
-const job = (change: Partial<FleetJob> = {}): FleetJob => ({
-  job: "1-1.0",
-  repository: 1,
-  pool: "trusted",
-  system: "x86_64-linux",
-  features: [],
-  prefer: null,
-  exchange: null,
-  pin: null,
-  machines: [],
-  once: false,
-  queuedAt: 0,
-  state: "queued",
-  attempt: 0,
-  runner: null,
-  since: 0,
-  losses: 0,
-  declines: 0,
-  notBefore: 0,
-  avoid: null,
-  cancel: null,
-  digest: null,
-  ...change,
-});
-const runner = (name: string, change: Partial<FleetRunner> = {}): FleetRunner => ({
-  runner: name,
-  class: "c",
-  pool: "trusted",
-  repositories: null,
-  systems: ["x86_64-linux"],
-  features: [],
-  exchange: null,
-  targets: [],
-  online: true,
-  draining: false,
-  leaseUntil: LEASE.duration,
-  slots: 1,
-  used: 0,
-  ...change,
-});
 const play = (start: FleetJob, events: JobEvent[]) =>
   events.reduce((at, event) => step(at.job, event, 1), {
     job: start,

@@ -51,6 +51,8 @@ export interface MachineContract extends Wakeable {
     asked: Pick<KeepRow, "kind" | "owner" | "reason" | "run">,
   ): Promise<Refusal | null>;
   unlock(of: MachineOf, by: string): Promise<Refusal | null>;
+  /** A pull request is over: its lock goes, unless a deploy of it is unresolved: false. */
+  free(of: MachineOf, pull: number): Promise<boolean>;
   /** A rollout is over: its lock goes with it, and what of it still waits. */
   leave(of: MachineOf, run: RunId): Promise<void>;
   /** Null of a machine that nothing was ever done with. */

@@ -4,6 +4,7 @@ export {
   end,
   heard,
   keep,
+  free,
   leave,
   lose,
   observe,

@@ -348,6 +348,26 @@ export function unlock(slice: MachineSlice, by: string, now: number): Step {
   return result(desk);
 }
 
+/**
+ * A pull request is over, and with it its lock; a hold is everybody's and stays. While a deploy of it has begun or was lost
+ * the lock stays too: not `resolved`.
+ */
+export function free(
+  slice: MachineSlice,
+  of: { repository: number; pull: number },
+  now: number,
+): Step & { resolved: boolean } {
+  const desk = new Desk(slice);
+  const own = ({ owner }: { owner: Owner }) =>
+    owner.repository === of.repository && owner.pull === of.pull;
+  if ([...desk.in("begun"), ...desk.in("lost")].some(own))
+    return { ...result(desk), resolved: false };
+  const lock = desk.keep("lock");
+  if (lock !== null && own(lock)) desk.letGo("lock");
+  next(desk, now);
+  return { ...result(desk), resolved: true };
+}
+
 /** A rollout is over: its lock goes with it, and what of it still waits. */
 export function leave(slice: MachineSlice, run: TicketRow["run"], now: number): Step {
   const desk = new Desk(slice);

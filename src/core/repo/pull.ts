@@ -47,6 +47,7 @@ export function pullChanged(
   const reason = reasonOf(row);
   if (row.state === "closed") {
     plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
+    plan.decision.effects.push({ kind: "free-machines", pull: row.number });
     const { closedAt } = event.pull;
     return leftBehind(plan, slice, row, { moved, closedAt }, sender, defaultBranch);
   }

@@ -161,7 +161,9 @@ export type Effect =
   /** The account (its own, unless it says another) does not have the repository any more. */
   | { kind: "withdraw"; account?: number }
   /** Runners need keep nothing of the branch. */
-  | { kind: "branch-gone"; ref: string };
+  | { kind: "branch-gone"; ref: string }
+  /** A pull request is over: machines that were locked for it are free, as soon as nothing of it is unresolved there. */
+  | { kind: "free-machines"; pull: number };
 
 /** Somebody says that a commit may run. `role` is the answer to `ask-role`; null when GitHub knows no such user. */
 export type Approval = { sha: string; pull: number; by: Sender; role: string | null };

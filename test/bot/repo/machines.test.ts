@@ -98,6 +98,18 @@ async function says(body: string, sender = "ann"): Promise<string> {
   return `${kind}: ${text}`;
 }
 
+test("a lock ends with its pull request", async () => {
+  expect(await says("/lock web1")).toMatch(/^done: /u);
+  const machine = env.MACHINE.getByName(objectName.machine(env.GITHUB_HOST, OWNER, KEY));
+  const of = { host: env.GITHUB_HOST, account: OWNER, hostKey: KEY, repository: ID };
+  expect((await machine.view(of))?.keeps).toHaveLength(1);
+  const closing = pull({ repository: ID, action: "closed" });
+  const late = { ...closing.pull_request, state: "closed", updated_at: "2030-01-01T00:00:00Z" };
+  await deliver("pull_request", { ...closing, pull_request: late }, {});
+  await until(async () => (await machine.view(of))?.keeps.length === 0, "the lock is let go");
+  await settled(repo());
+});
+
 test("a lock keeps others away and its own pull request not; the machine's object has it", async () => {
   expect(await says("/lock web1 the database is moved")).toBe(
     "done: `web1` is locked for this pull request.",

@@ -3,6 +3,7 @@ import {
   type Ask,
   ask,
   end,
+  free,
   heard,
   keep,
   leave,
@@ -139,6 +140,22 @@ describe("what keeps a machine", () => {
     ).toBe("refused");
     keeper.write(unlock(keeper.slice(), "ada", 22));
     expect(keeper.write(ask(keeper.slice("d"), asked("d"), 23)).turn.kind).toBe("granted");
+  });
+
+  it("a lock ends with its pull request, as soon as nothing of it is unresolved; a hold and another's stay", () => {
+    const keeper = begun();
+    const over = { repository: 1, pull: 7 };
+    keeper.write(keep(keeper.slice(), lock, 11));
+    expect(keeper.write(free(keeper.slice(), { ...over, repository: 9 }, 12)).resolved).toBe(true);
+    expect(keeper.keeps.get("lock")).toBeDefined();
+    expect(keeper.write(free(keeper.slice("a"), over, 13)).resolved).toBe(false);
+    keeper.write(lose(keeper.slice("a"), "a", "activate", 14));
+    expect(keeper.write(free(keeper.slice("a"), over, 15)).resolved).toBe(false);
+    expect(keeper.keeps.get("lock")).toBeDefined();
+    keeper.write(end(keeper.slice("a"), "a", 1, active(), 20));
+    keeper.write(keep(keeper.slice(), { ...lock, kind: "hold" }, 21));
+    expect(keeper.write(free(keeper.slice(), over, 22)).resolved).toBe(true);
+    expect([...keeper.keeps.keys()]).toEqual(["hold"]);
   });
 
   it("a rollout's own lock ends with it; a sticky one of the same pull request stays", () => {

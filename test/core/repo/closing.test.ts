@@ -27,3 +27,10 @@ test("a head that the closing is the first to name is judged as the branch's, on
   model.deliver(closing);
   expect(model.live()).toEqual(["push:refs/heads/topic b 3"]);
 });
+
+test("what is closed frees the machines that were locked for it", () => {
+  const model = new Model();
+  model.deliver(pr("opened"));
+  const closed = pr("closed", { state: "closed", updatedAt: "2026-01-01T00:01:00Z" });
+  expect(model.deliver(closed)?.effects).toContainEqual({ kind: "free-machines", pull: 7 });
+});

@@ -3,6 +3,7 @@ import {
   type Ask,
   ask,
   end,
+  free,
   heard,
   type KeepRow,
   keep,
@@ -106,6 +107,13 @@ export class Machine extends DurableObject<Environment> implements MachineContra
     if (!(await this.#isNamed(of))) return { code: "gone", why: NOT_NAMED };
     this.#step(of, null, [], (slice, now) => unlock(slice, by, now));
     return null;
+  }
+
+  async free(of: MachineOf, pull: number): Promise<boolean> {
+    if (this.#rows.identity() === null) return true;
+    const { repository } = of;
+    return this.#step(of, null, [], (slice, now) => free(slice, { repository, pull }, now))
+      .resolved;
   }
 
   async leave(of: MachineOf, run: RunId): Promise<void> {

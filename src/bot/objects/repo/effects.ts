@@ -57,6 +57,8 @@ export function targetOf(effect: Effect): string {
       return `comment:${effect.about}`;
     case "sticky":
       return `sticky:${effect.pull}`;
+    case "free-machines":
+      return `machines:${effect.pull}`;
     case "publish":
     case "withdraw":
       return "account";
@@ -67,6 +69,9 @@ export function targetOf(effect: Effect): string {
 
 /** A command that is ahead of its commit's delivery is asked about again so often (ms). */
 const AHEAD_PAUSE = 20_000;
+
+/** A lock whose pull request is over stays while a deploy of it is unresolved; that is asked so often (ms). */
+const UNRESOLVED_PAUSE = 5 * 60_000;
 
 const NOTHING = { done: () => {} };
 
@@ -149,6 +154,12 @@ export function performer({
       case "branch-gone":
         await fleet(identity.account.id).branchGone(identity.account.id, repository.id, effect.ref);
         return NOTHING;
+      case "free-machines": {
+        // It may have been opened again meanwhile.
+        if (state.pull(effect.pull)?.state === "open") return NOTHING;
+        const free = await machinesFor(env, identity).free(effect.pull);
+        return free ? NOTHING : { retryAfter: UNRESOLVED_PAUSE };
+      }
       case "withdraw":
         await account(effect.account ?? identity.account.id).forget(repository.id);
         return NOTHING;

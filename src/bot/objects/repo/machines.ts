@@ -61,6 +61,16 @@ export function machinesFor(env: Environment, identity: RepositoryIdentity) {
       };
     },
 
+    /** Lets go of what is locked for a pull request that is over. False: something of it is unresolved somewhere. */
+    async free(pull: number): Promise<boolean> {
+      const fleet: FleetContract = env.FLEET.getByName(objectName.fleet(host, account.id));
+      const keys = (await fleet.machines(account.id, repository.id)).map(({ hostKey }) => hostKey);
+      const freed = await Promise.all(
+        [...new Set(keys)].map((hostKey) => object(hostKey).free(of(hostKey), pull)),
+      );
+      return freed.every((one) => one);
+    },
+
     /** Null: it took it. Else why it did not, as Markdown. Missing for what asks no machine. */
     async tell(
       { command, pull, by }: CommandRow,

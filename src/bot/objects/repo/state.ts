@@ -170,6 +170,10 @@ export class State {
     return this.#sql.exec<IdentityRecord>("SELECT * FROM identity").toArray()[0] ?? null;
   }
 
+  pull(number: number): PullRow | null {
+    return this.#pulls({ number })[0] ?? null;
+  }
+
   #pulls(want: Want["pulls"]) {
     const one =
       want.number === undefined

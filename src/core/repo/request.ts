@@ -51,6 +51,8 @@ export type DeployReason = {
     /** Null is the generation before. */
     | { kind: "rollback"; machine: string; generation: number | null }
     | { kind: "observe"; targets: string[] };
+  /** Where no person did, what began it, and the rollout that it goes by; null is a look at machines. */
+  begun?: { by: "push" | "schedule"; rollout: string | null };
 };
 /** Reasons to judge a commit. */
 export type JudgeReason = Exclude<RunReason, DeployReason>;

@@ -11,7 +11,7 @@ import type {
   Reply,
 } from "./machine.ts";
 import type { Facts } from "./answer.ts";
-import { failedUnits, observationOf, stateOf } from "./observation.ts";
+import { digestsOf, failedUnits, observationOf, stateOf } from "./observation.ts";
 import { encodedWord, prepareSsh } from "./ssh.ts";
 import { Talk } from "./talk.ts";
 import { waitFor } from "./wait.ts";
@@ -88,6 +88,12 @@ export async function connectMachine(
     wait: (request) => waitFor(talk, request),
     confirm: ({ counter }) => talk.ask(["confirm", String(counter)], deployState, { anew: true }),
     check: ({ check, timeoutSeconds }) => checkOnce(talk, check, timeoutSeconds),
+    digest: ({ paths }) =>
+      talk.ask(
+        ["digest", ...paths.map(encodedWord)],
+        (facts) => digestsOf(facts, paths.length),
+        REPEATABLE,
+      ),
     commit: ({ counter }) => talk.ask(["commit", String(counter)], deployState, REPEATABLE),
     revert: ({ counter, why }) =>
       talk.ask(

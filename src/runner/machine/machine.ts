@@ -41,6 +41,8 @@ export interface Machine {
   confirm(request: { counter: number }): Promise<Reply<DeployState>>;
   /** `unit` and `command` checks, once, on the machine. */
   check(request: { check: MachineCheck; timeoutSeconds: number }): Promise<Reply<CheckEnd>>;
+  /** Looks at files and folders there, and changes nothing; one for each path, in the same order. */
+  digest(request: { paths: readonly string[] }): Promise<Reply<readonly FileDigest[]>>;
   /** Starts profile and boot entry, detached; from here the watchdog does not revert. `wait` for `committed`. */
   commit(request: { counter: number }): Promise<Reply<DeployState>>;
   /** Starts putting back what ran before, detached; `wait` for `reverted`. */
@@ -269,6 +271,14 @@ export interface WaitRequest {
 
 /** Health checks that the machine answers itself. */
 export type MachineCheck = Extract<HealthCheck, { kind: "unit" | "command" }>;
+
+/** What a path is there, links followed. `file`: SHA-256 (hex) of what it holds, and its bytes. */
+export type FileDigest =
+  | { readonly kind: "missing" }
+  | { readonly kind: "file"; readonly sha256: string; readonly bytes: number }
+  /** `entries`: how many it holds. */
+  | { readonly kind: "folder"; readonly entries: number }
+  | { readonly kind: "other" };
 
 export interface CheckEnd {
   readonly healthy: boolean;

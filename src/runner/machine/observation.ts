@@ -1,6 +1,6 @@
 import { Observation } from "../../protocol/machine.ts";
 import type { Facts } from "./answer.ts";
-import type { DeployState } from "./machine.ts";
+import type { DeployState, FileDigest } from "./machine.ts";
 import { DEPLOY_STATES } from "./machine.ts";
 
 /** @throws when the machine told what no machine can be */
@@ -71,4 +71,19 @@ export function stateOf(facts: Facts): DeployState | null {
     newlyFailed: failedUnits(facts, "newly-failed"),
     stillFailed: failedUnits(facts, "still-failed"),
   };
+}
+
+const SHA256 = /^[0-9a-f]{64}$/u;
+
+/** @throws as `observationOf` */
+export function digestsOf(facts: Facts, asked: number): FileDigest[] {
+  const found = facts.each("digest").map(([kind, first = "", second = ""]): FileDigest => {
+    if (kind === "missing" || kind === "other") return { kind };
+    if (kind === "folder") return { kind, entries: Number(first) };
+    if (kind === "file" && SHA256.test(first))
+      return { kind, sha256: first, bytes: Number(second) };
+    throw new Error(`a path is ${kind}`);
+  });
+  if (found.length !== asked) throw new Error(`${found.length} of ${asked} paths were answered`);
+  return found;
 }

@@ -289,6 +289,11 @@ export class ModelMachine implements Machine {
           }),
     );
   }
+  digest({ paths }: { paths: readonly string[] }) {
+    return this.#verb(
+      () => ({ kind: "done", value: paths.map(() => ({ kind: "missing" }) as const) }) as const,
+    );
+  }
   check() {
     return this.#verb(
       () => ({ kind: "done", value: { healthy: this.#script.healthy, why: "sick" } }) as const,

@@ -71,3 +71,23 @@ verb_wait() { # COUNTER NAMES SECONDS
   tell_state
   done_well
 }
+
+# What paths are, in the order they are asked for; `aBASE64` each. Links are followed, and a file is read to its end.
+verb_digest() { # WORD…
+  for word; do
+    # The x keeps what a path may end with: newlines.
+    path=$(printf '%s' "${word#a}" | base64 -d; echo x)
+    path=${path%x}
+    if [ -f "$path" ]; then
+      sum=$(sha256sum < "$path") || fail "$path cannot be read"
+      say "digest file ${sum%% *} $(stat -L -c %s -- "$path")"
+    elif [ -d "$path" ]; then
+      say "digest folder $(find -H "$path" -mindepth 1 -maxdepth 1 -printf x | wc -c)"
+    elif [ -e "$path" ]; then
+      say "digest other"
+    else
+      say "digest missing"
+    fi
+  done
+  done_well
+}

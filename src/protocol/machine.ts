@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { ObjectName, StorePath } from "./identifiers.ts";
 import { ClosureDifference } from "./impact.ts";
+import { Source } from "./source.ts";
+import { ToolWork } from "./tool.ts";
 
 /** Machines, what is done to them, and how it ended: what control plane, deploy runner and the people at both share. */
 
@@ -24,7 +26,7 @@ export const METHODS = {
   "deploy-rs": "closure",
   colmena: "closure",
   darwin: "closure",
-  kubernetes: "closure",
+  kubernetes: "source",
   script: "source",
 } as const satisfies Record<string, "closure" | "source">;
 export const Method = z.enum(
@@ -271,6 +273,8 @@ export const DeployAction = z.discriminatedUnion("kind", [
     number: z.int().positive().nullable(),
     system: StorePath.nullable(),
   }),
+  /** This tree, by a method that builds elsewhere: no system is approved, and what came of it is read afterwards. */
+  z.strictObject({ kind: z.literal("source"), tree: ObjectName }),
 ]);
 export type DeployAction = z.infer<typeof DeployAction>;
 
@@ -282,26 +286,63 @@ export const ObserveWork = z.strictObject({
 });
 
 /** Job kind `deploy`: one machine, once. */
-export const DeployWork = z.strictObject({
-  kind: z.literal("deploy"),
-  machine: MachineReference,
-  method: Method,
-  counter: DeployCounter,
-  /** The commit whose system it is, and the ref of the repository it stands on: the runner's policy looks at it. */
-  sha: ObjectName,
-  ref: z
-    .string()
-    .regex(/^refs\/[^\u0000-\u0020\u007f]+$/u)
-    .max(1_024),
-  action: DeployAction,
-  /** What the plan was made against: the machine is not touched when it runs something else. Null: whatever runs. */
-  expected: StorePath.nullable(),
-  health: z.array(HealthCheck).max(64),
-  /** Run on the machine before it is activated; its failure ends the deploy. */
-  backup: z.array(z.string().min(1).max(4_096)).max(128).nullable(),
-  limits: DeployLimits,
-});
+export const DeployWork = z
+  .strictObject({
+    kind: z.literal("deploy"),
+    machine: MachineReference,
+    method: Method,
+    /** How the method's tool is called; null for `plain`, which has none. */
+    tool: ToolWork.nullable(),
+    /**
+     * The tree that the tool works on. On the way back it is the one whose sources come back; null where none do: then
+     * the machine's generation alone does.
+     */
+    source: Source.nullable(),
+    counter: DeployCounter,
+    /** The commit whose system it is, and the ref of the repository it stands on: the runner's policy looks at it. */
+    sha: ObjectName,
+    ref: z
+      .string()
+      .regex(/^refs\/[^\u0000-\u0020\u007f]+$/u)
+      .max(1_024),
+    action: DeployAction,
+    /** What the plan was made against: the machine is not touched when it runs something else. Null: whatever runs. */
+    expected: StorePath.nullable(),
+    health: z.array(HealthCheck).max(64),
+    /** Run on the machine before it is activated; its failure ends the deploy. */
+    backup: z.array(z.string().min(1).max(4_096)).max(128).nullable(),
+    limits: DeployLimits,
+  })
+  .superRefine((work, context) => {
+    for (const message of contradictions(work)) context.addIssue({ code: "custom", message });
+  });
 export type DeployWork = z.infer<typeof DeployWork>;
+
+/** What a deploy says twice has to be the same: neither tool nor tree may be another than what was approved. */
+function contradictions({
+  method,
+  tool,
+  source,
+  sha,
+  action,
+}: {
+  method: Method;
+  tool: ToolWork | null;
+  source: Source | null;
+  sha: string;
+  action: DeployAction;
+}): string[] {
+  const found: string[] = [];
+  if ((tool?.kind ?? "plain") !== method) found.push("the tool is another method's");
+  if (action.kind === "generation") return found;
+  if ((action.kind === "source") !== (METHODS[method] === "source"))
+    found.push(`${method} does not deploy a ${action.kind}`);
+  if ((source === null) !== (tool === null)) found.push("a tool and a tree go together");
+  if (source !== null && source.sha !== sha) found.push("the tree is another commit's");
+  if (action.kind === "source" && source !== null && source.tree !== action.tree)
+    found.push("the tree is not the approved one");
+  return found;
+}
 
 /** Most of what one plan names; counts are whole. */
 export const PLAN = { units: 200, warnings: 64 } as const;

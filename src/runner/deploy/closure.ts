@@ -17,14 +17,14 @@ export type Brought =
   | { kind: "closure"; manifest: Closure | null }
   | { kind: "refused"; why: string };
 
-/** What is to be brought: nothing, where the machine goes back to what it has. */
+/** What is to be brought: nothing, where the machine goes back to what it has, or builds by itself. */
 export async function closureOf(
   { action, sha, machine }: DeployWork,
   { host, repository }: Speaker,
   { builders }: DeployPolicy,
   manifests: Pick<Manifests, "get">,
 ): Promise<Brought> {
-  if (action.kind === "generation") return { kind: "closure", manifest: null };
+  if (action.kind !== "system") return { kind: "closure", manifest: null };
   const { manifest: head, system } = action;
   if (head.system !== system)
     return { kind: "refused", why: "the manifest is refused: it is for another system" };

@@ -1,5 +1,6 @@
 import type { AttributeResult } from "../../protocol/attribute.ts";
-import type { Source, Specification } from "../../protocol/specification.ts";
+import type { Specification } from "../../protocol/specification.ts";
+import type { Source } from "../../protocol/source.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { attributeName } from "../../protocol/attribute.ts";
 import { build } from "../nix/build/index.ts";

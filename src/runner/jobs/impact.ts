@@ -1,7 +1,8 @@
 import { attributeName } from "../../protocol/attribute.ts";
 import { closureDifference } from "../../core/impact/index.ts";
 import type { MachineDifference } from "../../protocol/impact.ts";
-import type { Source, Specification } from "../../protocol/specification.ts";
+import type { Specification } from "../../protocol/specification.ts";
+import type { Source } from "../../protocol/source.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import { closureOf } from "../nix/closure/closure.ts";
 import { derivationDifference } from "../nix/closure/derivation.ts";

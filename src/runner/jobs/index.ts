@@ -1,8 +1,5 @@
-import type {
-  MachineSpecification,
-  Source,
-  TreeSpecification,
-} from "../../protocol/specification.ts";
+import type { MachineSpecification, TreeSpecification } from "../../protocol/specification.ts";
+import type { Source } from "../../protocol/source.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext, RunJob } from "../agent/job.ts";
 import type { IsolatedJob, Isolation } from "../isolation/index.ts";

@@ -1,5 +1,6 @@
 import type { Pool } from "../../protocol/identifiers.ts";
-import type { Limits, Source } from "../../protocol/specification.ts";
+import type { Limits } from "../../protocol/specification.ts";
+import type { Source } from "../../protocol/source.ts";
 import type { RunTalk } from "../agent/run-talk.ts";
 import type { Sink } from "../agent/sink.ts";
 import type { Workspace } from "../nix/launch.ts";

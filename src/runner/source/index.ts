@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import type { Source } from "../../protocol/specification.ts";
+import type { Source } from "../../protocol/source.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Workspace } from "../nix/launch.ts";
 import { describeLaunch, ended, text } from "../nix/launch.ts";

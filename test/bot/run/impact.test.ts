@@ -47,7 +47,7 @@ async function evaluates({ frame, finish, pass }: Bench, attributes: Attribute[]
 
 const numberOf = (job: string): number => Number(job.split(".").at(-1));
 /** The commit of work on a tree; none of work on machines. */
-const shaOf = (work: Work) => ("source" in work ? work.source.sha : "");
+const shaOf = (work: Work) => ("source" in work ? (work.source?.sha ?? "") : "");
 const jobOf = ({ neighbours }: Bench, wanted: (kind: string, sha: string) => boolean) => {
   const found = neighbours.queued.find(({ kind, work }) => wanted(kind, shaOf(work)));
   if (found === undefined) throw new Error("no such job was queued");

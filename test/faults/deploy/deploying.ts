@@ -98,6 +98,8 @@ export async function workOn(lab: Lab, target: MachineTarget, system: string, ho
     kind: "deploy",
     machine: { name: "web", hostKey },
     method: "plain",
+    tool: null,
+    source: null,
     counter: how.counter ?? 1,
     sha: of.sha,
     ref: "refs/heads/main",

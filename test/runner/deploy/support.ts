@@ -60,6 +60,8 @@ export function work(changes: Partial<DeployWork>): DeployWork {
     kind: "deploy",
     machine: { name: "web", hostKey: fingerprint(HOST_KEYS.web) },
     method: "plain",
+    tool: null,
+    source: null,
     counter: 5,
     sha: SHA,
     ref: "refs/heads/main",

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect } from "vitest";
-import type { PlanWork, Source, TreeSpecification } from "../../../src/protocol/specification.ts";
+import type { PlanWork, TreeSpecification } from "../../../src/protocol/specification.ts";
+import type { Source } from "../../../src/protocol/source.ts";
 import type { RunJob } from "../../../src/runner/agent/job.ts";
 import type { Isolation } from "../../../src/runner/isolation/index.ts";
 import { jobRunner } from "../../../src/runner/jobs/index.ts";

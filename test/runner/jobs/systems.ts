@@ -1,4 +1,5 @@
-import type { PlanWork, Source } from "../../../src/protocol/specification.ts";
+import type { PlanWork } from "../../../src/protocol/specification.ts";
+import type { Source } from "../../../src/protocol/source.ts";
 import { LIMITS, type Performed } from "./perform.ts";
 
 /** A machine in the shape of NixOS: units, an activation that would leave a trace, and what boots. */

@@ -1,4 +1,5 @@
-import type { Selection, Source } from "../../../protocol/specification.ts";
+import type { Selection } from "../../../protocol/specification.ts";
+import type { Source } from "../../../protocol/source.ts";
 import { type Context, writer } from "./context.ts";
 import type { Header } from "./rows.ts";
 

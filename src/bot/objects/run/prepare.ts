@@ -15,7 +15,7 @@ import { decide, type Trust } from "../../../core/trust/decide.ts";
 import { mayWrite } from "../../../core/trust/role.ts";
 import type { JudgeReason } from "../../../core/repo/request.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
-import type { Source } from "../../../protocol/specification.ts";
+import type { Source } from "../../../protocol/source.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
 import { objectName, type WriterContract } from "../contracts.ts";

@@ -2,7 +2,8 @@ import type { Declared, Difference, Impact } from "../../../core/impact/index.ts
 import type { RolloutRow } from "../../../core/deploy/index.ts";
 import type { AttributeRow, DerivationRow, JobRow, RunRow } from "../../../core/run/index.ts";
 import type { Pool } from "../../../protocol/identifiers.ts";
-import type { JobKind, Limits, Selection, Source } from "../../../protocol/specification.ts";
+import type { JobKind, Limits, Selection } from "../../../protocol/specification.ts";
+import type { Source } from "../../../protocol/source.ts";
 import type { Provenance } from "../../../protocol/provenance.ts";
 import type { Verdict } from "../../../protocol/verdict.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../contracts.ts";

@@ -141,6 +141,8 @@ function systemOf(
   { profile, generations, system: running }: Observation,
 ): { kind: "system"; system: string } | { kind: "none"; why: string } {
   if (action.kind === "system") return { kind: "system", system: action.system };
+  if (action.kind === "source")
+    return { kind: "none", why: "no system is named, and this method needs one" };
   const older = generations
     .filter(({ number }) => profile === null || number < profile.number)
     .toSorted((a, b) => b.number - a.number);

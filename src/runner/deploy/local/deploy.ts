@@ -68,6 +68,8 @@ export async function deployLocally(parts: LocalParts, request: LocalRequest): P
     kind: "deploy",
     machine: { name: request.machine, hostKey },
     method: "plain",
+    tool: null,
+    source: null,
     counter: counter.counter,
     sha: NO_COMMIT,
     ref: "refs/heads/local",

@@ -83,7 +83,8 @@ function judgeKind(
   return { kind: "allowed", name, machine };
 }
 
-const kindOf = ({ action }: DeployWork): Kind => (action.kind === "system" ? "deploy" : "rollback");
+const kindOf = ({ action }: DeployWork): Kind =>
+  action.kind === "generation" ? "rollback" : "deploy";
 
 function entryOf(machine: PolicyMachine, { host, repository }: Speaker, name: string) {
   return machine.repositories.find(

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import * as z from "zod";
-import type { Source } from "../../../protocol/specification.ts";
+import type { Source } from "../../../protocol/source.ts";
 import type { Position } from "../../../protocol/verdict.ts";
 import type { LaunchResult, Workspace } from "../launch.ts";
 import { describeLaunch, ended, text } from "../launch.ts";

@@ -1,5 +1,6 @@
 import type { Attribute } from "../../../protocol/attribute.ts";
-import type { Selection, Source } from "../../../protocol/specification.ts";
+import type { Selection } from "../../../protocol/specification.ts";
+import type { Source } from "../../../protocol/source.ts";
 import type { Finding } from "../../../protocol/data.ts";
 import type { InventoryMachine } from "../../../protocol/impact.ts";
 import type { Position } from "../../../protocol/verdict.ts";

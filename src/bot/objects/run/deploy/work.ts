@@ -1,5 +1,6 @@
 import type { DeployAction, DeployWork } from "../../../../protocol/machine.ts";
-import type { Limits, Selection, Source, Work } from "../../../../protocol/specification.ts";
+import type { Limits, Selection, Work } from "../../../../protocol/specification.ts";
+import type { Source } from "../../../../protocol/source.ts";
 import type * as z from "zod";
 import type { JobRow } from "../../../../core/run/index.ts";
 import type { Context } from "../context.ts";
@@ -54,6 +55,8 @@ function deployWork(
     kind: "deploy",
     machine: { name: machine, hostKey },
     method,
+    tool: null,
+    source: null,
     counter,
     sha: head,
     ref: reason.ref,

@@ -1,3 +1,3 @@
 export { checkCommand } from "./command.ts";
 export { CheckoutProblem, configurationText, copyCheckout } from "./checkout.ts";
-export { isolationFor } from "./place.ts";
+export { runOnCheckout } from "./checkout-command.ts";

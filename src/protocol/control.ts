@@ -48,10 +48,45 @@ export const Finished = z.strictObject({
   digest: z.string().regex(/^[0-9a-f]{64}$/u),
 });
 
+/** Why a runner does not do what it was offered, though it could: what was said is not to be trusted, or not allowed here. */
+export const Refusal = z.enum([
+  /** No pinned key signed these bytes: forged, or altered on the way. */
+  "signature",
+  "format",
+  "protocol",
+  "host",
+  "account",
+  "runner",
+  "pool",
+  "repository",
+  "expired",
+  "clock",
+  /** The same attempt was taken before. */
+  "replayed",
+  /** The runner's own policy. */
+  "policy",
+  /** The manifest of a closure. */
+  "manifest",
+]);
+export type Refusal = z.infer<typeof Refusal>;
+
 export const FromRunner = z.discriminatedUnion("kind", [
   Hello,
   z.strictObject({ kind: z.literal("accept") }),
   z.strictObject({ kind: z.literal("decline"), reason: z.string().max(1_024) }),
+  /**
+   * For the audit log. Without a job where the offer could not be read; of one that waits for its answer it is a decline too.
+   * `digest`: SHA-256 (hex) of the specification's text; null of what was refused later.
+   */
+  z.strictObject({
+    kind: z.literal("refused"),
+    refusal: Refusal,
+    reason: z.string().max(1_024),
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/u)
+      .nullable(),
+  }),
   z.strictObject({ kind: z.literal("started") }),
   z.strictObject({ kind: z.literal("renew"), attempts: z.array(Held).max(256) }),
   Finished,

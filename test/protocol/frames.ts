@@ -19,6 +19,12 @@ export const bodies = {
     },
     accept: { kind: "accept" },
     decline: { kind: "decline", reason: "disk" },
+    refused: {
+      kind: "refused",
+      refusal: "signature",
+      reason: "no pinned key signed the specification",
+      digest: "b".repeat(64),
+    },
     started: { kind: "started" },
     renew: { kind: "renew", attempts: [{ job: "11-1.0", attempt: 1 }] },
     finished: {

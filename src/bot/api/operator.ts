@@ -55,10 +55,23 @@ operator.delete("/accounts/:account/runners/:runner", async (context) => {
   return context.json({ error: `account ${account} has no runner ${runner}` }, 404);
 });
 
-const OfRepository = z.object({
-  repository: z.coerce.number().int().positive(),
+const Page = z.object({
   before: z.coerce.number().int().positive().nullish(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+const OfRepository = Page.extend({ repository: z.coerce.number().int().positive() });
+
+/** What the account's runners and the control plane refused each other, newest first; `before` an id for the earlier ones. */
+operator.get("/accounts/:account/audit", async (context) => {
+  const named = OfAccount.extend(Page.shape).safeParse({
+    ...context.req.query(),
+    ...context.req.param(),
+  });
+  if (!named.success) return context.json({ error: z.prettifyError(named.error) }, 400);
+  const { account, before, limit } = named.data;
+  return context.json({
+    audit: await fleet(context.env, account).audit(account, before ?? null, limit),
+  });
 });
 
 /** Every command of a repository, what was decided and why, newest first; `before` an id for the earlier ones. */

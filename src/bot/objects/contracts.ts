@@ -2,12 +2,8 @@ import type { Flake, LogPlace } from "../../core/flakiness/index.ts";
 import type { Impact } from "../../core/impact/index.ts";
 import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/request.ts";
 import type { PullAbout } from "../../core/repo/rows.ts";
-import type {
-  DesiredCheck,
-  DesiredComment,
-  DesiredDeployment,
-  DesiredReaction,
-} from "./desired.ts";
+import type { AuditRow, Refused } from "./audit.ts";
+import type { DesiredCheck, DesiredWord } from "./desired.ts";
 import type { KnownMachine, MachineTurn, Standing, StandingOf } from "./machines.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
@@ -26,10 +22,13 @@ export type {
   DesiredCheck,
   DesiredComment,
   DesiredDeployment,
+  DesiredIssue,
   DesiredReaction,
+  DesiredWord,
 } from "./desired.ts";
 export { COMMENT } from "./desired.ts";
 
+export type * from "./audit.ts";
 export type * from "./machines.ts";
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
@@ -77,22 +76,6 @@ export type RememberedTree = { key: string; run: RunId; at: number };
 export const RUN_SECTIONS = ["impact", "notices"] as const;
 export type RunSection = (typeof RUN_SECTIONS)[number];
 
-/** A line of the audit log. Times are Unix ms. */
-export type AuditRow = {
-  id: number;
-  at: number;
-  /** The command's single-use key; empty where none was read. */
-  key: string;
-  pull: number;
-  by: { login: string; id: number };
-  via: "comment" | "button";
-  /** As it is printed; a line that was none is cut. */
-  command: string;
-  sha: string | null;
-  decision: string;
-  reason: string;
-};
-
 export interface RepoContract extends Wakeable {
   /** Ingress: commits the delivery, then answers. */
   accept(delivery: Delivery): Promise<Accepted>;
@@ -111,8 +94,13 @@ export interface RepoContract extends Wakeable {
   /** What a branch's commit evaluated to, in a blob; for runs of the same or a lower trust. */
   recallEvaluation(sha: string, pool: Pool): Promise<{ blob: string } | null>;
   rememberEvaluation(evaluation: RememberedEvaluation): Promise<void>;
-  /** The run is over; the newest runs are listed for pages and for the rebuilt index. */
-  finished(run: RunId, conclusion: string): Promise<void>;
+  /**
+   * The run is over; the newest runs are listed for pages and for the rebuilt index. `systems`: what it built, or planned,
+   * for machines of the default branch.
+   */
+  finished(run: RunId, conclusion: string, systems?: BuiltSystem[]): Promise<void>;
+  /** The repository's machines, as their objects have them; null where no runner names one. */
+  fleet(): Promise<FleetView | null>;
   /**
    * A run's section of its pull request's sticky comment; null takes it away. A newer run's stands, and what is already
    * said changes nothing. Runs without a pull request have none.
@@ -288,6 +276,8 @@ export interface FleetContract extends Wakeable {
    * different host keys is there twice: nobody may guess which one is meant.
    */
   machines(account: number, repository: number): Promise<KnownMachine[]>;
+  /** For the account's audit log: what a run refused one of its runners. A repetition counts in the same line. */
+  refused(account: number, refused: Refused): Promise<void>;
   /** Whether it remembers the job, in whatever state. */
   knows(job: string): Promise<boolean>;
   /** Whether the attempt is the current one, for the clone token; names its repository and installation. */
@@ -331,8 +321,8 @@ export type Named = { id: number; owner: string; name: string };
 
 export interface WriterContract extends Wakeable {
   desire(checks: DesiredCheck[]): Promise<void>;
-  /** Reactions and comments on pull requests. A repetition changes nothing. */
-  say(what: (DesiredReaction | DesiredComment | DesiredDeployment)[]): Promise<void>;
+  /** Reactions and comments on pull requests, deployments, an issue. A repetition changes nothing. */
+  say(what: DesiredWord[]): Promise<void>;
   pull(of: Named, number: number): Promise<Read<PullState>>;
   /** Tree of a commit, its parents, and when it was committed (Unix s) where GitHub says so. */
   commit(

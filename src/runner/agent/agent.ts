@@ -1,14 +1,15 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { statfs } from "node:fs/promises";
-import type { ToRunner } from "../../protocol/control.ts";
+import type { Refusal, ToRunner } from "../../protocol/control.ts";
 import type { DeployTarget } from "../../protocol/machine.ts";
-import type { ExchangeId } from "../../protocol/identifiers.ts";
+import { AttemptNumber, type ExchangeId, JobId } from "../../protocol/identifiers.ts";
 import type { Specification } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { Identity } from "../enrolment/identity.ts";
 import type { Isolation } from "../isolation/index.ts";
 import { NO_CREDENTIALS, type OperatorCredentials } from "../source/operator.ts";
 import { Attempt, type AttemptParts } from "./attempt.ts";
+import { Claims } from "./claims.ts";
 import type { Clock } from "./clock.ts";
 import { type About, Control } from "./control.ts";
 import { parseJson } from "./data-channel.ts";
@@ -50,6 +51,7 @@ export type AgentOptions = {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #records: Records;
+  readonly #claims: Claims;
   readonly #parts: AttemptParts;
   /** Held attempts, until their verdicts are committed. */
   readonly #held = new Map<string, Attempt>();
@@ -61,6 +63,7 @@ export class Agent {
   private constructor(options: AgentOptions, control: Control) {
     this.#options = options;
     this.#records = new Records(options.directory);
+    this.#claims = new Claims(options.directory);
     const { url, clock, secrets, key, runJob, isolation, credentials = NO_CREDENTIALS } = options;
     this.#parts = {
       url,
@@ -71,6 +74,7 @@ export class Agent {
       runJob,
       isolation,
       records: this.#records,
+      refused: async (of, refusal, reason) => await this.#tellRefused(of, refusal, reason, null),
     };
     this.#control = control;
   }
@@ -135,17 +139,16 @@ export class Agent {
   async #consider(offer: Extract<ToRunner, { kind: "offer" }>): Promise<void> {
     const { identity, clock, say } = this.#options;
     const verified = verifySpecification(offer, identity, clock.now());
-    if (!verified.ok) {
-      // Declined all the same, so that a job whose control plane changed its keys does not wait for a time-out.
-      say(`refused an offer: ${verified.why}`);
-      const named = about(offer.specification);
-      if (named !== null)
-        await this.#control.tell({ kind: "decline", reason: verified.why }, named);
-      return;
-    }
+    const refuse = async (refusal: Refusal, why: string): Promise<void> => {
+      say(`refused an offer: ${why}`);
+      const digest = createHash("sha256").update(offer.specification).digest("hex");
+      await this.#tellRefused(about(offer.specification), refusal, why, digest);
+    };
+    // Told all the same, so that a job whose control plane changed its keys does not wait for a time-out.
+    if (!verified.ok) return await refuse(verified.refusal, verified.why);
     const { specification } = verified;
     const { job, attempt } = specification;
-    if (this.#held.has(name(specification))) return;
+    if (this.#held.has(name(specification))) return await refuse("replayed", REPLAYED);
     // Held from here on, so that offers that arrive together see each other.
     const deploy = specification.work.kind === "deploy" ? { deploy: specification } : {};
     const held = new Attempt(
@@ -160,10 +163,23 @@ export class Agent {
         await this.#control.tell({ kind: "decline", reason: why }, { job, attempt });
         return;
       }
+      if (!(await this.#claims.take(specification, clock.now()))) {
+        this.#held.delete(name(specification));
+        return await refuse("replayed", REPLAYED);
+      }
       await this.#records.save(held.record);
       await this.#control.tell({ kind: "accept" }, { job, attempt });
       await this.#work(held, specification);
     });
+  }
+
+  async #tellRefused(
+    of: About | null,
+    refusal: Refusal,
+    why: string,
+    digest: string | null,
+  ): Promise<void> {
+    await this.#control.tell({ kind: "refused", refusal, reason: why.slice(0, 1_024), digest }, of);
   }
 
   /**
@@ -249,13 +265,16 @@ export class Agent {
   }
 }
 
+const REPLAYED = "the attempt was taken before: what was said once is not done twice";
+
 const name = ({ job, attempt }: { job: string; attempt: number }) => `${job}/${attempt}`;
 
-function about(text: string): { job: string; attempt: number } | null {
+function about(text: string): About | null {
   const value = parseJson(text);
   if (typeof value !== "object" || value === null || !("job" in value) || !("attempt" in value))
     return null;
-  return typeof value.job === "string" && typeof value.attempt === "number"
-    ? { job: value.job, attempt: value.attempt }
-    : null;
+  // Nobody vouches for it: what is no name of a job would be a frame that is never taken, and sent for ever.
+  const job = JobId.safeParse(value.job);
+  const attempt = AttemptNumber.safeParse(value.attempt);
+  return job.success && attempt.success ? { job: job.data, attempt: attempt.data } : null;
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
+import type { Refusal } from "../../protocol/control.ts";
 import { LogFrame, RunFrame, type ToLog, type ToRun } from "../../protocol/data.ts";
 import { RUNNER_ROUTE } from "../../protocol/routes.ts";
 import type { Specification } from "../../protocol/specification.ts";
@@ -32,6 +33,12 @@ export type AttemptParts = {
   credentials: OperatorCredentials;
   runJob: RunJob;
   isolation: Isolation;
+  /** For the audit log: what the job was not done for, though the control plane said so. */
+  refused: (
+    of: { job: string; attempt: number },
+    refusal: Refusal,
+    reason: string,
+  ) => Promise<void>;
 };
 
 type Channels = { run: DataChannel<ToRun>; log: DataChannel<ToLog> };
@@ -181,6 +188,8 @@ export class Attempt {
               paths,
             ),
           seal: () => this.#seal(),
+          refused: async (refusal, reason) =>
+            await this.#parts.refused(this.#about, refusal, this.#redaction.value(reason)),
           resumed,
           manifests: manifestsOf(question),
           cloneToken: () => fetchCloneToken(question),

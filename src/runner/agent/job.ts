@@ -1,4 +1,5 @@
 import type { Specification } from "../../protocol/specification.ts";
+import type { Refusal } from "../../protocol/control.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { InputToken } from "../../protocol/enrolment.ts";
 import type { Isolation } from "../isolation/index.ts";
@@ -22,6 +23,8 @@ export type JobContext = {
    * False: it was told to stop before, and must.
    */
   seal: () => boolean;
+  /** Tells the audit log of the account that something of this job was refused, and why. Durable when it resolves. */
+  refused: (refusal: Refusal, reason: string) => Promise<void>;
   /** Of a deploy: an earlier life of the agent was at it. Nothing of it is begun again. */
   resumed: boolean;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */

@@ -75,12 +75,15 @@ async function observe(
   speaker: Speaker,
   reference: MachineReference,
   connectSeconds: number,
-  { signal }: JobContext,
+  { signal, refused }: JobContext,
   say: (line: string) => void,
 ): Promise<Reply<Observation>> {
   const judged = judgeObservation(policy, speaker, reference);
   say(`${reference.name}: ${judged.kind === "allowed" ? "observed" : judged.why}`);
-  if (judged.kind === "refused") return { kind: "unreachable", why: judged.why };
+  if (judged.kind === "refused") {
+    await refused("policy", judged.why);
+    return { kind: "unreachable", why: judged.why };
+  }
   const machine = await jobs.connect(targetOf(judged.machine, "observe"), {
     connectSeconds,
     signal,
@@ -132,12 +135,17 @@ async function deploy(
   const judged = context.resumed
     ? judgeEnding(policy, speaker, work)
     : judgeDeploy(policy, speaker, work, now);
-  if (judged.kind === "refused") return await end({ kind: "held", why: judged.why, running: null });
+  if (judged.kind === "refused") {
+    await context.refused("policy", judged.why);
+    return await end({ kind: "held", why: judged.why, running: null });
+  }
   const closure: Brought = context.resumed
     ? { kind: "closure", manifest: null }
     : await closureOf(work, speaker, policy, context.manifests);
-  if (closure.kind === "refused")
+  if (closure.kind === "refused") {
+    await context.refused("manifest", closure.why);
     return await end({ kind: "failed-untouched", step: "verify", why: closure.why, running: null });
+  }
   await end(
     await deployOne(jobs, {
       work,

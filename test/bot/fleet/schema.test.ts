@@ -4,6 +4,7 @@ import { steps } from "../../../src/bot/objects/fleet/schema.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import { SCHEMA_2 } from "./schema-2.ts";
 import { SCHEMA_4 } from "./schema-4.ts";
+import { SCHEMA_5 } from "./schema-5.ts";
 import { newFleet } from "./world.ts";
 
 it("brings a Fleet of version 2 to what a new one is, and keeps its rows", async () => {
@@ -39,5 +40,15 @@ it("brings a Fleet of version 4 to what a new one is: nobody may change a machin
     expect(storage.sql.exec("SELECT machines, once FROM job").toArray()).toEqual([
       { machines: "[]", once: 0 },
     ]);
+  });
+});
+
+it("brings a Fleet of version 5 to what a new one is: nothing was refused yet", async () => {
+  const { fleet } = newFleet();
+  await runInDurableObject(fleet, (_object, { storage }) => {
+    const fresh = dump(storage);
+    expect(upgrade(storage, SCHEMA_5, 5, [], steps)).toBe(steps.length);
+    expect(dump(storage).toSorted()).toEqual(fresh.toSorted());
+    expect(storage.sql.exec("SELECT * FROM refusal").toArray()).toEqual([]);
   });
 });

@@ -66,32 +66,6 @@ describe("an offer", () => {
     });
   });
 
-  it.each([
-    ["a wrong signature", {}, "AAAA"],
-    ["another host", { host: "evil.example" }],
-    ["another account", { account: 10 }],
-    [
-      "a repository that is not allowed",
-      { repository: { id: 12, owner: "o", name: "r", private: false } },
-    ],
-    ["another runner", { runner: "r2" }],
-    ["another pool", { pool: "deploy" as const }],
-    ["a time that has passed", { expiresAt: Date.now() - 1 }],
-    ["another protocol", { protocol: 2 }],
-  ])("with %s is declined, and nothing runs", async (_name, change, signature?: string) => {
-    const { plane } = here;
-    let ran = false;
-    await here.start(async () => {
-      ran = true;
-      return succeeded;
-    });
-    await plane.until(() => plane.hellos.length > 0);
-    plane.offer(specification("11-1.0", change), "attempt-token-0123456789", signature);
-    await plane.until(() => plane.control.length > 0);
-    expect(plane.control.map(({ body }) => body.kind)).toEqual(["decline"]);
-    expect(ran).toBe(false);
-  });
-
   it("is declined above the slots, and below the free disk", async () => {
     const { plane } = here;
     await here.start(

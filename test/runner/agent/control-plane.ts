@@ -90,14 +90,19 @@ export class ControlPlane {
     );
   }
 
+  signatureOf(specification: Specification): string {
+    return sign(null, Buffer.from(JSON.stringify(specification)), this.#key.privateKey).toString(
+      "base64",
+    );
+  }
+
   offer(
     specification: Specification,
     token = "attempt-token-0123456789",
     signature?: string,
   ): void {
     const text = JSON.stringify(specification);
-    const signed =
-      signature ?? sign(null, Buffer.from(text), this.#key.privateKey).toString("base64");
+    const signed = signature ?? this.signatureOf(specification);
     this.tell({ kind: "offer", specification: text, signature: signed, token }, specification);
   }
 

@@ -38,7 +38,7 @@ describe("past its point of no return", () => {
     agent.cancelAll("the runner is being stopped");
     // The answer to a second offer comes after the cancel has been read.
     plane.offer(specification("11-1.1", { pool: "untrusted" }));
-    await plane.until(() => plane.control.some(({ body }) => body.kind === "decline"));
+    await plane.until(() => plane.control.some(({ body }) => body.kind === "refused"));
     expect(signal.aborted).toBe(false);
     goOn.resolve();
     await plane.until(() => plane.finished("11-1.0").length > 0);
@@ -49,7 +49,7 @@ describe("past its point of no return", () => {
     const { plane, agent, goOn, signal } = await sealed();
     plane.tell({ kind: "forget", reason: "attempt 2" }, about);
     plane.offer(specification("11-1.1", { pool: "untrusted" }));
-    await plane.until(() => plane.control.some(({ body }) => body.kind === "decline"));
+    await plane.until(() => plane.control.some(({ body }) => body.kind === "refused"));
     expect(signal.aborted).toBe(false);
     goOn.resolve();
     await agent.drain();

@@ -43,6 +43,7 @@ describe("jobs about machines", () => {
     const clock = new Ticking();
     const targets: MachineTarget[] = [];
     const news: MachineNews[] = [];
+    const refusals: string[] = [];
     let log = "";
     const machine = new ModelMachine({ ...quiet, ...script }, clock);
     const run = machineJobs({
@@ -68,6 +69,7 @@ describe("jobs about machines", () => {
       manifests: { get: async () => text, put: async () => {} },
       signal: new AbortController().signal,
       seal: () => true,
+      refused: async (refusal, why) => void refusals.push(`${refusal}: ${why}`),
       resumed: rest.resumed ?? false,
     } as Partial<JobContext> as JobContext;
     const specification = {
@@ -77,7 +79,7 @@ describe("jobs about machines", () => {
     } as Partial<MachineSpecification> as MachineSpecification;
     const verdict = await run(specification, context);
     const outcome = news.flatMap((one) => (one.kind === "deployed" ? [one.outcome] : []))[0];
-    return { verdict, news, outcome, targets, machine, log };
+    return { verdict, news, outcome, targets, machine, log, refusals };
   }
 
   const ALWAYS = () => {
@@ -119,10 +121,12 @@ describe("jobs about machines", () => {
     expect(forbidden.targets).toEqual([]);
     expect(forbidden.verdict.kind).toBe("succeeded");
     expect(forbidden.log).toContain("held");
+    expect(forbidden.refusals).toEqual([expect.stringMatching(/^policy: .*names no machine web/u)]);
   });
 
   it("connect to nothing with a manifest that is not the builder's", async () => {
-    const { outcome, targets } = await play(work(toNew), { text: signed.text });
+    const { outcome, targets, refusals } = await play(work(toNew), { text: signed.text });
+    expect(refusals).toEqual([expect.stringMatching(/^manifest: the manifest is refused/u)]);
     expect(outcome).toMatchObject({ kind: "failed-untouched", step: "verify" });
     expect(targets).toEqual([]);
   });
@@ -176,6 +180,8 @@ describe("jobs about machines", () => {
     expect(outcome).toMatchObject({ kind: "failed-untouched", step: "begin", running: OLD });
     expect(machine.ran).toEqual([OLD]);
     // Its counter is used up: what was still on its way to the machine is refused.
-    expect(await machine.begin({ counter: 5, expected: null })).toMatchObject({ kind: "refused" });
+    expect(await machine.begin({ counter: 5, expected: null, system: NEW })).toMatchObject({
+      kind: "refused",
+    });
   });
 });

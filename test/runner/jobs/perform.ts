@@ -85,6 +85,7 @@ export async function perform(
     talk: aloneWith(),
     signal: new AbortController().signal,
     seal: () => true,
+    refused: async () => {},
     resumed: false,
     manifests: {
       put: async (digest, text) => void manifests.set(digest, text),

@@ -7,6 +7,7 @@ import {
   nextDue,
   step,
 } from "../../../core/fleet/index.ts";
+import type { Audit } from "./audit.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Enrolled, Runners } from "./runners.ts";
@@ -19,29 +20,29 @@ export class Desk {
   readonly #runners: Runners;
   readonly #outbox: Outbox;
   readonly #sockets: Sockets;
+  readonly #audit: Audit;
 
   constructor(
     storage: DurableObjectStorage,
-    parts: { jobs: Jobs; runners: Runners; outbox: Outbox; sockets: Sockets },
+    parts: { jobs: Jobs; runners: Runners; outbox: Outbox; sockets: Sockets; audit: Audit },
   ) {
     this.#storage = storage;
     this.#jobs = parts.jobs;
     this.#runners = parts.runners;
     this.#outbox = parts.outbox;
     this.#sockets = parts.sockets;
+    this.#audit = parts.audit;
   }
 
   /** Null for a job that is not known (any more). */
   apply(id: string, event: JobEvent, now: number): FleetJob | null {
     const job = this.#jobs.get(id);
     if (job === null) {
-      if ("attempt" in event)
-        this.#sockets.tell(
-          event.runner,
-          { kind: "forget", reason: "the job is not known" },
-          id,
-          event.attempt,
-        );
+      if ("attempt" in event) {
+        const reason = "the job is not known";
+        this.#refuse(id, event, reason, now);
+        this.#sockets.tell(event.runner, { kind: "forget", reason }, id, event.attempt);
+      }
       return null;
     }
     const next = step(job, event, now);
@@ -55,6 +56,8 @@ export class Desk {
             effect.kind === "tell-adrift"
           )
             this.#outbox.add(id, effect, now);
+          else if (effect.kind === "forget" && "attempt" in event && !isOwn(job, event))
+            this.#refuse(id, event, effect.reason, now);
       });
     } catch (error) {
       this.#jobs.reload();
@@ -71,6 +74,20 @@ export class Desk {
       }
     }
     return next.job;
+  }
+
+  #refuse(
+    job: string,
+    said: Extract<JobEvent, { attempt: number }>,
+    why: string,
+    at: number,
+  ): void {
+    const { runner, attempt } = said;
+    const reason = `${said.kind}: ${why}`;
+    this.#audit.note(
+      { by: "fleet", runner, job, attempt, what: "stale", reason, digest: null },
+      at,
+    );
   }
 
   /** Runners as they are now: those online by their sockets' renewals. */
@@ -113,4 +130,9 @@ export class Desk {
       now,
     );
   }
+}
+
+/** What a runner still says of its own newest attempt, while the word that it is over is on its way. */
+function isOwn(job: FleetJob, { attempt, runner }: { attempt: number; runner: string }): boolean {
+  return job.attempt === attempt && job.runner === runner;
 }

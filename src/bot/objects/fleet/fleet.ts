@@ -16,10 +16,13 @@ import {
   type KnownMachine,
   objectName,
   type QueuedJob,
+  type RefusalRow,
+  type Refused,
   type RunContract,
   type RunnerClass,
 } from "../contracts.ts";
 import { migrate } from "../migrations.ts";
+import { Audit } from "./audit.ts";
 import { classesOf } from "./classes.ts";
 import { connectOf, proves } from "./connect.ts";
 import { Desk } from "./desk.ts";
@@ -65,6 +68,7 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   readonly #hearing: Hearing;
   readonly #enrolment: Enrolment;
   readonly #signing: Signing;
+  readonly #audit: Audit;
   readonly #version: number;
   #alarmAt: number | null = null;
 
@@ -82,7 +86,9 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
     this.#signing = new Signing(env.SPECIFICATION_KEY);
     this.#enrolment = new Enrolment(storage, this.#runners);
     const channel = new Channel<FromRunner>(storage, RunnerFrame, fleetReply);
+    this.#audit = new Audit(storage.sql);
     const parts = {
+      audit: this.#audit,
       jobs: this.#jobs,
       runners: this.#runners,
       outbox: this.#outbox,
@@ -183,6 +189,17 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   async machines(account: number, repository: number): Promise<KnownMachine[]> {
     this.#identity.require(account);
     return knownMachines(this.#desk.runners(), repository);
+  }
+
+  async refused(account: number, refused: Refused): Promise<void> {
+    this.#identity.require(account);
+    this.#audit.note(refused, Date.now());
+  }
+
+  /** What runners and control plane refused each other, newest first; those before `before`. */
+  async audit(account: number, before: number | null, limit: number): Promise<RefusalRow[]> {
+    this.#identity.require(account);
+    return this.#audit.list(before, Math.min(limit, 1_000));
   }
 
   async knows(job: string): Promise<boolean> {
@@ -320,6 +337,7 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
       this.#desk.expire(now);
       this.ctx.storage.sql.exec("DELETE FROM nonce WHERE expires_at <= ?", now);
       this.#jobs.purge(now - REMEMBERED);
+      this.#audit.prune(now);
       const identity = this.#identity.known();
       if (identity !== null) await this.#offers.make(identity, now);
       await this.#outbox.deliver(now);

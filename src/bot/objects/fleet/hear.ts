@@ -3,6 +3,7 @@ import { type FromRunner, type Hello, LEASE } from "../../../protocol/control.ts
 import type { Frame } from "../../../protocol/frame.ts";
 import type { Channel } from "../../channel/index.ts";
 import { closeSocket, send } from "../../channel/index.ts";
+import type { Audit } from "./audit.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Runners } from "./runners.ts";
@@ -14,6 +15,7 @@ type Parts = {
   runners: Runners;
   sockets: Sockets;
   channel: Channel<FromRunner>;
+  audit: Audit;
 };
 type Held = z.infer<typeof Hello>["running"];
 
@@ -99,9 +101,24 @@ export class Hearing {
     }
   }
 
+  #refused(
+    runner: string,
+    { refusal, reason, digest }: Extract<FromRunner, { kind: "refused" }>,
+    { job, attempt }: { job: string | null; attempt: number | null },
+    now: number,
+  ): void {
+    const { audit, desk, jobs } = this.#parts;
+    audit.note({ by: "runner", runner, job, attempt, what: refusal, reason, digest }, now);
+    if (job === null || attempt === null) return;
+    // Only an offer that waits for its answer: what the runner has taken is not ended by a forged copy of it.
+    if (jobs.get(job)?.state === "offered")
+      desk.apply(job, { kind: "decline", attempt, runner, reason }, now);
+  }
+
   #kept(runner: string, frame: Frame<FromRunner>, now: number): void {
     const { desk } = this.#parts;
     const { body, job, attempt } = frame;
+    if (body.kind === "refused") return this.#refused(runner, body, { job, attempt }, now);
     // Without a job these mean nothing; acknowledged, so that a broken agent does not send them for ever.
     if (job === null || attempt === null) return;
     switch (body.kind) {

@@ -45,4 +45,12 @@ ALTER TABLE job ADD COLUMN machines TEXT NOT NULL DEFAULT '[]';
 -- An attempt that was taken is never followed by another.
 ALTER TABLE job ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
 `,
+  `
+-- The audit log of what runners and control plane refused each other; job, attempt and digest are empty where there is none.
+CREATE TABLE refusal (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, "last" INTEGER NOT NULL, times INTEGER NOT NULL DEFAULT 1,
+  "by" TEXT NOT NULL, runner TEXT NOT NULL, job TEXT NOT NULL, attempt INTEGER NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL,
+  digest TEXT NOT NULL, UNIQUE ("by", runner, job, attempt, what, reason, digest)
+) STRICT;
+`,
 ];

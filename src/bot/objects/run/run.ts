@@ -27,7 +27,7 @@ import { jobNumber, refused, take } from "./frames.ts";
 import { showDeployments } from "./deploy/deployments.ts";
 import { lookAt, roll } from "./deploy/roll.ts";
 import { confirmed, endRollout, heardTurn, isDeploying, isRolling } from "./deploy/turns.ts";
-import { tellMachines } from "./deploy/words.ts";
+import { sayRefused, tellMachines } from "./deploy/words.ts";
 import { endLate, look } from "./impact.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
 import { prepare } from "./prepare.ts";
@@ -275,7 +275,18 @@ export class Run extends DurableObject<Environment> implements RunContract {
         const reason = foreign
           ? "the frame names another attempt than its channel"
           : refused(this.#context, claims, body);
-        return reason === null ? null : { stale: reason };
+        if (reason === null) return null;
+        const { runner } = claims;
+        sayRefused(this.#context, {
+          by: "run",
+          runner,
+          job: claims.job,
+          attempt: claims.attempt,
+          what: "stale",
+          reason: `${body.kind}: ${reason}`,
+          digest: null,
+        });
+        return { stale: reason };
       },
       commit: ({ body }) => take(this.#context, claims, body, (reply) => answers.push(reply)),
     });

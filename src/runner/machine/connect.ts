@@ -34,7 +34,7 @@ export async function connectMachine(
     observe: () => talk.ask(["observe"], (facts) => observationOf(facts, now()), REPEATABLE),
     state: () => talk.ask(["state"], stateOf, REPEATABLE),
     begin: ({ counter, expected, system }) =>
-      talk.ask(["begin", String(counter), expected ?? "-", system], (facts) => ({
+      talk.ask(["begin", String(counter), expected ?? "-", system ?? "-"], (facts) => ({
         running: required(facts.word("running"), "running"),
         failedUnits: failedUnits(facts, "failed"),
         bootId: required(facts.word("boot-id"), "boot-id"),
@@ -85,6 +85,14 @@ export async function connectMachine(
         ["activate", ...[counter, activationSeconds, confirmationSeconds].map(whole)],
         deployState,
       ),
+    guard: ({ counter, activationSeconds, confirmationSeconds }) =>
+      talk.ask(
+        ["guard", ...[counter, activationSeconds, confirmationSeconds].map(whole)],
+        deployState,
+      ),
+    activated: ({ counter, exitCode }) =>
+      talk.ask(["activated", String(counter), String(exitCode)], deployState, REPEATABLE),
+    unguard: ({ counter }) => talk.ask(["unguard", String(counter)], deployState),
     wait: (request) => waitFor(talk, request),
     confirm: ({ counter }) => talk.ask(["confirm", String(counter)], deployState, { anew: true }),
     check: ({ check, timeoutSeconds }) => checkOnce(talk, check, timeoutSeconds),

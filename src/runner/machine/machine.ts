@@ -33,6 +33,18 @@ export interface Machine {
   /** Arms the watchdog, then starts the activation, both detached; returns when both run. */
   activate(request: ActivateRequest): Promise<Reply<DeployState>>;
   /**
+   * Arms the watchdog and starts nothing, for a tool that activates by itself: system, profile and boot entry go back unless
+   * `activated` is heard within the activation limit. The deploy is `activating` then.
+   */
+  guard(request: ActivateRequest): Promise<Reply<DeployState>>;
+  /**
+   * The tool has ended. `exitCode` as an activation's: 0, 4 (units failed), 100 (only a reboot helps), or what it failed with.
+   * What runs (boots, for 100) is the new system where `begin` named none. `wait` for `activated`.
+   */
+  activated(request: { counter: number; exitCode: number }): Promise<Reply<DeployState>>;
+  /** The tool has done nothing: the watchdog goes. Refused (`moved`) where something else runs or boots than before it. */
+  unguard(request: { counter: number }): Promise<Reply<DeployState>>;
+  /**
    * Waits until `until` holds of the deploy's state, connecting anew when the link is cut, `seconds` at most in all.
    * The last state that was seen is returned when time is up (`value.until === false`).
    */
@@ -119,8 +131,8 @@ export interface BeginRequest {
   readonly counter: number;
   /** What must run now; null: whatever runs. */
   readonly expected: string | null;
-  /** What is to be put there. */
-  readonly system: string;
+  /** What is to be put there; null where nobody can know before it is there. */
+  readonly system: string | null;
 }
 
 export interface Begun {
@@ -240,10 +252,13 @@ export interface DeployState {
   readonly ended: boolean;
   /** Whether a detached part of it (watchdog, activation, commit, revert) runs now. */
   readonly alive: boolean;
+  /** A tool activates: nothing on the machine goes on by itself but the watchdog. */
+  readonly guarded: boolean;
   /** Unix time (s) of the state, by the machine's clock. */
   readonly since: number;
   readonly old: string;
-  readonly new: string;
+  /** Null until it is known what a source brings. */
+  readonly new: string | null;
   /** Of `switch-to-configuration test`: 0, 4 (units failed), 100 (needs a reboot), …; null: none, or killed at its limit. */
   readonly activation: number | null;
   /** What was said meanwhile; the end. */

@@ -51,13 +51,14 @@ export function stateOf(facts: Facts): DeployState | null {
   const name = DEPLOY_STATES.find((known) => known === word);
   const old = facts.word("old");
   const wanted = facts.word("new");
-  if (name === undefined || old === null || wanted === null)
+  if (name === undefined || old === null)
     throw new Error(`deploy ${counter} is in a state that is not known: ${word}`);
   return {
     counter,
     name,
     ended: facts.has("ended"),
     alive: facts.has("alive"),
+    guarded: facts.has("guarded"),
     since: Number(since),
     old,
     new: wanted,

@@ -69,6 +69,9 @@ export class ModelMachine implements Machine {
     ended: boolean;
     why: string | null;
     exit: number | null;
+    /** Null: a source, of which nothing is known yet. */
+    wanted: string | null;
+    guarded: boolean;
   } | null = null;
   #began = 0;
   #limits = { activation: 0, confirmation: 0 };
@@ -99,6 +102,10 @@ export class ModelMachine implements Machine {
     const deploy = this.#deploy;
     if (deploy === null) return;
     const since = this.#seconds - this.#began;
+    if (deploy.name === "activating" && deploy.guarded) {
+      if (since >= this.#limits.activation) this.#revert("activation-limit");
+      return;
+    }
     const limit = Math.min(activation.seconds, this.#limits.activation);
     const dies = powerCut !== null && since >= powerCut && !this.#rebooted;
     if (deploy.name === "activating" && since >= limit && !(dies && powerCut < limit)) {
@@ -129,18 +136,25 @@ export class ModelMachine implements Machine {
     if (this.running !== OLD) this.#run(OLD);
   }
 
+  /** What a tool does here while the machine is guarded. */
+  toolRuns(system: string, what: "runs" | "boots" | "both" = "runs"): void {
+    if (what !== "boots") this.#run(system);
+    if (what !== "runs") this.profile = system;
+  }
+
   #state(): DeployState {
     const deploy = this.#deploy;
     if (deploy === null) throw new Error("nothing was begun");
-    const isNew = this.running === NEW;
+    const isNew = this.running !== OLD;
     return {
       counter: this.counter,
       name: deploy.name,
       ended: deploy.ended,
       alive: !this.#rebooted && deploy.name === "activating",
+      guarded: deploy.guarded,
       since: this.#began,
       old: OLD,
-      new: NEW,
+      new: deploy.wanted,
       activation: deploy.exit,
       log: "",
       why: deploy.why,
@@ -187,7 +201,7 @@ export class ModelMachine implements Machine {
       at: this.#clock.now(),
       system: this.running,
       booted: OLD,
-      profile: generation(this.profile === NEW ? 2 : 1, this.profile),
+      profile: generation(this.profile === OLD ? 1 : 2, this.profile),
       generations: [generation(1, OLD)],
       failedUnits: [...this.#script.failed],
       nix: { freeBytes: 1e9, freeInodes: 1e6 },
@@ -199,13 +213,28 @@ export class ModelMachine implements Machine {
     };
   }
 
-  begin({ counter, expected }: { counter: number; expected: string | null }) {
+  begin({
+    counter,
+    expected,
+    system,
+  }: {
+    counter: number;
+    expected: string | null;
+    system: string | null;
+  }) {
     return this.#verb(() => {
       if (counter <= this.counter) return refused("stale-counter");
       if (expected !== null && expected !== this.running) return refused("moved");
       if (this.#script.refuses === "begin") return refused("busy");
       this.counter = counter;
-      this.#deploy = { name: "begun", ended: false, why: null, exit: null };
+      this.#deploy = {
+        name: "begun",
+        ended: false,
+        why: null,
+        exit: null,
+        wanted: system,
+        guarded: false,
+      };
       return { kind: "done", value: { running: OLD, failedUnits: [], bootId: "first" } };
     });
   }
@@ -265,6 +294,44 @@ export class ModelMachine implements Machine {
       }),
     );
   }
+  guard(request: { counter: number; activationSeconds: number; confirmationSeconds: number }) {
+    const wanted = this.#deploy?.wanted ?? null;
+    return this.#verb(() =>
+      this.#guard(request.counter, [wanted === null ? "begun" : "verified"], () => {
+        this.#limits = {
+          activation: request.activationSeconds,
+          confirmation: request.confirmationSeconds,
+        };
+        this.#began = this.#seconds;
+        if (this.#deploy !== null) this.#deploy.guarded = true;
+        this.#is("activating");
+        return this.#state();
+      }),
+    );
+  }
+  activated({ counter, exitCode }: { counter: number; exitCode: number }) {
+    return this.#verb(() =>
+      this.#guard(counter, ["activating", "activated"], () => {
+        if (this.#deploy === null) throw new Error("nothing was begun");
+        this.#deploy.wanted ??= exitCode === 100 ? this.profile : this.running;
+        this.#deploy.exit = exitCode;
+        this.#activatedAt = this.#seconds;
+        this.#is("activated");
+        return this.#state();
+      }),
+    );
+  }
+  unguard({ counter }: { counter: number }) {
+    return this.#verb(() =>
+      this.running !== OLD || this.profile !== OLD
+        ? refused("moved")
+        : this.#guard(counter, ["activating"], () => {
+            if (this.#deploy !== null) this.#deploy.guarded = false;
+            this.#is(this.#deploy?.wanted === null ? "begun" : "verified");
+            return this.#state();
+          }),
+    );
+  }
   async wait({ until, seconds }: { until: readonly DeployStateName[]; seconds: number }) {
     const end = this.#seconds + seconds;
     for (;;) {
@@ -305,7 +372,7 @@ export class ModelMachine implements Machine {
         ? refused("state")
         : this.#guard(counter, ["confirmed"], () => {
             this.#is(this.#script.bootable ? "committed" : "commit-failed");
-            if (this.#script.bootable) this.profile = NEW;
+            if (this.#script.bootable) this.profile = this.#deploy?.wanted ?? NEW;
             return this.#state();
           }),
     );

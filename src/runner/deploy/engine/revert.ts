@@ -52,7 +52,8 @@ export async function takeBack(parts: DeployParts, sick: Sick): Promise<MachineO
   await parts.observed(seen);
   if (seen.kind !== "done") return unknown(describeFault(seen), state.running);
   const { system: running, profile } = seen.value;
-  if (running !== state.old || (profile !== null && profile.system === state.new))
+  const bootsNew = state.new !== state.old && profile?.system === state.new;
+  if (running !== state.old || bootsNew)
     return unknown("it says that it is taken back, and runs or boots something else", running);
   const closed = await beyond.end({ counter });
   if (closed.kind !== "done") parts.say(`not closed on the machine: ${describeFault(closed)}`);

@@ -161,6 +161,7 @@ export async function concluded(
     case "commit-failed": {
       const reason = short(state.why === null ? state.log : `${state.why}\n${state.log}`);
       await close(parts);
+      if (state.new === null) throw new Error("a deploy was committed before its system was known");
       return {
         kind: "bootloader",
         system: state.new,

@@ -38,6 +38,7 @@ tell_state() { # [brief]
   say "new $(get new)"
   if [ -e "$deploy/ended" ]; then say "ended"; fi
   if alive; then say "alive"; fi
+  if [ -e "$deploy/guard" ]; then say "guarded"; fi
   if [ "$(get boot-id)" != "$(boot_id)" ]; then say "rebooted"; fi
   if [ -e "$deploy/activation" ]; then say "activation $(get activation)"; fi
   if [ -e "$deploy/generation" ]; then say "generation $(get generation)"; fi

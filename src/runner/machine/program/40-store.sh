@@ -1,5 +1,5 @@
 # The closure: what lacks, what comes, and whether it is what was signed.
-verb_begin() { # COUNTER EXPECTED|- NEW
+verb_begin() { # COUNTER EXPECTED|- NEW|-
   lock "$1"
   stored=$(counter_stored)
   [ "$1" -gt "$stored" ] || refuse stale-counter "this machine has accepted deploy $stored; $1 is not newer"
@@ -23,7 +23,7 @@ verb_begin() { # COUNTER EXPECTED|- NEW
   if failed_units > "$scratch/failed"; then mv "$scratch/failed" "$deploy/failed-before"; say "systemd yes"; fi
   ln -sfn "$old" "$roots/old"
   # The closure is not there yet; its last path is what makes it valid, and then it is rooted already.
-  ln -sfn "$3" "$roots/new"
+  if [ "$3" = - ]; then rm -f "$roots/new"; else ln -sfn "$3" "$roots/new"; fi
   become begun
   flush_deploy
   if [ "$(wc -l < "$state/journal")" -gt "$journal_lines" ]; then

@@ -64,6 +64,61 @@ verb_activate() { # COUNTER ACTIVATION_SECONDS CONFIRMATION_SECONDS
   done_well
 }
 
+# The watchdog alone, for a tool that activates by itself: unless it is heard to have ended in time, system, profile and boot
+# entry go back. Whatever a source brings is not known before: then NEW is `-` until it runs.
+verb_guard() { # COUNTER ACTIVATION_SECONDS CONFIRMATION_SECONDS
+  mine "$1"
+  if [ "$new" = - ]; then in_state begun; else can_activate; fi
+  from=$is
+  running=$(link_of /run/current-system)
+  [ "$running" = "$old" ] || refuse moved "$running runs here, and $old did when deploy $1 began"
+  put activation-seconds "$2"
+  put confirmation-seconds "$3"
+  put deadline $(($(uptime_seconds) + $2))
+  put guard yes
+  put before "$(profile_number)"
+  rm -f "$deploy/activation"
+  : > "$deploy/log"
+  become activating
+  flush_deploy
+  start_worker "$1" || { become "$from"; fail "the watchdog could not be started, nothing was activated" "$deploy/log"; }
+  tell_state brief
+  done_well
+}
+
+# The tool has ended, with CODE as an activation has: 0, 4, 100, or what it failed with.
+verb_activated() { # COUNTER CODE
+  mine "$1"
+  in_state activating activated
+  [ -e "$deploy/guard" ] || refuse state "deploy $1 is no tool's"
+  alive || refuse state "the watchdog of deploy $1 does not run"
+  if [ "$new" = - ]; then
+    new=$(link_of /run/current-system)
+    # What only a reboot brings is what boots next.
+    if [ "$2" = 100 ]; then new=$(link_of "$profile"); fi
+    [ -n "$new" ] || refuse not-prepared "nothing is known to run here"
+    ln -sfn "$new" "$roots/new"
+    put new "$new"
+  fi
+  if [ "$is" = activating ]; then put activation "$2"; fi
+  tell_state brief
+  done_well
+}
+
+# The tool has passed the machine over: as before the watchdog, where that is so.
+verb_unguard() { # COUNTER
+  mine "$1"
+  in_state activating
+  [ -e "$deploy/guard" ] || refuse state "deploy $1 is no tool's"
+  [ "$(link_of /run/current-system)" = "$old" ] && [ "$(profile_number)" = "$(get before)" ] ||
+    refuse moved "this machine runs or boots something else since deploy $1 was guarded"
+  [ -z "$(switching)" ] || refuse busy "a system is being activated here"
+  if [ "$new" = - ]; then become begun; else become verified; fi
+  rm -f "$deploy/guard" "$deploy/before"
+  tell_state brief
+  done_well
+}
+
 verb_confirm() { # COUNTER
   mine "$1"
   in_state activated confirmed

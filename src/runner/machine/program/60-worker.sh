@@ -117,6 +117,8 @@ late() { [ "$(uptime_seconds)" -ge "$(get deadline 0)" ]; }
 # Profile, then boot entry: what installs a boot loader reads the profile. One that fails leaves what booted before, and the
 # profile is put back, so that it never names what would not boot.
 commit_now() { # COUNTER
+  # A source's is known only now.
+  new=$(get new)
   before=$(profile_number)
   # On the disk before the profile is: without it nobody could put the profile back after a power cut.
   if [ ! -s "$deploy/before" ]; then durable "$deploy/before" "$before"; fi
@@ -134,15 +136,36 @@ commit_now() { # COUNTER
 # The profile's generation from before the commit, and its boot entry.
 boot_back() {
   before=$(get before)
-  if [ -n "$before" ] && [ "$(profile_number)" != "$before" ]; then
-    nix-env -p "$profile" --switch-generation "$before" >> "$deploy/log" 2>&1 8>&- 9>&-
+  is_at=$(profile_number)
+  # A tool may have written the entry of a profile that has its number still.
+  if [ -n "$before" ] && { [ "$is_at" != "$before" ] || [ -e "$deploy/guard" ]; }; then
+    if [ "$is_at" != "$before" ]; then nix-env -p "$profile" --switch-generation "$before" >> "$deploy/log" 2>&1 8>&- 9>&-; fi
     switch boot-back "$(link_of "$profile")" boot "$(get activation-seconds 900)"
   fi
   rm -f "$deploy/generation"
 }
 
+# Whoever activates a system here, by the lock that NixOS takes for it: a tool that is gone may have left one that goes on.
+switching() {
+  inode=$(stat -c %i /run/nixos/switch-to-configuration.lock 2> /dev/null) || return 0
+  awk -v inode="$inode" '$2 != "->" { n = split($6, at, ":"); if (at[n] == inode) print $5 }' /proc/locks |
+    while read -r pid; do if [ -d "/proc/$pid" ]; then echo "$pid"; fi; done
+}
+end_switching() {
+  for signal in TERM KILL; do
+    left=50
+    for pid in $(switching); do kill "-$signal" "$pid" 2> /dev/null; done
+    while [ $left -gt 0 ] && [ -n "$(switching)" ]; do
+      sleep 0.1
+      left=$((left - 1))
+    done
+  done
+}
+
 revert_now() { # COUNTER
-  if [ ! -e "$deploy/activation" ]; then end_detached "activation-$1"; fi
+  if [ ! -e "$deploy/activation" ]; then
+    if [ -e "$deploy/guard" ]; then end_switching; else end_detached "activation-$1"; fi
+  fi
   # Taken back after its commit: what boots comes first, for a machine that is lost now comes back as it was.
   if [ -e "$deploy/before" ]; then boot_back; fi
   switch reversion "$old" test "$(get activation-seconds 900)"

@@ -36,7 +36,7 @@ main() {
   trap 'rm -rf "$scratch"' EXIT
   trap 'exit 129' HUP INT PIPE TERM
   case $verb in
-    observe | state | wait | digest | begin | space | missing | reuse | receive | verify | command | activate | confirm | commit | revert | end)
+    observe | state | wait | digest | begin | space | missing | reuse | receive | verify | command | activate | guard | activated | unguard | confirm | commit | revert | end)
       "verb_$verb" "$@" ;;
     dry-activate) verb_dry_activate "$@" ;;
     check-command) verb_check_command "$@" ;;

@@ -12,6 +12,8 @@ esac
 mkdir -p /run/nixos
 exec 9> /run/nixos/switch-to-configuration.lock
 flock -n 9 || { echo "Could not acquire lock" >&2; exit 1; }
+# What is started here and stays must not hold the lock.
+systemctl() { command systemctl "$@" 9>&-; }
 
 # In the manner of systemd-boot's: an entry for each generation, then the default; each file whole or not at all.
 install_bootloader() {
@@ -42,7 +44,7 @@ install_bootloader() {
     generation=${entry##*/nixos-generation-}
     [ -L "/nix/var/nix/profiles/system-${generation%.conf}-link" ] || rm -f "$entry"
   done
-  ( . "$out/boot-hook" ) || return 1
+  ( exec 9>&-; . "$out/boot-hook" ) || return 1
   [ -n "$default" ] || { echo "$out is no generation of the system profile" >&2; return 1; }
   { echo "timeout 0"; echo "default $default"; } > "$loader/.loader.conf" || return 1
   sync "$loader/.loader.conf" && mv "$loader/.loader.conf" "$loader/loader.conf" && sync -f "$loader"
@@ -101,7 +103,7 @@ if [ -n "$stop" ]; then
   systemctl stop $stop
 fi
 echo "activating the configuration..." >&2
-"$out/activate" || result=2
+"$out/activate" 9>&- || result=2
 [ $units = 1 ] || exit $result
 systemctl daemon-reload || result=3
 [ -z "$reload" ] || { echo "reloading the following units:$reload" >&2; systemctl reload $reload || result=4; }

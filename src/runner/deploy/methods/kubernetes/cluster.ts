@@ -1,0 +1,64 @@
+import type {
+  DeployStep,
+  DeployWork,
+  MachineOutcome,
+  Observation,
+} from "../../../../protocol/machine.ts";
+import type { Clock } from "../../../agent/clock.ts";
+import type { Reply } from "../../../machine/index.ts";
+import type { Environment } from "../../../process/index.ts";
+import type { Health, RunnerCheck } from "../../health/probe.ts";
+import type { ClusterTarget, Opened } from "./door.ts";
+import type { ClusterPlace, KubernetesTool } from "./program.ts";
+
+/**
+ * What the deploy of one cluster works with. A cluster is no machine that Snowcat's program could run on: its counter and lock
+ * are a ConfigMap, its watchdog is the runner, and what changes it is a program of the repository's behind a gate.
+ */
+export interface ClusterParts {
+  readonly work: DeployWork;
+  readonly tool: KubernetesTool;
+  readonly cluster: ClusterSettings;
+  /** The checkout, and where programs of it run. */
+  readonly place: ClusterPlace;
+  /** Makes a new way to the cluster each time. */
+  readonly open: (signal?: AbortSignal) => Promise<Opened>;
+  /** Of `kubectl exec`. */
+  readonly env: Environment;
+  /** Unlike any other deploy's: a random id. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly probe: (check: RunnerCheck) => Promise<Health>;
+  readonly seal: () => boolean;
+  readonly step: (step: DeployStep) => Promise<void>;
+  readonly observed: (reply: Reply<Observation>) => Promise<void>;
+  readonly say: (line: string) => void;
+}
+
+/** The operator's own policy of one cluster. */
+export interface ClusterSettings {
+  readonly target: ClusterTarget;
+  /** Where Snowcat's ConfigMap is; it has to exist. */
+  readonly namespace: string;
+  /** Whether deploys of it may delete what is no longer in the repository. */
+  readonly prune: boolean;
+}
+
+/** Steps that a cluster has not, each with why. */
+export const LACKS: Readonly<Partial<Record<DeployStep, string>>> = {
+  space: "a cluster has no store that is filled by a deploy",
+  copy: "the deployment program brings its own closure, if any",
+  backup:
+    "there is no machine on which a backup's command could run; make it a hook of the deployment",
+  revert:
+    "nothing takes a cluster back when the runner is gone: the runner applies the earlier program again, and what the newer one added stays",
+};
+
+/** Longest part of a program's last words in an outcome. */
+const WHY = 4_000;
+export const short = (why: string): string => (why.length <= WHY ? why : `…${why.slice(1 - WHY)}`);
+
+export function untouched(step: DeployStep, why: string, running: string | null): MachineOutcome {
+  return { kind: "failed-untouched", step, why: short(why), running };
+}

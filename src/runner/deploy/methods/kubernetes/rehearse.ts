@@ -1,0 +1,120 @@
+import type { MachineOutcome } from "../../../../protocol/machine.ts";
+import type { ToolEnd } from "../method.ts";
+import { type ClusterParts, untouched } from "./cluster.ts";
+import type { Gate, Traffic } from "./gate.ts";
+import type { Mode } from "./judge.ts";
+import { judgeKeys } from "./keys.ts";
+import { argumentsOf, buildProgram, type Program } from "./program.ts";
+import { faultsOf, named, prunedBy } from "./traffic.ts";
+
+/** What a dry run has shown of a program. */
+export interface Rehearsal {
+  readonly program: Program;
+  readonly dry: Traffic;
+  /** What it may delete, by the dry run and by permission. */
+  readonly mayDelete: ReadonlySet<string>;
+}
+type Rehearsed =
+  | { kind: "ended"; outcome: MachineOutcome }
+  | { kind: "ready"; rehearsal: Rehearsal };
+
+/** Everything before something is applied: keys, the program itself, and a run of it that can change nothing. */
+export async function rehearse(
+  parts: ClusterParts,
+  gate: Gate,
+  running: string | null,
+): Promise<Rehearsed> {
+  const { work, tool, place, cluster, say } = parts;
+  const ended = (outcome: MachineOutcome): Rehearsed => ({ kind: "ended", outcome });
+  await parts.step("verify");
+  if (tool.keys !== null) {
+    const why = await judgeKeys(place, tool.keys);
+    if (why !== null) return ended(untouched("verify", why, running));
+  }
+  const { copySeconds, activationSeconds } = work.limits;
+  const built = await buildProgram(place, tool.entry, copySeconds);
+  if (built.kind === "missing")
+    return ended({ kind: "not-prepared", missing: [built.why], running });
+  if (built.kind === "failed") return ended(untouched("verify", built.why, running));
+  const { program } = built;
+  const { action } = work;
+  if (action.kind === "generation" && action.system !== null && action.system !== program.system)
+    return ended(
+      untouched("verify", `the tree makes ${program.system}, and not ${action.system}`, running),
+    );
+  say(`deployment program: ${program.system}`);
+
+  await parts.step("dry-activate");
+  const asked = tool.prune;
+  if (asked && !cluster.prune)
+    return ended({
+      kind: "held",
+      why: "the deploy runner's own policy: deploys of this cluster may not prune",
+      running,
+    });
+  const mode = { kind: "dry-run", namespace: cluster.namespace } as const;
+  const { end, traffic } = await runProgram(parts, gate, program, mode, {
+    dry: true,
+    prune: asked,
+    timeoutSeconds: activationSeconds,
+  });
+  const wrong = faultsOf(end, traffic);
+  if (wrong.length > 0)
+    return ended(untouched("dry-activate", `${wrong.join("\n")}\n${end.log}`, running));
+  if (traffic.written.size === 0 && traffic.deleted.size === 0)
+    return ended(
+      untouched(
+        "dry-activate",
+        `the dry run asked nothing of the cluster: it speaks to another one, or does nothing\n${end.log}`,
+        running,
+      ),
+    );
+  const pruned = prunedBy(traffic);
+  for (const line of named("would write", [...traffic.written.keys()])) say(line);
+  for (const line of named("would delete", pruned)) say(line);
+  if (pruned.length > 0 && !asked)
+    return ended(
+      untouched(
+        "dry-activate",
+        `${named("it would delete", pruned).join("")}. Deleting is a permission of its own: deploy with --prune`,
+        running,
+      ),
+    );
+  const mayDelete = new Set(traffic.deleted.keys());
+  return { kind: "ready", rehearsal: { program, dry: traffic, mayDelete } };
+}
+
+/** One run of the program with a kubeconfig that leads to the gate, and holds nothing that is worth taking. */
+export async function runProgram(
+  { place, tool }: ClusterParts,
+  gate: Gate,
+  program: Program,
+  mode: Mode,
+  { dry, prune, timeoutSeconds }: { dry: boolean; prune: boolean; timeoutSeconds: number },
+): Promise<{ end: ToolEnd; traffic: Traffic }> {
+  const kubeconfig = `${place.scratch}/kubeconfig`;
+  await place.write(kubeconfig, kubeconfigFor(gate.server));
+  gate.open(mode);
+  try {
+    const end = await place.run(
+      [program.file, ...argumentsOf(program, tool.arguments, { dry, prune })],
+      { cwd: place.tree, env: { KUBECONFIG: kubeconfig }, timeoutSeconds },
+    );
+    return { end, traffic: gate.shut() };
+  } catch (cause) {
+    gate.shut();
+    throw cause;
+  }
+}
+
+/** One cluster, one context: whatever the program thinks of as the current one is this. */
+function kubeconfigFor(server: string): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "snowcat",
+    clusters: [{ name: "snowcat", cluster: { server } }],
+    contexts: [{ name: "snowcat", context: { cluster: "snowcat", user: "snowcat" } }],
+    users: [{ name: "snowcat", user: {} }],
+  });
+}

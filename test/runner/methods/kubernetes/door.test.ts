@@ -1,0 +1,168 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../../../src/runner/agent/clock.ts";
+import { clusterApi } from "../../../../src/runner/deploy/methods/kubernetes/api.ts";
+import { awaitChecks } from "../../../../src/runner/deploy/methods/kubernetes/checks.ts";
+import { openDoor } from "../../../../src/runner/deploy/methods/kubernetes/door.ts";
+import { authorityFingerprint } from "../../../../src/runner/deploy/methods/kubernetes/identity.ts";
+import { ClusterDouble } from "./double.ts";
+
+/**
+ * A stand-in for kubectl 1.32: `config view`, `proxy --unix-socket`, `exec … cat`; strict about its flags, and recording them.
+ * There is no control plane to ask: behind the proxy stands the double.
+ */
+const KUBECTL = (double: string, log: string) => `#!${process.execPath}
+const { appendFileSync, readFileSync } = require("node:fs");
+const net = require("node:net");
+const words = process.argv.slice(2);
+appendFileSync(${JSON.stringify(log)}, JSON.stringify({ words, env: Object.keys(process.env).sort() }) + "\\n");
+const kubeconfig = JSON.parse(readFileSync(words.shift().slice("--kubeconfig=".length), "utf8"));
+const context = words.shift().slice("--context=".length);
+if (kubeconfig.context !== context) { console.error("error: cannot locate context " + context); process.exit(1); }
+if (words.join(" ") === "config view --minify --flatten --raw -o jsonpath={.clusters[0].cluster}")
+  process.stdout.write(JSON.stringify(kubeconfig.cluster));
+else if (words[0] === "proxy" && words[1].startsWith("--unix-socket=") && words.length === 4)
+  net.createServer((client) => { const up = net.connect(${JSON.stringify(double)}); client.pipe(up).pipe(client); client.on("error", () => {}); up.on("error", () => {}); })
+    .listen(words[1].slice("--unix-socket=".length), () => console.log("Starting to serve on " + words[1].slice(14)));
+else if (words.includes("exec")) process.stdout.write(kubeconfig.files[words.at(-1)] ?? "");
+else { console.error("error: unknown command " + words.join(" ")); process.exit(1); }
+`;
+
+let folder = "";
+let pem = "";
+const double = new ClusterDouble();
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "snowcat-door-"));
+  await double.start();
+  pem = await readFile(new URL("fixtures/authority.pem", import.meta.url), "utf8");
+  await writeFile(join(folder, "kubectl"), KUBECTL(double.socket, join(folder, "log")));
+  await chmod(join(folder, "kubectl"), 0o755);
+});
+afterAll(async () => {
+  await double.stop();
+  await rm(folder, { recursive: true });
+});
+
+const cluster = (changes: object = {}) => ({
+  server: "https://192.0.2.1:6443",
+  "certificate-authority-data": Buffer.from(pem).toString("base64"),
+  ...changes,
+});
+async function target(written: object = cluster(), context = "production") {
+  const kubeconfig = join(folder, "kubeconfig");
+  const files = {
+    "/etc/machines":
+      "ssh-ng://nix@node-1.nix-builders.csi.svc x86_64-linux\nssh-ng://nix@node-10.nix-builders.csi.svc\n",
+  };
+  await writeFile(
+    kubeconfig,
+    JSON.stringify({ context: "production", cluster: written, files, user: "a secret" }),
+  );
+  return { kubeconfig, context, authority: authorityFingerprint(pem) ?? "" };
+}
+const options = () => ({ connectSeconds: 20, env: { PATH: folder } });
+
+test("a door opens for the pinned authority, and closes", async () => {
+  const opened = await openDoor(await target(), options());
+  expect(opened.kind).toBe("open");
+  if (opened.kind !== "open") return;
+  const api = clusterApi(opened.door.socket, 5);
+  expect(await api.ask("GET", "/api/v1/namespaces/csi/configmaps/none")).toMatchObject({
+    kind: "answered",
+    status: 404,
+  });
+  await opened.door.close();
+  expect(await api.ask("GET", "/version")).toMatchObject({ kind: "lost" });
+  const [view, proxy] = (await readFile(join(folder, "log"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { words: string[]; env: string[] });
+  expect(view?.env).toEqual(["PATH"]);
+  expect(proxy?.words.slice(0, 3)).toEqual([
+    `--kubeconfig=${join(folder, "kubeconfig")}`,
+    "--context=production",
+    "proxy",
+  ]);
+  expect(proxy?.words).toContain("--accept-hosts=^localhost$");
+});
+
+test.each([
+  [
+    "another authority",
+    () => cluster({ "certificate-authority-data": Buffer.from(pem + pem).toString("base64") }),
+    /trusts no single authority/u,
+  ],
+  [
+    "none",
+    () => cluster({ "certificate-authority-data": undefined }),
+    /trusts no single authority/u,
+  ],
+  [
+    "one that is not looked at",
+    () => cluster({ "insecure-skip-tls-verify": true }),
+    /not to look at/u,
+  ],
+  ["a server without TLS", () => cluster({ server: "http://192.0.2.1" }), /not behind https/u],
+] as const)("no door for %s", async (_what, written, why) => {
+  const opened = await openDoor(await target(written()), options());
+  expect(opened).toMatchObject({ kind: "failed", why: expect.stringMatching(why) as string });
+});
+
+test("no door for a context that is not there, or without kubectl", async () => {
+  expect(await openDoor(await target(cluster(), "other"), options())).toMatchObject({
+    kind: "failed",
+    why: expect.stringContaining("cannot locate context") as string,
+  });
+  expect(await openDoor(await target(), { ...options(), env: { PATH: "/nowhere" } })).toMatchObject(
+    { kind: "missing" },
+  );
+});
+
+test("jobs, answers of services and files in pods are waited for, and judged", async () => {
+  double.sick.add("broken");
+  const put = (path: string, object: object = {}) =>
+    double.objects.set(path, { metadata: {}, ...object });
+  put("/apis/batch/v1/namespaces/csi/jobs/ctest", {
+    status: { conditions: [{ type: "Complete", status: "True" }] },
+  });
+  put("/apis/batch/v1/namespaces/csi/jobs/broken", {
+    status: { conditions: [{ type: "Failed", status: "True", message: "BackoffLimitExceeded" }] },
+  });
+  // Its pod is ready; the job is not done.
+  put("/apis/batch/v1/namespaces/csi/jobs/slow", { status: { conditions: [] } });
+  put("/api/v1/namespaces/csi/services/nix-cache:80/proxy/nix-cache-info");
+  const at = { namespace: "csi", timeoutSeconds: 0.1 };
+  const file = {
+    ...at,
+    kind: "file",
+    workload: "statefulset/nix-cache",
+    container: null,
+    path: "/etc/machines",
+  } as const;
+  const wrong = await awaitChecks(
+    [
+      { ...at, kind: "job", name: "ctest" },
+      { ...at, kind: "job", name: "broken" },
+      { ...at, kind: "job", name: "slow" },
+      { ...at, kind: "answer", service: "nix-cache", port: 80, path: "/nix-cache-info" },
+      { ...at, kind: "answer", service: "nix-cache", port: 81, path: "/nix-cache-info" },
+      { ...file, timeoutSeconds: 20, contains: ["node-1.nix-builders", "node-10"] },
+      { ...file, timeoutSeconds: 0.9, contains: ["node-2", "node"] },
+    ],
+    {
+      api: clusterApi(double.socket, 5),
+      target: await target(),
+      env: { PATH: folder },
+      clock: systemClock,
+    },
+    systemClock.now() + 20_000,
+  );
+  expect(wrong).toEqual([
+    "job csi/broken: BackoffLimitExceeded",
+    "job csi/slow: it is not complete, and its time is over",
+    "service csi/nix-cache:81/nix-cache-info: not found (404), and its time is over",
+    "/etc/machines in csi/statefulset/nix-cache: it lacks node-2, node, and its time is over",
+  ]);
+});

@@ -84,6 +84,8 @@ export class Neighbours {
   /** Slots of runners that share the exchange. */
   slots = 0;
   failing = new Set<string>();
+  /** Calls that are taken, and whose answers are lost. */
+  losing = new Set<string>();
 
   readonly queued: QueuedJob[] = [];
   readonly cancelled: string[] = [];
@@ -107,9 +109,11 @@ export class Neighbours {
 
   #answer<T>(name: string, value: () => T): Promise<T> {
     this.calls.push(name);
-    return this.failing.has(name)
-      ? Promise.reject(new Error(`${name} is away`))
-      : Promise.resolve(value());
+    if (this.failing.has(name)) return Promise.reject(new Error(`${name} is away`));
+    const answer = value();
+    return this.losing.has(name)
+      ? Promise.reject(new Error(`the answer of ${name} is lost`))
+      : Promise.resolve(answer);
   }
 
   environment(real: Environment): Environment {

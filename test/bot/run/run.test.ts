@@ -281,6 +281,25 @@ describe("what stands before the first job", () => {
       expect(neighbours.queued).toHaveLength(1);
       expect(neighbours.checks()["snowcat"]).toBeDefined();
     }));
+
+  it("never says two things under one version, though the Writer's answers are lost", () =>
+    bench(async ({ neighbours, run, pass, frame, finish }) => {
+      neighbours.losing.add("desire");
+      await run.start(request());
+      await pass(10_000);
+      await frame(1, { kind: "attributes", attributes: [attribute("a")] });
+      await finish(1);
+      await pass(30_000);
+      neighbours.losing.clear();
+      await pass(60_000);
+      const said = new Map<string, string>();
+      for (const { resource, version, ...body } of neighbours.desired) {
+        const one = `${resource} ${version}`;
+        expect(said.get(one) ?? JSON.stringify(body), one).toBe(JSON.stringify(body));
+        said.set(one, JSON.stringify(body));
+      }
+      expect(new Set(neighbours.desired.map(({ title }) => title)).size).toBeGreaterThan(1);
+    }));
 });
 
 describe("what is required", () => {

@@ -59,13 +59,6 @@ export const mutants: readonly Mutant[] = [
     to: 'let retryAfter = pauseAfter(row.tries); this.#storage.sql.exec("DELETE FROM due WHERE id = ?", row.id);',
   },
   {
-    name: "version-used-twice",
-    what: "a wish whose answer was lost gives its number to the next one",
-    file: "src/bot/objects/run/report.ts",
-    from: "  keep(false);\n",
-    to: "",
-  },
-  {
     name: "nobody-sweeps",
     what: "missed deliveries are not asked for",
     file: "src/bot/sweep/deliveries.ts",

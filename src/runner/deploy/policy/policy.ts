@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { MachineName, Method } from "../../../protocol/machine.ts";
+import { KropsSettings } from "../methods/krops/settings.ts";
 import { isHostKeyLine } from "./host-key.ts";
 import { Window } from "./window.ts";
 
@@ -58,6 +59,8 @@ const Machine = z.strictObject({
   windows: z.array(Window).min(1).max(32).nullable().default(null),
   /** Commands that a backup or a health check may run there, word for word. */
   commands: z.array(Argv).max(64).default([]),
+  /** For method krops. */
+  krops: KropsSettings.optional(),
 });
 export type PolicyMachine = z.infer<typeof Machine>;
 

@@ -1,0 +1,4 @@
+import type { ToolWork } from "../../../../protocol/tool.ts";
+
+export type KropsTool = Extract<ToolWork, { kind: "krops" }>;
+export type KropsSource = KropsTool["sources"][number];

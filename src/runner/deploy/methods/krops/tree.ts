@@ -1,0 +1,91 @@
+import type { MethodEnd, MethodPlace } from "../method.ts";
+import type { KropsTool } from "./tool.ts";
+
+/** Questions about the checkout, asked by small programs where it is; names travel by argv or stdin, never in a script. */
+
+type Place = MethodPlace<KropsTool>;
+/** Seconds for a look at files. */
+const LOOK = 60;
+
+export async function textOf(place: Place, path: string): Promise<string | null> {
+  const read = await place.run(["cat", "--", `${place.tree}/${path}`], { timeoutSeconds: LOOK });
+  return read.exitCode === 0 ? read.stdout : null;
+}
+
+const EXISTING = `while IFS= read -r path; do
+  if [ -d "$path" ] && [ ! -L "$path" ]; then echo "folder $path"
+  elif [ -e "$path" ] || [ -L "$path" ]; then echo "other $path"
+  fi
+done`;
+
+/** Which of these are there. */
+export async function existing(
+  place: Place,
+  paths: readonly string[],
+): Promise<{ path: string; kind: "folder" | "other" }[]> {
+  if (paths.length === 0) return [];
+  const asked = await place.run(["sh", "-c", EXISTING], {
+    cwd: place.tree,
+    timeoutSeconds: LOOK,
+    stdin: `${paths.join("\n")}\n`,
+  });
+  if (asked.exitCode !== 0) throw new Error(`the checkout cannot be looked at: ${asked.log}`);
+  return asked.stdout.split("\n").flatMap((line) => {
+    const [, kind, path] = /^(folder|other) (.+)$/u.exec(line) ?? [];
+    return path === undefined ? [] : [{ path, kind: kind === "folder" ? "folder" : "other" }];
+  });
+}
+
+/** Links near the root that lead nowhere. */
+export async function danglingLinks(place: Place): Promise<string[]> {
+  const found = await place.run(
+    ["find", ".", "-maxdepth", "3", "-name", ".git", "-prune", "-o", "-xtype", "l", "-print"],
+    { cwd: place.tree, timeoutSeconds: LOOK },
+  );
+  return found.stdout.split("\n").filter((path) => path !== "");
+}
+
+/** Whether a folder holds at least one file that is not empty. */
+export async function holdsAnything(place: Place, path: string): Promise<boolean> {
+  const found = await place.run(
+    ["find", "-L", `${place.tree}/${path}/`, "-type", "f", "-size", "+0", "-print", "-quit"],
+    { timeoutSeconds: LOOK },
+  );
+  return found.stdout.trim() !== "";
+}
+
+/** SHA-256 (hex) of each file by its path; without those that cannot be read. */
+export async function hashesOf(
+  place: Place,
+  paths: readonly string[],
+): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>();
+  for (const path of paths) {
+    const read = await place.run(["sha256sum", "--", `${place.tree}/${path}`], {
+      timeoutSeconds: LOOK,
+    });
+    const hash = /^\\?([0-9a-f]{64}) /u.exec(read.stdout)?.[1];
+    if (read.exitCode === 0 && hash !== undefined) hashes.set(path, hash);
+  }
+  return hashes;
+}
+
+/** Of a folder as a flake's input would have it; null where it cannot be had. KRO-12. */
+export async function narHashOf(
+  place: Place,
+  path: string,
+  timeoutSeconds: number,
+): Promise<string | null> {
+  const hashed = await place.run(["nix-hash", "--type", "sha256", `${place.tree}/${path}/.`], {
+    timeoutSeconds,
+  });
+  const hex = /^([0-9a-f]{64})$/mu.exec(hashed.stdout)?.[1];
+  return hex === undefined ? null : `sha256-${Buffer.from(hex, "hex").toString("base64")}`;
+}
+
+export const failed = (why: string): MethodEnd => ({ kind: "failed", why });
+
+export function missing(all: readonly string[]): MethodEnd {
+  const [first, ...rest] = all.slice(0, 32);
+  return first === undefined ? { kind: "done" } : { kind: "missing", missing: [first, ...rest] };
+}

@@ -17,6 +17,8 @@ export type RunningWorker = {
   /** Stays the same over restarts. */
   readonly url: string;
   readonly operatorSecret: string;
+  /** What it signs specifications with: PKCS#8 DER, base64. */
+  readonly specificationKey: string;
   /** Where objects, D1 and R2 lie on disk. */
   readonly stateDirectory: string;
   /** Lines that the Worker logged. */
@@ -130,6 +132,7 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
   return {
     url,
     operatorSecret,
+    specificationKey: secrets.SPECIFICATION_KEY,
     stateDirectory: state,
     log,
     kill,

@@ -104,6 +104,8 @@ export interface Issue {
   number: number;
   repoId: number;
   userId: number;
+  /** The App whose installation made it. */
+  appId: number | null;
   title: string;
   body: string | null;
   state: "open" | "closed";

@@ -4,7 +4,14 @@ import type { RepositoryIdentity, RunReason, RunRequest } from "../../core/repo/
 import type { PullAbout } from "../../core/repo/rows.ts";
 import type { AuditRow, Refused } from "./audit.ts";
 import type { DesiredCheck, DesiredWord } from "./desired.ts";
-import type { KnownMachine, MachineTurn, Standing, StandingOf } from "./machines.ts";
+import type {
+  BuiltSystem,
+  FleetView,
+  KnownMachine,
+  MachineTurn,
+  Standing,
+  StandingOf,
+} from "./machines.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";

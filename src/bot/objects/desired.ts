@@ -101,5 +101,20 @@ export type DesiredDeployment = {
   environmentUrl: string | null;
   terminal: boolean;
 };
+/** An issue of ours: made once, and kept up to date; found again by `resource` in a hidden marker, where our App wrote it. */
+export type DesiredIssue = {
+  kind: "issue";
+  /** `issue:<repository>:<what it is about>` */
+  resource: string;
+  /** Higher wins. */
+  version: number;
+  repository: { id: number; owner: string; name: string };
+  title: string;
+  /** Markdown without the marker, at most `COMMENT` characters. */
+  body: string;
+  state: "open" | "closed";
+};
+/** Everything that is said beside checks. */
+export type DesiredWord = DesiredReaction | DesiredComment | DesiredDeployment | DesiredIssue;
 /** Characters of a comment: GitHub takes 65,536 with the marker. */
 export const COMMENT = 65_000;

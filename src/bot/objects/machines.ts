@@ -1,12 +1,14 @@
 import type {
   Ask,
   DeployQuestion,
+  Drift,
   KeepRow,
   MachineEffect,
   Refusal,
   TicketRow,
   Turn,
 } from "../../core/deploy/index.ts";
+import type { RepositoryIdentity } from "../../core/repo/request.ts";
 import type { RunId } from "../../protocol/identifiers.ts";
 import type { DeployStep, MachineOutcome, Observation } from "../../protocol/machine.ts";
 import type { Wakeable } from "./contracts.ts";
@@ -27,6 +29,8 @@ export type MachineOf = { host: string; account: number; hostKey: string; reposi
 export type MachineView = {
   counter: number;
   observation: Observation | null;
+  /** Since when (Unix ms) it has not answered, and why. */
+  unreachable: { since: number; why: string } | null;
   keeps: KeepRow[];
   /** Deploys that wait, go on, or were lost, in their order. */
   open: TicketRow[];
@@ -44,7 +48,7 @@ export interface MachineContract extends Wakeable {
   lose(of: MachineOf, key: string, step: DeployStep | null): Promise<void>;
   /** `since` (Unix ms): when it was asked for. */
   observed(of: MachineOf, observation: Observation, since: number): Promise<void>;
-  unreachable(of: MachineOf): Promise<void>;
+  unreachable(of: MachineOf, why: string): Promise<void>;
   /** Locks or holds it; null when that is so. */
   keep(
     of: MachineOf,
@@ -58,6 +62,22 @@ export interface MachineContract extends Wakeable {
   /** Null of a machine that nothing was ever done with. */
   view(of: MachineOf): Promise<MachineView | null>;
 }
+/** A machine's system at a commit of the default branch. */
+export type BuiltSystem = { machine: string; system: string };
+
+/** What a repository has of a machine. Of others' deploys there it learns that they were, and no more. */
+export type FleetMachine = KnownMachine & {
+  view: MachineView | null;
+  drift: Drift[];
+  wanted: { system: string; sha: string } | null;
+};
+export type FleetView = {
+  identity: RepositoryIdentity;
+  /** Of the default branch; null where it is not known. */
+  head: string | null;
+  machines: FleetMachine[];
+};
+
 /** What a Machine tells a run that asked for a turn. */
 export type MachineTurn = Extract<
   MachineEffect,

@@ -14,14 +14,21 @@ export type DriftQuestion = {
   observation: Observation | null;
   unreachable: string | null;
   /** The newest deployment that left it active. */
-  deployed: {
-    system: string;
-    sha: string;
-    /** Of a pull request: whether it was merged; null while it is open. */
-    pull: { number: number; merged: boolean | null } | null;
-  } | null;
+  deployed: Deployed | null;
   /** Its system on the default branch; null where that is not known. */
   wanted: { system: string; sha: string } | null;
+  /** The default branch's head: what is offered; null where it is not known. */
+  head: string | null;
+};
+
+export type Deployed = {
+  system: string;
+  /** Null of an earlier generation of which nobody knows the commit. */
+  sha: string | null;
+  /** Of a pull request: whether it was merged; null while it is open. */
+  pull: { number: number; merged: boolean | null } | null;
+  /** For another repository of the account. */
+  foreign: boolean;
 };
 
 export type Drift = {
@@ -80,31 +87,62 @@ export function driftOf(question: DriftQuestion): Drift[] {
 }
 
 function ofSystem(
-  { machine, deployed, wanted }: DriftQuestion,
+  { machine, deployed, wanted, head }: DriftQuestion,
   { system }: Observation,
   add: (kind: Drift["kind"], why: string) => void,
 ): void {
   if (system === null) return add("unknown-system", "What it runs could not be read.");
   // What the default branch has is right, whoever put it there.
   if (wanted !== null && system === wanted.system) return;
-  const offer =
-    wanted === null
-      ? ""
-      : ` ${code(`/deploy ${machine}`)} on the default branch (${code(wanted.sha.slice(0, 10))}) puts it right.`;
+  // Of a machine that was never deployed to, and that no run of the branch has built, nothing is known to be wrong.
+  if (deployed === null && wanted === null) return;
+  const offer = head === null ? "" : ` ${offerOf(machine, head)}`;
   if (deployed === null || deployed.system !== system) {
     const last =
       deployed === null ? "No deploy put it there" : `It was deployed ${path(deployed.system)}`;
     return add("unknown-system", `${last}, and it runs ${path(system)}.${offer}`);
   }
-  const { pull, sha } = deployed;
+  const { pull, sha, foreign } = deployed;
+  if (foreign && wanted !== null)
+    return add("behind", `It runs what another repository of the account deployed.${offer}`);
   if (pull?.merged === false)
     return add(
       "unmerged",
-      `It runs ${code(sha.slice(0, 10))} of #${pull.number}, which was closed without being merged.${offer}`,
+      `It runs ${commit(sha)} of #${pull.number}, which was closed without being merged.${offer}`,
     );
   // A pull request that is open is tried out; it is looked at again when it closes.
   if (pull?.merged === null || wanted === null) return;
-  add("behind", `It runs ${code(sha.slice(0, 10))}.${offer}`);
+  add("behind", `It runs ${commit(sha)}.${offer}`);
+}
+
+function commit(sha: string | null): string {
+  return sha === null ? "an earlier generation" : code(sha.slice(0, 10));
+}
+
+/** What puts a machine right; a commit that is named in full cannot be another one by the time it is read. */
+function offerOf(machine: string, head: string): string {
+  return `${code(`/deploy ${machine} ${head}`)}, said at any pull request, puts the default branch there.`;
+}
+
+/**
+ * To whoever closed a pull request that machines run: a comment, for somebody has to act. Null where none runs it.
+ * @param pull its number
+ */
+export function leftBehind(
+  drifts: readonly Drift[],
+  pull: number,
+  head: string | null,
+): string | null {
+  const machines = drifts.flatMap(({ kind, machine }) => (kind === "unmerged" ? [machine] : []));
+  const [first] = machines;
+  if (first === undefined) return null;
+  const named = machines.slice(0, 30).map((one) => code(one));
+  const more = machines.length > named.length ? ` and ${machines.length - named.length} more` : "";
+  const offer =
+    head === null
+      ? "Deploy the default branch to bring them back."
+      : `${code(`/deploy ${machines.slice(0, 30).join(" ")} ${head}`)} puts the default branch there, ${code(`/rollback ${first}`)} what ran before; both can be said here.`;
+  return `#${pull} was closed without being merged, and ${named.join(", ")}${more} still ${machines.length === 1 ? "runs" : "run"} it. ${offer}`;
 }
 
 function path(system: string): string {

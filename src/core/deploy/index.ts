@@ -16,6 +16,7 @@ export {
 } from "./lock.ts";
 export type { Ask, Turn } from "./lock.ts";
 export { identify, machinesOf } from "./machine.ts";
+export { isSource } from "./tool.ts";
 export type { DeployMachine } from "./machine.ts";
 export {
   adviceOn,
@@ -27,7 +28,7 @@ export {
 } from "./outcome.ts";
 export type { OutcomeKind } from "./outcome.ts";
 export { objections } from "./policy.ts";
-export type { DeployQuestion } from "./policy.ts";
+export type { DeployQuestion, Objection } from "./policy.ts";
 export { needs, newRollout, rolloutConclusion, stepRollout, ticketKey } from "./rollout.ts";
 export type { Planned, RolloutEvent, RolloutNeed } from "./rollout.ts";
 export { initialMachine } from "./rows.ts";
@@ -46,8 +47,10 @@ export type { RolloutChanges, RolloutRow, RolloutSlice, StageRow, TargetRow } fr
 export { boundedUnits, programsOf, unitDifference } from "./units.ts";
 export type { Units } from "./units.ts";
 export { warningsOf } from "./warnings.ts";
-export { driftIssue, driftOf } from "./drift.ts";
+export { driftIssue, driftOf, leftBehind } from "./drift.ts";
 export type { Drift } from "./drift.ts";
+export { fleetDrift } from "./fleet.ts";
+export type { SeenMachine } from "./fleet.ts";
 export { planSection } from "./plan.ts";
 export type { ShownPlan } from "./plan.ts";
 export { DEPLOY_CHECKS, rolloutCheck } from "./report.ts";

@@ -169,7 +169,10 @@ export function observe(
   // Whoever deployed past the control plane has counted on: the next deploy counts from there.
   machine.counter = Math.max(machine.counter, observation.counter);
   const known = machine.observation;
-  if (known === null || observation.at >= known.at) machine.observation = observation;
+  if (known === null || observation.at >= known.at) {
+    machine.observation = observation;
+    machine.unreachable = null;
+  }
   const begun = desk.in("begun")[0];
   if (begun !== undefined && !activates(begun.step))
     desk.change(begun, { before: observation.system });
@@ -180,8 +183,9 @@ export function observe(
 }
 
 /** The machine did not answer: where something was lost, it is asked again. */
-export function unreachable(slice: MachineSlice, now: number): Step {
+export function unreachable(slice: MachineSlice, why: string, now: number): Step {
   const desk = new Desk(slice);
+  desk.machine.unreachable = { since: desk.machine.unreachable?.since ?? now, why };
   const lost = desk.in("lost")[0];
   if (lost !== undefined) desk.effects.push({ kind: "observe", notBefore: now + LOOK_AGAIN });
   return result(desk);

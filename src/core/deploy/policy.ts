@@ -46,6 +46,8 @@ export type Objection = {
   code: "unreadable" | "problem" | "hold" | "freeze" | "window" | "branch" | "checks" | "order";
   /** What is missing and what to do, as Markdown whose quotations are neutralised. */
   why: string;
+  /** It passes by itself: checks that are not finished, a window that is not open yet. */
+  passes?: true;
 };
 
 /** Everything that is in the way, what weighs most first; nothing where the deploy may go on. */
@@ -105,6 +107,7 @@ function ofTime({ freeze, windows }: DeployPolicy, now: number): Objection[] {
     found.push({
       code: "window",
       why: `Deploys begin only ${windows.map((window) => code(windowText(window))).join(" or ")}.`,
+      passes: true,
     });
   return found;
 }
@@ -150,6 +153,7 @@ function ofChecks(policy: DeployPolicy, question: DeployQuestion): Objection[] {
   } else if (required === null) return unreadable("What the branch's protection requires");
   else wanted.push(...required);
   const missing = new Map<string, string>();
+  let failed = false;
   for (const { name, app } of wanted) {
     const given = checks.filter(
       (check) => check.name === name && (app === null || check.app === app),
@@ -157,6 +161,7 @@ function ofChecks(policy: DeployPolicy, question: DeployQuestion): Objection[] {
     // A check of that name by somebody else stands for nothing; of several, each must have succeeded.
     if (given.length > 0 && given.every(({ conclusion }) => conclusion === "success")) continue;
     const says = given.find(({ conclusion }) => conclusion !== "success");
+    failed ||= given.some(({ conclusion }) => conclusion !== "success" && conclusion !== null);
     missing.set(
       `${name} ${app}`,
       `${code(name)}${app === null ? "" : ` of App ${app}`} ${says === undefined ? "is not there" : says.conclusion === null ? "is not finished" : `is ${code(says.conclusion)}`}`,
@@ -168,6 +173,7 @@ function ofChecks(policy: DeployPolicy, question: DeployQuestion): Objection[] {
         {
           code: "checks",
           why: `It needs checks that succeeded: ${[...missing.values()].join(", ")}.`,
+          ...(failed ? {} : { passes: true as const }),
         },
       ];
 }

@@ -20,6 +20,8 @@ export type MachineRow = {
   nextOrder: number;
   /** The last thing that was heard of it, whoever asked. */
   observation: Observation | null;
+  /** Since when (Unix ms) it has not answered, and why; null where it did when it was asked last. */
+  unreachable: { since: number; why: string } | null;
 };
 
 /**
@@ -111,5 +113,5 @@ export type MachineEffect =
   | { kind: "ask-run"; key: string; run: RunId; machine: string };
 
 export function initialMachine(): MachineRow {
-  return { counter: 0, nextOrder: 1, observation: null };
+  return { counter: 0, nextOrder: 1, observation: null, unreachable: null };
 }

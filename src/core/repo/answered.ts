@@ -74,6 +74,7 @@ function heardOf(number: number, answer: Answer, now: number): PullRow | null {
     approved: null,
     approvedBy: null,
     headSeenAt: now,
+    merged: null,
   };
 }
 

@@ -33,7 +33,10 @@ export type ClockQuestion = {
   observeMinutes: number;
   rows: readonly ClockRow[];
   /** Those that go on, and the newest of the default branch. */
-  runs: readonly Pick<RunRow, "n" | "key" | "head" | "reason" | "state" | "conclusion" | "sender">[];
+  runs: readonly Pick<
+    RunRow,
+    "n" | "key" | "head" | "reason" | "state" | "conclusion" | "sender"
+  >[];
 };
 
 export type ClockAnswer = {

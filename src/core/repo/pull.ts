@@ -42,12 +42,15 @@ export function pullChanged(
     approved: moved ? null : known.approved,
     approvedBy: moved ? null : known.approvedBy,
     headSeenAt: moved ? plan.now : known.headSeenAt,
+    merged: event.action === "closed" || event.pull.state === "closed" ? event.pull.merged : null,
   };
   plan.decision.changes.push({ kind: "pull", row });
   const reason = reasonOf(row);
   if (row.state === "closed") {
     plan.endAll(keyOf(reason), event.pull.merged ? "the merge" : "the pull request was closed");
     plan.decision.effects.push({ kind: "free-machines", pull: row.number });
+    // What of it runs somewhere is nobody's any more. After a merge the default branch's own run tells.
+    if (row.merged === false) plan.decision.effects.push({ kind: "drift", closed: row.number });
     const { closedAt } = event.pull;
     return leftBehind(plan, slice, row, { moved, closedAt }, sender, defaultBranch);
   }

@@ -33,6 +33,8 @@ export type PullRow = {
   approvedBy: string | null;
   /** When the head was recorded (Unix ms); null is not known. */
   headSeenAt: number | null;
+  /** Whether its closing was a merge; null while it is open, and where nobody told. */
+  merged: boolean | null;
 };
 
 /** What GitHub says of a pull request beside its head and state. */
@@ -163,7 +165,9 @@ export type Effect =
   /** Runners need keep nothing of the branch. */
   | { kind: "branch-gone"; ref: string }
   /** A pull request is over: machines that were locked for it are free, as soon as nothing of it is unresolved there. */
-  | { kind: "free-machines"; pull: number };
+  | { kind: "free-machines"; pull: number }
+  /** Compare the machines with the default branch, by what is known of them; `closed` is a pull request that was not merged. */
+  | { kind: "drift"; closed: number | null };
 
 /** Somebody says that a commit may run. `role` is the answer to `ask-role`; null when GitHub knows no such user. */
 export type Approval = { sha: string; pull: number; by: Sender; role: string | null };

@@ -3,9 +3,9 @@ import type { RunId } from "../../protocol/identifiers.ts";
 /**
  * What a row makes GitHub show. `check`: a check run. `sticky`: the one comment of a pull request that is edited.
  * `comment`: a new one, said once. `reaction`: to a comment; asking for it twice makes one. `deployment`: of one machine, with
- * a status for each version.
+ * a status for each version. `issue`: one that is kept up to date, closed and opened again.
  */
-export type Kind = "check" | "sticky" | "comment" | "reaction" | "deployment";
+export type Kind = "check" | "sticky" | "comment" | "reaction" | "deployment" | "issue";
 
 /** One resource on its way to GitHub. The body is kept apart: planning needs none of it. */
 export type Row = {

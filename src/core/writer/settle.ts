@@ -28,8 +28,8 @@ export function wish(row: Row | null, wanted: Wish, now: number): Row | null {
       shownId: null,
       shown: 0,
       annotated: 0,
-      // The comment may be there from long ago, its row forgotten: looked for once before it is made.
-      ...(wanted.kind === "sticky"
+      // It may be there from long ago, its row forgotten: looked for once before it is made.
+      ...(isKept(wanted.kind)
         ? { state: "unknown", lookups: LOOKUPS.length - 1 }
         : { state: "idle", lookups: 0 }),
       failures: 0,
@@ -82,8 +82,8 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
       const lookups = row.lookups + 1;
       const wait = LOOKUPS[lookups];
       if (wait !== undefined) return { ...row, state: "unknown", lookups, dueAt: now + wait };
-      // One that never was is made, and so is a comment that somebody deleted: there is something new to say.
-      if (row.kind === "sticky" || row.shownId === null)
+      // One that never was is made, and so is a comment or issue that somebody deleted: there is something new to say.
+      if (isKept(row.kind) || row.shownId === null)
         return { ...row, shownId: null, state: "idle", lookups: 0, dueAt: now };
       // A check run that was there is gone for good: its repository is.
       return { ...row, state: "parked", lookups: 0, dueAt: now };
@@ -104,6 +104,11 @@ export function settle(row: Row, action: Action, outcome: Outcome, now: number):
         dueAt: now + backoff(row.failures + 1),
       };
   }
+}
+
+/** Made once and edited ever after. */
+function isKept(kind: Row["kind"]): boolean {
+  return kind === "sticky" || kind === "issue";
 }
 
 /** A row found `sending` by an object that has just woken: its request may have had effect. */

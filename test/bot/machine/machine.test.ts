@@ -116,8 +116,10 @@ it("a call for another machine is a bug, and changes nothing", async () => {
   const { machine, of } = newMachine();
   const foreign = { ...of(), hostKey: `SHA256:${"z".repeat(43)}` };
   await runInDurableObject(machine, async (object) => {
-    await expect(object.unreachable(foreign)).rejects.toThrow("came elsewhere");
-    await expect(object.unreachable({ ...of(), account: 7 })).rejects.toThrow("came elsewhere");
+    await expect(object.unreachable(foreign, "x")).rejects.toThrow("came elsewhere");
+    await expect(object.unreachable({ ...of(), account: 7 }, "x")).rejects.toThrow(
+      "came elsewhere",
+    );
   });
 });
 

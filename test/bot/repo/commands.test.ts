@@ -61,7 +61,8 @@ beforeEach(async () => {
       : { ok: true, value: { text: github.file, commit: B } },
   );
   vi.spyOn(Writer.prototype, "say").mockImplementation(
-    async (what) => void said.push(...what.filter((one) => one.kind !== "deployment")),
+    async (what) =>
+      void said.push(...what.filter((one) => one.kind !== "deployment" && one.kind !== "issue")),
   );
 });
 afterEach(async () => {

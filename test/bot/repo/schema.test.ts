@@ -9,6 +9,7 @@ import account1 from "../account/schema-1.sql?raw";
 import account2 from "../account/schema-2.sql?raw";
 import repo1 from "./schema-1.sql?raw";
 import repo3 from "./schema-3.sql?raw";
+import repo5 from "./schema-5.sql?raw";
 
 const statements = (sql: string) => sql.split(/;\n/u).filter((one) => one.trim() !== "");
 
@@ -33,6 +34,19 @@ test("a Repo of version 3 becomes what a new one is, and keeps what it remembers
     expect(dump(storage)).toEqual(fresh);
     expect(storage.sql.exec("SELECT drv, seconds, log FROM verdict").toArray()).toEqual([
       { drv: "d", seconds: 2.5, log: null },
+    ]);
+  });
+});
+
+test("a Repo of version 5 becomes what a new one is; of a closed pull request it does not claim to know more", async () => {
+  await runInDurableObject(repoStub(405), (_repo, { storage }) => {
+    const fresh = dump(storage);
+    const row =
+      "INSERT INTO pull VALUES (7, 'closed', 'h', 'topic', 'b', 'main', 0, 0, 'ann', NULL, '2026', 'ann', 3, 'User', NULL, NULL, 1)";
+    expect(upgrade(storage, statements(repo5), 5, [row], repoSteps)).toBe(repoSteps.length);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT number, head_seen_at, merged FROM pull").toArray()).toEqual([
+      { number: 7, head_seen_at: 1, merged: null },
     ]);
   });
 });

@@ -30,7 +30,8 @@ beforeEach(async () => {
   });
   vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
   vi.spyOn(Writer.prototype, "say").mockImplementation(
-    async (what) => void said.push(...what.filter((one) => one.kind !== "deployment")),
+    async (what) =>
+      void said.push(...what.filter((one) => one.kind !== "deployment" && one.kind !== "issue")),
   );
 });
 afterEach(async () => {

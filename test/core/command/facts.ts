@@ -28,6 +28,7 @@ export const pull = (over: Partial<Pull> = {}): Pull => ({
   approved: null,
   approvedBy: null,
   headSeenAt: NOW - 3_600_000,
+  merged: null,
   ...over,
 });
 

@@ -146,6 +146,7 @@ describe("whatever machines, runners and configurations say", () => {
             unreachable: other,
             deployed: null,
             wanted: null,
+            head: null,
           }),
           1,
           url,

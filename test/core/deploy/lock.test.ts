@@ -216,7 +216,7 @@ describe("a deploy that was lost", () => {
     expect(keeper.effects).toEqual([{ kind: "observe", notBefore: 20 }]);
     // What was asked before the loss proves nothing.
     keeper.write(observe(keeper.slice(), observation({ at: 5, counter: 1 }), 19, 21));
-    keeper.write(unreachable(keeper.slice(), 22));
+    keeper.write(unreachable(keeper.slice(), "away", 22));
     expect(keeper.tickets.get("a")?.state).toBe("lost");
     expect(keeper.tickets.get("b")?.state).toBe("waiting");
     keeper.write(observe(keeper.slice(), observation({ at: 6, counter: 1 }), 21, 30));

@@ -3,6 +3,7 @@ import {
   type Drift,
   driftIssue,
   driftOf,
+  leftBehind,
   newRollout,
   planSection,
   rolloutCheck,
@@ -236,8 +237,9 @@ describe("drift", () => {
       profile: { number: 2, system: NEW, at: 0 },
     }),
     unreachable: null,
-    deployed: { system: NEW, sha: SHA, pull: null },
+    deployed: { system: NEW, sha: SHA, pull: null, foreign: false },
     wanted: { system: NEW, sha: SHA },
+    head: SHA,
   };
   const kinds = (fields: Partial<Parameters<typeof driftOf>[0]>) =>
     driftOf({ ...question, ...fields }).map(({ kind }) => kind);
@@ -254,7 +256,7 @@ describe("drift", () => {
       "a pull request that is open is tried out",
       {
         wanted: { system: OLD, sha: SHA },
-        deployed: { system: NEW, sha: SHA, pull: { number: 3, merged: null } },
+        deployed: { system: NEW, sha: SHA, pull: { number: 3, merged: null }, foreign: false },
       },
       [],
     ],
@@ -262,7 +264,7 @@ describe("drift", () => {
       "one that was closed without being merged",
       {
         wanted: { system: OLD, sha: SHA },
-        deployed: { system: NEW, sha: SHA, pull: { number: 3, merged: false } },
+        deployed: { system: NEW, sha: SHA, pull: { number: 3, merged: false }, foreign: false },
       },
       ["unmerged"],
     ],
@@ -270,9 +272,18 @@ describe("drift", () => {
       "something that no deploy put there",
       {
         wanted: { system: OLD, sha: SHA },
-        deployed: { system: system("other"), sha: SHA, pull: null },
+        deployed: { system: system("other"), sha: SHA, pull: null, foreign: false },
       },
       ["unknown-system"],
+    ],
+    ["nothing is known that it should be", { deployed: null, wanted: null }, []],
+    [
+      "what another repository deployed",
+      {
+        wanted: { system: OLD, sha: SHA },
+        deployed: { system: NEW, sha: SHA, pull: null, foreign: true },
+      },
+      ["behind"],
     ],
     ["a machine that was not seen for long", { now: 13_000_000 }, ["unobserved"]],
     ["one that never was", { observation: null, unreachable: "timed out" }, ["unobserved"]],
@@ -301,12 +312,24 @@ describe("drift", () => {
         ...question,
         machine: "db1",
         observation: observation({ at: 9_900_000, failedUnits: ["a.service"] }),
-        deployed: { system: OLD, sha: SHA, pull: { number: 9, merged: false } },
+        deployed: { system: OLD, sha: SHA, pull: { number: 9, merged: false }, foreign: false },
       }),
     ];
     const issue = driftIssue(drifts, 5, "https://snowcat.example/fleet/1");
     expect(issue?.title).toBe("Drift: 2 of 5 machines");
     await expect(issue?.body).toMatchFileSnapshot("golden/drift.md");
     expect(driftIssue([], 5, "")).toBeNull();
+  });
+
+  it("of a pull request that was closed is told there, with what to say", () => {
+    const drifts = driftOf({
+      ...question,
+      wanted: { system: OLD, sha: SHA },
+      deployed: { system: NEW, sha: SHA, pull: { number: 3, merged: false }, foreign: false },
+    });
+    const told = leftBehind(drifts, 3, SHA);
+    expect(told).toContain("#3 was closed without being merged, and `web1` still runs it.");
+    expect(told).toContain(`\`/deploy web1 ${SHA}\``);
+    expect(leftBehind([], 3, SHA)).toBeNull();
   });
 });

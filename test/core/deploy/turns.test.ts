@@ -128,7 +128,7 @@ class World {
         }
         break;
       default:
-        keeper.write(unreachable(keeper.slice(), now));
+        keeper.write(unreachable(keeper.slice(), "away", now));
     }
     this.check();
   }

@@ -64,7 +64,8 @@ export function renderIssue(world: World, repo: Repository, issue: Issue) {
       `${url}/reactions`,
       [...world.reactions.values()].filter((one) => one.subjectId === issue.id),
     ),
-    performed_via_github_app: null,
+    performed_via_github_app:
+      issue.appId === null ? null : renderApp(world, world.app(issue.appId)),
     ...(pull
       ? {
           draft: pull.draft,

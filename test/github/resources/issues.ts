@@ -65,6 +65,9 @@ export const issues: Handlers = {
       .filter((one) => state === "all" || one.state === state)
       .filter((one) => wanted.every((name) => one.labels.some((label) => label.name === name)))
       .toReversed();
+    // What changed last comes first there; else the newest.
+    if (query["sort"] === "updated")
+      all.sort((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
     return page(call, all, (one) => renderIssue(world, repo, one));
   },
 
@@ -81,6 +84,7 @@ export const issues: Handlers = {
       number: repo.nextNumber++,
       repoId: repo.id,
       userId: author.id,
+      appId: call.actor.kind === "installation" ? call.actor.app.id : null,
       title: String(body.title),
       body: body.body ?? null,
       state: "open",

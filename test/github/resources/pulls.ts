@@ -60,6 +60,7 @@ export async function openPull(
     number,
     repoId: repo.id,
     userId: author.id,
+    appId: null,
     title: input.title,
     body: input.body ?? null,
     state: "open",

@@ -16,7 +16,7 @@ const Comment = z.object({
 });
 
 /** Not shown by GitHub. First in the body: what a comment quotes comes after it. */
-function marker(resource: string): string {
+export function marker(resource: string): string {
   return `<!-- snowcat ${resource} -->`;
 }
 

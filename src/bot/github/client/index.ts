@@ -1,6 +1,7 @@
 export { createCheck, findCheck, updateCheck } from "./checks.ts";
 export { createComment, findComment, react, updateComment } from "./comments.ts";
 export { createDeployment, findDeployment, updateDeployment } from "./deployments.ts";
+export { createIssue, findIssue, updateIssue } from "./issues.ts";
 export { deliveries, redeliver } from "./deliveries.ts";
 export { failure, limits } from "./failure.ts";
 export type { Failure } from "./failure.ts";

@@ -47,6 +47,12 @@ export class Due {
       this.add(kind, target, {}, at);
   }
 
+  /** Instead of everything that waits for the target; null is nothing. Inside the caller's transaction. */
+  only(kind: string, target: string, at: number | null): void {
+    this.#storage.sql.exec("DELETE FROM due WHERE target = ?", target);
+    if (at !== null) this.add(kind, target, {}, at);
+  }
+
   nextAt(): number | null {
     const [first] = this.#storage.sql
       .exec<{ at: number }>(

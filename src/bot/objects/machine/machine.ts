@@ -91,8 +91,8 @@ export class Machine extends DurableObject<Environment> implements MachineContra
     this.#step(of, null, [], (slice, now) => observe(slice, observation, since, now));
   }
 
-  async unreachable(of: MachineOf): Promise<void> {
-    this.#step(of, null, [], (slice, now) => unreachable(slice, now));
+  async unreachable(of: MachineOf, why: string): Promise<void> {
+    this.#step(of, null, [], (slice, now) => unreachable(slice, why.slice(0, 1_024), now));
   }
 
   async keep(
@@ -123,10 +123,11 @@ export class Machine extends DurableObject<Environment> implements MachineContra
   async view(of: MachineOf): Promise<MachineView | null> {
     if (this.#rows.identity() === null) return null;
     this.#require(of);
-    const { counter, observation } = this.#rows.machine();
+    const { counter, observation, unreachable: silent } = this.#rows.machine();
     return {
       counter,
       observation,
+      unreachable: silent,
       keeps: this.#rows.keeps(),
       open: this.#rows.tickets(null),
       history: this.#rows.history(SEEN),

@@ -78,15 +78,22 @@ export class Rows {
 
   machine(): MachineRow {
     const [row] = this.#sql
-      .exec<{ counter: number; next_order: number; observation: string | null }>(
-        "SELECT counter, next_order, observation FROM machine",
-      )
+      .exec<{
+        counter: number;
+        next_order: number;
+        observation: string | null;
+        unreachable: string | null;
+      }>("SELECT counter, next_order, observation, unreachable FROM machine")
       .toArray();
     if (row === undefined) throw new Error("the machine is not known here");
     return {
       counter: row.counter,
       nextOrder: row.next_order,
       observation: row.observation === null ? null : (JSON.parse(row.observation) as Observation),
+      unreachable:
+        row.unreachable === null
+          ? null
+          : (JSON.parse(row.unreachable) as MachineRow["unreachable"]),
     };
   }
 
@@ -119,10 +126,11 @@ export class Rows {
 
   save({ machine, tickets, keeps, letGo, bad, redeemed }: MachineChanges): void {
     this.#sql.exec(
-      "UPDATE machine SET counter = ?, next_order = ?, observation = ?",
+      "UPDATE machine SET counter = ?, next_order = ?, observation = ?, unreachable = ?",
       machine.counter,
       machine.nextOrder,
       machine.observation && JSON.stringify(machine.observation),
+      machine.unreachable && JSON.stringify(machine.unreachable),
     );
     for (const ticket of tickets) this.#saveTicket(ticket);
     for (const kind of letGo) this.#sql.exec("DELETE FROM keep WHERE kind = ?", kind);

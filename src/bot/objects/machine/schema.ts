@@ -27,4 +27,8 @@ CREATE TABLE due (
 CREATE INDEX due_at ON due (at);
 CREATE INDEX due_target ON due (target, id);
 `,
+  `
+-- Since when it has not answered, and why: JSON.
+ALTER TABLE machine ADD COLUMN unreachable TEXT;
+`,
 ];

@@ -20,6 +20,9 @@ import {
 import type { DueRow, Perform } from "../inbox/due.ts";
 import { Policy } from "./policy.ts";
 import { ask } from "./ask.ts";
+import type { Clock } from "./clock.ts";
+import { showDrift } from "./drift.ts";
+import { beginDue } from "./itself.ts";
 import { machinesFor } from "./machines.ts";
 import type { State } from "./state.ts";
 import type { Sticky } from "./sticky.ts";
@@ -27,7 +30,10 @@ import type { Sticky } from "./sticky.ts";
 export type Parts = {
   env: Environment;
   state: State;
+  clock: Clock;
   sticky: Sticky;
+  /** When to look at what begins by itself; inside the running transaction. */
+  wakeAt: (at: number | null) => void;
   transaction: (work: () => void) => void;
   /** Applies a decision inside the running transaction. */
   apply: (decision: Decision) => void;
@@ -64,6 +70,8 @@ export function targetOf(effect: Effect): string {
       return "account";
     case "branch-gone":
       return `branch:${effect.ref}`;
+    case "drift":
+      return "drift";
   }
 }
 
@@ -79,12 +87,15 @@ const NOTHING = { done: () => {} };
 export function performer({
   env,
   state,
+  clock,
+  wakeAt,
   sticky,
   transaction,
   apply,
   policy,
   prune,
 }: Parts): Perform {
+  const comparing = { env, state, clock, transaction, policy };
   const host = env.GITHUB_HOST;
   const run = (repository: number, n: number): RunContract =>
     env.RUN.getByName(objectName.run(host, runId(repository, n)));
@@ -95,8 +106,12 @@ export function performer({
       return NOTHING;
     }
     if (row.kind === "prune") return { done: prune };
-    const effect = effectOf(row);
     const identity = state.identity();
+    if (row.kind === "clock")
+      return identity === null
+        ? NOTHING
+        : beginDue({ env, state, clock, apply, policy, wakeAt }, identity);
+    const effect = effectOf(row);
     if (identity === null)
       throw new Error(`effect ${effect.kind} of a repository that has no identity`);
     const repository = identity.repository;
@@ -160,6 +175,8 @@ export function performer({
         const free = await machinesFor(env, identity).free(effect.pull);
         return free ? NOTHING : { retryAfter: UNRESOLVED_PAUSE };
       }
+      case "drift":
+        return await showDrift(comparing, identity, effect.closed);
       case "withdraw":
         await account(effect.account ?? identity.account.id).forget(repository.id);
         return NOTHING;

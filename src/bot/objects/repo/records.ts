@@ -62,6 +62,7 @@ export type PullRecord = SenderRecord & {
   approved: string | null;
   approved_by: string | null;
   head_seen_at: number | null;
+  merged: number | null;
 };
 export function pullOf(r: PullRecord): PullRow {
   return {
@@ -80,6 +81,7 @@ export function pullOf(r: PullRecord): PullRow {
     approved: r.approved,
     approvedBy: r.approved_by,
     headSeenAt: r.head_seen_at,
+    merged: r.merged === null ? null : r.merged === 1,
   };
 }
 

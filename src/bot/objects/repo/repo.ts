@@ -11,7 +11,9 @@ import { Receiver } from "../../github/probot.ts";
 import {
   type Accepted,
   type AuditRow,
+  type BuiltSystem,
   type Delivery,
+  type FleetView,
   type JudgedVerdict,
   objectName,
   type PolicySource,
@@ -30,6 +32,8 @@ import { Inbox, type Waiting } from "../inbox/inbox.ts";
 import { Turns } from "../inbox/turns.ts";
 import { migrate } from "../migrations.ts";
 import { performer, targetOf } from "./effects.ts";
+import { Clock } from "./clock.ts";
+import { type Comparing, fleetOf } from "./drift.ts";
 import { Memory } from "./memory.ts";
 import { Policy } from "./policy.ts";
 import { steps } from "./schema.ts";
@@ -39,6 +43,9 @@ import { Sticky } from "./sticky.ts";
 /** So long after a delivery (ms) the rows of the past are looked through; a quiet repository is left alone. */
 const PRUNED_AFTER = 6 * 3_600_000;
 
+/** A repository without machines looks so often (ms) whether it has some. */
+const LOOKED_AFTER = 6 * 3_600_000;
+
 /** One repository: takes its deliveries in, decides which runs there are, remembers what was judged. */
 export class Repo extends DurableObject<Environment> implements RepoContract {
   readonly #version: number;
@@ -46,10 +53,12 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   readonly #inbox: Inbox;
   readonly #due: Due;
   readonly #state: State;
+  readonly #clock: Clock;
   readonly #sticky: Sticky;
   readonly #memory: Memory;
   readonly #policy: Policy;
   readonly #receiver = new Receiver();
+  readonly #comparing: Comparing;
   readonly #perform: Perform;
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -66,12 +75,22 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       due: this.#due,
     });
     this.#state = new State(storage.sql);
+    this.#clock = new Clock(storage.sql);
     this.#sticky = new Sticky(storage.sql, this.#state.commands);
     this.#memory = new Memory(storage.sql);
     this.#policy = new Policy(storage.sql);
+    this.#comparing = {
+      env,
+      state: this.#state,
+      clock: this.#clock,
+      transaction: (work) => storage.transactionSync(work),
+      policy: (identity) => this.policy(identity),
+    };
     this.#perform = performer({
       env,
       state: this.#state,
+      clock: this.#clock,
+      wakeAt: (at) => this.#due.only("clock", "clock", at),
       sticky: this.#sticky,
       transaction: (work) => storage.transactionSync(work),
       apply: (decision) => this.#apply(decision),
@@ -89,6 +108,9 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   }
 
   async wake(): Promise<{ version: number }> {
+    // Runners may name its machines only now; one that has some looks by itself.
+    if (this.#state.identity() !== null)
+      this.#due.once("clock", "clock", Date.now() + LOOKED_AFTER);
     await this.#turns.wake();
     return { version: this.#version };
   }
@@ -142,8 +164,18 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     await this.#turns.wake();
   }
 
-  async finished(run: RunId, conclusion: string): Promise<void> {
-    this.#state.finished(this.#own(run), conclusion);
+  async finished(run: RunId, conclusion: string, systems: BuiltSystem[] = []): Promise<void> {
+    const n = this.#own(run);
+    this.ctx.storage.transactionSync(() => {
+      this.#state.finished(n, conclusion);
+      this.#follow(n, systems, Date.now());
+    });
+    await this.#turns.wake();
+  }
+
+  async fleet(): Promise<FleetView | null> {
+    const identity = this.#state.identity();
+    return identity === null ? null : await fleetOf(this.#comparing, identity);
   }
 
   async section(run: RunId, section: RunSection, markdown: string | null): Promise<void> {
@@ -206,6 +238,22 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
       if (effect.kind === "sticky") this.#sticky.changed(effect.pull, now);
       this.#due.add("effect", targetOf(effect), effect, now);
     }
+  }
+
+  /** What follows from a run's end: what the default branch's machines should run, what begins by itself, what drifts. */
+  #follow(n: number, systems: readonly BuiltSystem[], now: number): void {
+    const request = this.#state.request(n);
+    if (request === null) return;
+    const { reason, identity } = request;
+    const branch = `refs/heads/${identity.repository.defaultBranch}`;
+    const own = "ref" in reason && reason.ref === branch;
+    if (own) this.#clock.want(reason.head, systems, now);
+    if (reason.kind === "deploy" ? reason.what.kind === "plan" : !own) return;
+    this.#due.add("clock", "clock:now", {}, now);
+    // Where the pull request of a deploy was closed meanwhile, nobody else says what it left behind.
+    const pull = reason.kind === "deploy" ? reason.pull : null;
+    const over = pull !== null && this.#state.pull(pull)?.merged === false;
+    this.#apply({ changes: [], effects: [{ kind: "drift", closed: over ? pull : null }] });
   }
 
   /** Whether a caller speaks for this repository, as it is known here. */

@@ -77,4 +77,14 @@ CREATE TABLE history (
 CREATE INDEX history_at ON history (pool, at);
 CREATE INDEX history_flaky ON history (pool, attribute) WHERE failed IS NOT NULL AND passed IS NOT NULL;
 `,
+  `
+-- Whether a pull request was merged; null while it is open, or not known.
+ALTER TABLE pull ADD COLUMN merged INTEGER;
+-- What is done again and again: see core's clock. last: a commit, or a time.
+CREATE TABLE clock (name TEXT PRIMARY KEY, schedule TEXT NOT NULL, due_at INTEGER, last TEXT) STRICT, WITHOUT ROWID;
+-- Systems of machines on the default branch, as a run of this commit built them.
+CREATE TABLE wanted (machine TEXT PRIMARY KEY, system TEXT NOT NULL, sha TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Issues that are kept up to date: number of the newest text, and what it says; empty where that is not known.
+CREATE TABLE issue (name TEXT PRIMARY KEY, version INTEGER NOT NULL, said TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`,
 ];

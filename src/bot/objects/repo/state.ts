@@ -275,7 +275,7 @@ export class State {
   #setPull(row: ReturnType<typeof pullOf>): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO pull (number, state, head, head_ref, base, base_ref, fork, draft, author, before, updated_at, sender_login, sender_id,
-        sender_type, approved, approved_by, head_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        sender_type, approved, approved_by, head_seen_at, merged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.number,
       row.state,
       row.head,
@@ -293,6 +293,7 @@ export class State {
       row.approved,
       row.approvedBy,
       row.headSeenAt,
+      row.merged === null ? null : Number(row.merged),
     );
   }
 }

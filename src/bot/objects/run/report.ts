@@ -74,6 +74,8 @@ function checks(context: Context): Named[] {
   const { store } = context;
   const run = header(context);
   if (run.reason.kind === "deploy") {
+    // A look that nobody asked for is no commit's business: pages and the fleet's issue tell of it.
+    if (run.reason.what.kind === "observe" && run.reason.begun !== undefined) return [];
     const { name, body } = deployCheck(context, run, run.reason);
     return [{ name, cause: null, body }];
   }

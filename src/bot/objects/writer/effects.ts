@@ -8,12 +8,7 @@ import {
   wish,
 } from "../../../core/writer/index.ts";
 import type { RunId } from "../../../protocol/identifiers.ts";
-import type {
-  DesiredCheck,
-  DesiredComment,
-  DesiredDeployment,
-  DesiredReaction,
-} from "../contracts.ts";
+import type { DesiredCheck, DesiredWord } from "../contracts.ts";
 import { type Checks, isUndone, undone } from "./again.ts";
 import { type Desired, wishFor, wishForCheck } from "./wish.ts";
 
@@ -113,8 +108,8 @@ export class Effects {
     return true;
   }
 
-  /** A reaction, a comment or a deployment: nobody takes it over. */
-  desire(what: DesiredReaction | DesiredComment | DesiredDeployment, now: number): boolean {
+  /** What is no check: nobody takes it over. */
+  desire(what: DesiredWord, now: number): boolean {
     const wished = wish(this.get(what.resource), wishFor(what), now);
     if (wished === null) return false;
     this.#put(wished, what, now);
@@ -295,7 +290,10 @@ export class Effects {
   }
 
   forget(now: number): void {
-    this.#sql.exec(`DELETE FROM effect WHERE changed_at < ? AND NOT ${OPEN}`, now - KEPT);
+    this.#sql.exec(
+      `DELETE FROM effect WHERE changed_at < ? AND kind <> 'issue' AND NOT ${OPEN}`,
+      now - KEPT,
+    );
   }
 
   token(): { token: string; expiresAt: number } | null {

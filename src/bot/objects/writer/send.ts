@@ -4,14 +4,17 @@ import {
   createCheck,
   createComment,
   createDeployment,
+  createIssue,
   type Failure,
   findCheck,
   findComment,
   findDeployment,
+  findIssue,
   react,
   updateCheck,
   updateComment,
   updateDeployment,
+  updateIssue,
 } from "../../github/client/index.ts";
 import type { GitHub } from "./github.ts";
 import type { Desired } from "./wish.ts";
@@ -59,7 +62,9 @@ async function lookUp(
   const found =
     wanted.kind === "deployment"
       ? await findDeployment(octokit, app, shownId, wanted)
-      : await findComment(octokit, app, shownId, wanted);
+      : wanted.kind === "issue"
+        ? await findIssue(octokit, app, shownId, wanted)
+        : await findComment(octokit, app, shownId, wanted);
   return found === null ? null : { shownId: found, annotated: 0 };
 }
 
@@ -79,6 +84,12 @@ async function carryOut(
     const shown = create
       ? await createDeployment(octokit, wanted)
       : await updateDeployment(octokit, shownId, wanted);
+    return { ...shown, annotated: 0 };
+  }
+  if (wanted.kind === "issue") {
+    const shown = create
+      ? await createIssue(octokit, wanted)
+      : await updateIssue(octokit, shownId, wanted);
     return { ...shown, annotated: 0 };
   }
   const made = create

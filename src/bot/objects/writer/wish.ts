@@ -1,14 +1,9 @@
 import { isAggregate, OVERALL } from "../../../core/report/index.ts";
 import type { Wish } from "../../../core/writer/index.ts";
-import type {
-  DesiredCheck,
-  DesiredComment,
-  DesiredDeployment,
-  DesiredReaction,
-} from "../contracts.ts";
+import type { DesiredCheck, DesiredWord } from "../contracts.ts";
 
 /** What a row's body says. A check's has no `kind`: rows of earlier releases are checks. */
-export type Desired = DesiredCheck | DesiredComment | DesiredReaction | DesiredDeployment;
+export type Desired = DesiredCheck | DesiredWord;
 
 /** Repository and commit of a check. */
 export function commitOf({ repository, head }: DesiredCheck): string {
@@ -36,8 +31,9 @@ export function wishForCheck(check: DesiredCheck): Wish {
   };
 }
 
-/** Comments, reactions and deployments have no part of the reserved budget: checks come first. */
-export function wishFor(what: DesiredComment | DesiredReaction | DesiredDeployment): Wish {
+/** None of them has a part of the reserved budget: checks come first. */
+export function wishFor(what: DesiredWord): Wish {
+  const once = what.kind === "comment" || what.kind === "reaction";
   return {
     resource: what.resource,
     kind: what.kind,
@@ -46,9 +42,9 @@ export function wishFor(what: DesiredComment | DesiredReaction | DesiredDeployme
     last: false,
     yields: false,
     succeeds: [],
-    version: what.kind === "sticky" || what.kind === "deployment" ? what.version : 1,
+    version: once ? 1 : what.version,
     aggregate: false,
-    terminal: what.kind === "deployment" ? what.terminal : what.kind !== "sticky",
+    terminal: what.kind === "deployment" ? what.terminal : once,
     annotations: 0,
   };
 }

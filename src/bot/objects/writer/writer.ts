@@ -20,9 +20,7 @@ import {
   type AskedApp,
   COMMENT,
   type DesiredCheck,
-  type DesiredComment,
-  type DesiredDeployment,
-  type DesiredReaction,
+  type DesiredWord,
   type MintedInputs,
   type Named,
   type PolicySource,
@@ -83,7 +81,7 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     await this.#arm();
   }
 
-  async say(what: (DesiredReaction | DesiredComment | DesiredDeployment)[]): Promise<void> {
+  async say(what: DesiredWord[]): Promise<void> {
     for (const one of what)
       if ("body" in one && one.body.length > COMMENT)
         throw new Error(`${one.resource} has ${one.body.length} characters, more than ${COMMENT}`);

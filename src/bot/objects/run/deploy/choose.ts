@@ -107,8 +107,10 @@ export async function chooseTargets(
 export function stagesFor(context: Context, run: Header, names: readonly string[]) {
   const { rollouts = {} } = configurationOf(run);
   const machines = enumerated(context, run);
+  const begun = run.reason.kind === "deploy" ? (run.reason.begun?.rollout ?? null) : null;
+  const own = Object.entries(rollouts).filter(([name]) => begun === null || name === begun);
   return {
-    ...stagesOfNamed(names, rollouts, machines),
+    ...stagesOfNamed(names, Object.fromEntries(own), machines),
     earlier: earlierOf(names, rollouts, machines),
   };
 }

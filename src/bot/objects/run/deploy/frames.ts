@@ -63,7 +63,8 @@ function observed(
   since: number,
 ): void {
   targets.observed(machine, result);
-  if (result.kind === "unreachable") return say(context, machine, { kind: "unreachable" });
+  if (result.kind === "unreachable")
+    return say(context, machine, { kind: "unreachable", why: result.why });
   const { observation } = result;
   targets.seen(machine, observation.system, context.now());
   say(context, machine, { kind: "observed", observation, since });

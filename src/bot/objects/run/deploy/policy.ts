@@ -1,4 +1,9 @@
-import { type DeployMachine, identify, objections } from "../../../../core/deploy/index.ts";
+import {
+  type DeployMachine,
+  identify,
+  type Objection,
+  objections,
+} from "../../../../core/deploy/index.ts";
 import { need } from "../admission.ts";
 import { type Context, writer } from "../context.ts";
 import type { Header } from "../rows.ts";
@@ -13,7 +18,7 @@ export async function objectionsTo(
   run: Header,
   machines: readonly DeployMachine[],
   earlier: readonly string[],
-): Promise<string[]> {
+): Promise<Objection[]> {
   const { defaultBranch } = run.identity.repository;
   const pull = run.reason.kind === "deploy" ? run.reason.pull : null;
   const facts = need(
@@ -33,7 +38,7 @@ export async function objectionsTo(
     ownApp: Number(context.env.GITHUB_APP_ID),
     earlier: await activeOn(context, run, earlier),
     ...facts,
-  }).map(({ why }) => why);
+  });
 }
 
 /** The commit that the newest deploy of each left active, as the machine's own object has it. */

@@ -1,5 +1,6 @@
 import {
   newRollout,
+  type Objection,
   rolloutConclusion,
   type RolloutNeed,
   type RolloutEvent,
@@ -21,6 +22,9 @@ import { machineObject, say } from "./words.ts";
 const FRESH = 10 * 60_000;
 /** So long (ms) somebody has to confirm. */
 const CONFIRM = 24 * 3_600_000;
+/** What begins by itself waits so long (ms) for checks and windows, and looks so often. */
+const PASSES = 24 * 3_600_000;
+const ASK_AGAIN = 60_000;
 /** What was asked of a machine's object and may have been forgotten is asked again so often (ms). */
 const AGAIN = 5 * 60_000;
 
@@ -66,7 +70,7 @@ async function once(rolling: Rolling): Promise<"again" | number | null> {
 }
 
 /** Which machines are meant, and whether anything is in the way. */
-async function begin(rolling: Rolling): Promise<"again" | null> {
+async function begin(rolling: Rolling): Promise<"again" | number | null> {
   const { context, run, reason, targets } = rolling;
   if (reason.what.kind !== "plan" && reason.what.kind !== "deploy")
     throw new Error(`run ${run.id} has no machines`);
@@ -79,8 +83,14 @@ async function begin(rolling: Rolling): Promise<"again" | null> {
       run,
       machines.map(({ name }) => name),
     );
-    const why = await objectionsTo(context, run, machines, earlier);
-    if (why.length > 0) return refuse(rolling, why);
+    const found = await objectionsTo(context, run, machines, earlier);
+    const later = passesBy(rolling, found);
+    if (later !== null) return later;
+    if (found.length > 0)
+      return refuse(
+        rolling,
+        found.map(({ why }) => why),
+      );
   }
   const unplannable = machines.flatMap(({ name, attribute, problems }) =>
     attribute?.drv == null ? [`\`${name}\`: ${problems.join("; ")}`] : [],
@@ -100,6 +110,14 @@ async function begin(rolling: Rolling): Promise<"again" | null> {
     }
   });
   return "again";
+}
+
+/** What begins by itself waits for what passes by itself: nobody is there to ask again. A newer head takes its place. */
+function passesBy({ context, run, reason }: Rolling, found: readonly Objection[]): number | null {
+  const waits = found.length > 0 && found.every(({ passes }) => passes === true);
+  if (reason.begun === undefined || !waits) return null;
+  const now = context.now();
+  return now - run.requestedAt < PASSES ? now + ASK_AGAIN : null;
 }
 
 /** Looks at the machines that were not seen of late, each by a job of its own: their runners may be several. */
@@ -149,7 +167,9 @@ export function lookAt(context: Context, machine: string): void {
   )
     return;
   if (!observe(context, targets, machine))
-    context.storage.transactionSync(() => say(context, machine, { kind: "unreachable" }));
+    context.storage.transactionSync(() =>
+      say(context, machine, { kind: "unreachable", why: "the run that lost it is over" }),
+    );
 }
 
 /** One job for all: closures are compared where they were built. */
@@ -195,7 +215,11 @@ function start({ context, run, reason, targets }: Rolling, all: readonly Target[
         onFailure: "stop" as const,
       }
     : stagesFor(context, run, names);
-  const confirm = configurationOf(run).policy?.deploy?.confirm === true && !rollback;
+  // Whoever asks confirms; what the default branch's configuration begins nobody asked for.
+  const confirm =
+    configurationOf(run).policy?.deploy?.confirm === true &&
+    !rollback &&
+    reason.begun === undefined;
   const made = newRollout(
     stages,
     machines.map(({ machine, stage }) => {
@@ -353,7 +377,11 @@ function settleJobs({ context, targets }: Rolling): void {
       targets.mark("settled", errand.job, errand.machine);
       if (errand.heard) return;
       if (errand.kind === "deploy") unheard(context, targets, errand, job);
-      else if (errand.kind === "observe") say(context, errand.machine, { kind: "unreachable" });
+      else if (errand.kind === "observe")
+        say(context, errand.machine, {
+          kind: "unreachable",
+          why: `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`,
+        });
     });
   }
 }

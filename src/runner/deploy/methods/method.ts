@@ -57,6 +57,8 @@ export interface ToolRun {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
   readonly stdin?: string;
+  /** What it says on stdout is the method's alone: files of the operator's, long lists. */
+  readonly quiet?: boolean;
 }
 
 /** Where a method works: a job's folder and sandbox on the runner, and the machine. */

@@ -107,12 +107,16 @@ async function objectionsToResult(place: Place): Promise<string[]> {
   const result = `${place.tree}/result`;
   const closure = await place.run(["nix-store", "--query", "--requisites", result], {
     timeoutSeconds: LOOK,
+    quiet: true,
   });
   if (closure.exitCode !== 0) return [ended("nix-store --query --requisites", closure)];
   const scripts = closure.stdout
     .split("\n")
     .filter((path) => /^\/nix\/store\/[a-z0-9]{32}-(?:krops|populate)\./u.test(path));
-  const texts = await place.run(["cat", "--", result, ...scripts], { timeoutSeconds: LOOK });
+  const texts = await place.run(["cat", "--", result, ...scripts], {
+    timeoutSeconds: LOOK,
+    quiet: true,
+  });
   if (texts.exitCode !== 0) return [ended("reading its scripts", texts)];
   const { hosts } = policy.krops ?? NO_SETTINGS;
   const { name } = work.machine;

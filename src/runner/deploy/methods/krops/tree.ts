@@ -8,7 +8,10 @@ type Place = MethodPlace<KropsTool>;
 const LOOK = 60;
 
 export async function textOf(place: Place, path: string): Promise<string | null> {
-  const read = await place.run(["cat", "--", `${place.tree}/${path}`], { timeoutSeconds: LOOK });
+  const read = await place.run(["cat", "--", `${place.tree}/${path}`], {
+    timeoutSeconds: LOOK,
+    quiet: true,
+  });
   return read.exitCode === 0 ? read.stdout : null;
 }
 
@@ -27,6 +30,7 @@ export async function existing(
   const asked = await place.run(["sh", "-c", EXISTING], {
     cwd: place.tree,
     timeoutSeconds: LOOK,
+    quiet: true,
     stdin: `${paths.join("\n")}\n`,
   });
   if (asked.exitCode !== 0) throw new Error(`the checkout cannot be looked at: ${asked.log}`);
@@ -40,7 +44,7 @@ export async function existing(
 export async function danglingLinks(place: Place): Promise<string[]> {
   const found = await place.run(
     ["find", ".", "-maxdepth", "3", "-name", ".git", "-prune", "-o", "-xtype", "l", "-print"],
-    { cwd: place.tree, timeoutSeconds: LOOK },
+    { cwd: place.tree, timeoutSeconds: LOOK, quiet: true },
   );
   return found.stdout.split("\n").filter((path) => path !== "");
 }
@@ -49,7 +53,7 @@ export async function danglingLinks(place: Place): Promise<string[]> {
 export async function holdsAnything(place: Place, path: string): Promise<boolean> {
   const found = await place.run(
     ["find", "-L", `${place.tree}/${path}/`, "-type", "f", "-size", "+0", "-print", "-quit"],
-    { timeoutSeconds: LOOK },
+    { timeoutSeconds: LOOK, quiet: true },
   );
   return found.stdout.trim() !== "";
 }
@@ -63,6 +67,7 @@ export async function hashesOf(
   for (const path of paths) {
     const read = await place.run(["sha256sum", "--", `${place.tree}/${path}`], {
       timeoutSeconds: LOOK,
+      quiet: true,
     });
     const hash = /^\\?([0-9a-f]{64}) /u.exec(read.stdout)?.[1];
     if (read.exitCode === 0 && hash !== undefined) hashes.set(path, hash);

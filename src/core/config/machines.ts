@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Method } from "../../protocol/machine.ts";
+import { METHOD_SETTINGS } from "./methods.ts";
 import { readSchedule } from "./schedule.ts";
 import { isZone } from "./zone.ts";
 
@@ -113,6 +114,7 @@ const OfMachines = {
     .max(16)
     .optional()
     .describe("Warnings of its plans: what a person must know who changes this."),
+  ...METHOD_SETTINGS,
 };
 
 export const Machine = z.strictObject({
@@ -311,5 +313,22 @@ export const DeployPolicy = z.strictObject({
     .boolean()
     .optional()
     .describe("Whoever asked for a deploy confirms it once the plan is there. Without it: no."),
+  prune: z
+    .strictObject({
+      permission: z
+        .enum(["write", "maintain", "admin"])
+        .optional()
+        .describe("The least role. Without it: `admin`."),
+      teams: z
+        .array(Team)
+        .min(1)
+        .max(16)
+        .optional()
+        .describe("Teams whose members may, with `write` or more. Alone, nobody else may."),
+    })
+    .optional()
+    .describe(
+      "Who may say `/deploy --prune`, which deletes what a cluster has and the commit has not.",
+    ),
 });
 export type DeployPolicy = z.infer<typeof DeployPolicy>;

@@ -1,13 +1,10 @@
 import type { HealthCheck } from "../../protocol/machine.ts";
 import { HealthCheck as Check } from "../../protocol/machine.ts";
 import type { HealthSource } from "../config/machines.ts";
-
-export type Variables = Readonly<Record<string, string>>;
+import { filler, type Variables } from "./fill.ts";
 
 /** Tries and times (s) of a check that does not say otherwise. */
 const PATIENCE = { grace: 60, interval: 2, timeout: 10 } as const;
-
-const VARIABLE = /\$\{([^{}]*)\}/gu;
 
 /**
  * A machine's checks with its variables put in: `https://app.${domain}/`. One that cannot be made is a problem, not a check
@@ -20,13 +17,7 @@ export function healthOf(
   const checks: HealthCheck[] = [];
   const problems: string[] = [];
   for (const source of sources) {
-    const missing = new Set<string>();
-    const fill = (text: string): string =>
-      text.replace(VARIABLE, (whole, name: string) => {
-        if (Object.hasOwn(variables, name)) return variables[name] ?? whole;
-        missing.add(name);
-        return whole;
-      });
+    const { fill, missing } = filler(variables);
     const made = Check.safeParse(checkOf(source, fill));
     if (missing.size > 0)
       problems.push(`a health check needs ${[...missing].map((name) => `\${${name}}`).join(", ")}`);

@@ -6,11 +6,14 @@ import {
   MachineName,
   type Method,
 } from "../../protocol/machine.ts";
+import type { ToolWork } from "../../protocol/tool.ts";
 import { attributeName } from "../../protocol/attribute.ts";
 import { declaredIn, type Machine } from "../config/machines.ts";
+import { METHOD_SETTINGS, type MethodSettings } from "../config/methods.ts";
 import type { Configuration } from "../config/schema.ts";
 import { machineOf } from "../impact/machine.ts";
 import { healthOf } from "./health.ts";
+import { isSource, toolOf } from "./tool.ts";
 
 /** The machines of a repository: what its configuration, its evaluation and a clan's inventory say of them together. */
 
@@ -24,8 +27,8 @@ export type EvaluatedAttribute = {
 };
 
 export type Found = {
-  /** Kinds of the selections, by their numbers. */
-  selections: readonly { kind: "flake" | "file" }[];
+  /** The selections, by their numbers. */
+  selections: readonly ({ kind: "flake"; directory?: string } | { kind: "file" })[];
   attributes: readonly EvaluatedAttribute[];
   inventory: readonly InventoryMachine[];
 };
@@ -33,6 +36,8 @@ export type Found = {
 export type DeployMachine = {
   name: string;
   method: Method;
+  /** How the method's tool is called; null for `plain`, and where that cannot be said (`problems`). */
+  tool: ToolWork | null;
   class: "nixos" | "darwin";
   tags: string[];
   roles: string[];
@@ -70,11 +75,25 @@ export function machinesOf(configuration: Configuration, found: Found): DeployMa
     .filter((name) => MachineName.safeParse(name).success)
     .toSorted()
     .map((name) => {
-      const own = { ...machines.defaults, ...declared[name] };
+      const own = together(machines.defaults ?? {}, declared[name] ?? {});
       const attribute =
         own.attribute === undefined ? systems.get(name) : named(found, own.attribute);
-      return machine(name, own, attribute ?? null, inventory.get(name) ?? null);
+      return machine(name, own, attribute ?? null, inventory.get(name) ?? null, found);
     });
+}
+
+/** What a machine does not say itself is everyone's; a method's settings key by key. */
+function together(defaults: Machine, own: Machine): Machine {
+  const all: Machine = { ...defaults, ...own };
+  const settings = Object.keys(METHOD_SETTINGS) as (keyof MethodSettings)[];
+  return Object.assign(
+    all,
+    ...settings.flatMap((key) =>
+      defaults[key] === undefined || own[key] === undefined
+        ? []
+        : [{ [key]: { ...defaults[key], ...own[key] } }],
+    ),
+  ) as Machine;
 }
 
 function machine(
@@ -82,6 +101,7 @@ function machine(
   own: Machine,
   attribute: EvaluatedAttribute | null,
   listed: InventoryMachine | null,
+  { selections }: Found,
 ): DeployMachine {
   const kind = own.class ?? classOf(attribute, listed);
   const method = own.method ?? (kind === "darwin" ? "darwin" : listed === null ? "plain" : "clan");
@@ -91,9 +111,16 @@ function machine(
     ...own.variables,
   };
   const { checks, problems } = healthOf(own.health ?? [], variables);
+  const selection = attribute === null ? undefined : selections[attribute.selection];
+  const directory = selection?.kind === "flake" ? (selection.directory ?? null) : null;
+  const called = toolOf({ name, method, directory, variables }, own);
+  const closure = !isSource(method);
   const lacks = [
-    ...(attribute === null ? ["the evaluation has no attribute that is its system"] : []),
-    ...(attribute !== null && attribute.drv === null ? ["its system could not be evaluated"] : []),
+    ...(closure && attribute === null
+      ? ["the evaluation has no attribute that is its system"]
+      : []),
+    ...(closure && attribute?.drv === null ? ["its system could not be evaluated"] : []),
+    ...called.problems,
     ...(method === "clan" && listed !== null && listed.targetHost == null
       ? ["the inventory names no target host for it (`deploy.targetHost`)"]
       : []),
@@ -101,6 +128,7 @@ function machine(
   return {
     name,
     method,
+    tool: called.tool,
     class: kind,
     tags: [...new Set([...(own.tags ?? []), ...(listed?.tags ?? [])])],
     roles: [...new Set([...(own.roles ?? []), ...(listed?.roles ?? [])])],

@@ -1,6 +1,6 @@
 import { declaredIn } from "../config/machines.ts";
 import type { Configuration } from "../config/schema.ts";
-import { choose, type DeployMachine, machinesOf } from "../deploy/index.ts";
+import { choose, type DeployMachine, isSource, machinesOf } from "../deploy/index.ts";
 import type { Answers, Problem } from "./examine.ts";
 
 /** Machines that the configuration and clan's inventory name, and what of them is not there; rollouts and whom they mean. */
@@ -51,13 +51,15 @@ function* named(
   const seen = seenOf(machines);
   const there = seen.length === 0 ? "" : `; there are ${seen.slice(0, 5).join(", ")}`;
   const uncovered: string[] = [];
-  for (const { name, attribute, problems } of machines) {
+  for (const { name, method, attribute, problems } of machines) {
     const own = declared[name];
     if (own === undefined) {
       if (attribute === null) uncovered.push(name);
       continue;
     }
-    if (attribute === null)
+    // What builds by itself needs no attribute; one that is named has to be there all the same.
+    const closure = !isSource(method);
+    if (attribute === null && (closure || own.attribute !== undefined))
       yield {
         level: "error",
         path: ["machines", name, ...(own.attribute === undefined ? [] : ["attribute"])],
@@ -67,7 +69,7 @@ function* named(
             : `${own.attribute} is not among the attributes that are evaluated`,
       };
     // That there is no system, or that it cannot be evaluated, is told of the attribute.
-    for (const message of problems.slice(attribute?.drv == null ? 1 : 0))
+    for (const message of problems.slice(closure && attribute?.drv == null ? 1 : 0))
       yield { level: "warning", path: ["machines", name], message };
   }
   if (uncovered.length > 0)

@@ -33,7 +33,7 @@ const of = (written: { machines?: object }, fields = {}) =>
 describe("the machines of a repository", () => {
   it("are those that are evaluated, listed and declared, together", () => {
     const machines = of(
-      { machines: { web1: { tags: ["canary"] }, kiosk: { method: "krops" } } },
+      { machines: { web1: { tags: ["canary"] }, kiosk: { method: "colmena" } } },
       {
         attributes: [nixos("web1"), nixos("web2")],
         inventory: [listed("web1", { roles: ["server"] })],
@@ -42,7 +42,7 @@ describe("the machines of a repository", () => {
     expect(
       machines.map(({ name, method, tags, roles }) => ({ name, method, tags, roles })),
     ).toEqual([
-      { name: "kiosk", method: "krops", tags: [], roles: [] },
+      { name: "kiosk", method: "colmena", tags: [], roles: [] },
       { name: "web1", method: "clan", tags: ["canary", "web"], roles: ["server"] },
       { name: "web2", method: "plain", tags: [], roles: [] },
     ]);

@@ -54,7 +54,13 @@ describe("machines that are named", () => {
 
   test("are not there", () => {
     expect(
-      problems({ machines: { lnbits2: { method: "krops" }, other: { attribute: "b.c" } } }),
+      problems({
+        machines: {
+          lnbits2: { method: "colmena" },
+          kiosk: { method: "krops" },
+          other: { attribute: "b.c" },
+        },
+      }),
     ).toEqual([
       "error machines.lnbits2: no attribute that is evaluated is the system of lnbits2; there are web1",
       "error machines.other.attribute: b.c is not among the attributes that are evaluated",

@@ -1,5 +1,6 @@
 import { egressCommand } from "./egress/command.ts";
 import { innerCommand } from "./inner.ts";
+import { connectThrough } from "./init/connect.ts";
 import { networkInit } from "./init/network-init.ts";
 
 /**
@@ -15,6 +16,8 @@ export async function runInternalCommand(argv: readonly string[]): Promise<boole
       return await egressCommand(args);
     case "sandbox-init":
       process.exit(await networkInit(args));
+    case "sandbox-connect":
+      process.exit(await connectThrough(args));
     default:
       return false;
   }

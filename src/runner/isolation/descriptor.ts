@@ -41,6 +41,8 @@ export const Descriptor = z.strictObject({
   /** The folder of `readEndings`; null where builds are not ours to end. */
   endings: z.string().nullable(),
   egress: z.array(z.string()),
+  /** The folder of the agent's relays. */
+  ways: z.string(),
 });
 export type Descriptor = z.output<typeof Descriptor>;
 

@@ -7,7 +7,6 @@ import type { RunningProcess } from "../process/index.ts";
 import { describeEnd, start } from "../process/index.ts";
 import { accounts } from "./accounts.ts";
 import { type Builds, openBuilds } from "./builds/index.ts";
-import type { IsolationConfiguration } from "./configuration.ts";
 import { listening, DAEMON_SOCKET, startDaemon } from "./daemon.ts";
 import type { Descriptor, Report } from "./descriptor.ts";
 import { DESCRIPTOR_VARIABLE, Start } from "./descriptor.ts";
@@ -96,7 +95,7 @@ async function bringUp(
 
   // Sockets of an earlier, killed supervisor would look like an answer.
   await rm(paths.egressSocket, { force: true });
-  const egress = startEgress(paths, plan.egress, self, config);
+  const egress = startEgress(paths.egressSocket, plan.egress, self, config.egress);
   await listening(paths.egressSocket, egress.ended);
   fatal("the egress proxy", egress);
   const cgroups: Cgroups =
@@ -126,6 +125,11 @@ async function bringUp(
     readOnlyPaths: config.readOnlyPaths,
     nixFolder: config.nixFolder,
     cgroups,
+    startEgress: async (socket, reach) => {
+      const own = startEgress(socket, plan.egress, self, [...config.egress, reach]);
+      await listening(socket, own.ended);
+      return own;
+    },
     onLog: log,
   });
   const descriptor: Descriptor = {
@@ -141,6 +145,7 @@ async function bringUp(
     builds: builds?.describe ?? "whatever the host's daemon sets",
     endings: builds && paths.endings,
     egress: config.egress,
+    ways: paths.ways,
   };
   const agent = request.agent ? startAgent(request.agent, descriptor, plan.agent, self) : null;
   await report({ kind: "ready", descriptor });
@@ -162,6 +167,7 @@ async function makeDirectories(paths: Layout, agent: number, egress: number): Pr
     [paths.builds, 0, 0o711],
     [paths.egressDirectory, egress, 0o711],
     [paths.agent, agent, 0o700],
+    [paths.ways, agent, 0o711],
     [paths.self, 0, 0o755],
   ] as const) {
     await mkdir(path, { recursive: true });
@@ -186,17 +192,13 @@ async function bindSelf(self: Self, paths: Layout): Promise<Self> {
 }
 
 function startEgress(
-  paths: Layout,
+  socket: string,
   uid: number,
   self: Self,
-  config: IsolationConfiguration,
+  patterns: readonly string[],
 ): RunningProcess {
   return start(
-    [
-      "setpriv",
-      ...dropTo(uid),
-      ...selfCommand(self, "isolation-egress", [paths.egressSocket, ...config.egress]),
-    ],
+    ["setpriv", ...dropTo(uid), ...selfCommand(self, "isolation-egress", [socket, ...patterns])],
     {
       cwd: "/",
       env: { PATH: ROOT_PATH },

@@ -8,7 +8,7 @@ import { openPlainJob } from "./plain.ts";
 import type { Preflight } from "./preflight.ts";
 import { preflight } from "./preflight.ts";
 import { launcherClient } from "./sandbox.ts";
-import type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
+import type { IsolatedJob, JobWays, SandboxResult, SandboxRun } from "./sandbox-run.ts";
 
 /** Where jobs run. One interface with isolation and without it. */
 export interface Isolation {
@@ -20,7 +20,7 @@ export interface Isolation {
   /** A folder of the store's garbage collection roots that the agent may write; null where it has none. */
   readonly roots: string | null;
   /** Opens a job: one attempt's user and directory. `label` is for logs. */
-  openJob(label: string): Promise<IsolatedJob>;
+  openJob(label: string, ways?: JobWays): Promise<IsolatedJob>;
   /** Runs one program in a job of its own that is disposed afterwards. */
   run(request: SandboxRun): Promise<SandboxResult>;
   /** One line for logs and pages. */
@@ -52,7 +52,7 @@ export function attachIsolation(
     NIX_SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
   };
   const { endings } = descriptor;
-  const client = launcherClient(descriptor.launcherSocket, environment, async () =>
+  const client = launcherClient(descriptor.launcherSocket, descriptor.ways, environment, async () =>
     endings === null ? new Map<string, BuildEnding>() : await readEndings(endings),
   );
   const isolation: Isolation = {
@@ -63,7 +63,7 @@ export function attachIsolation(
       outside && descriptor.storeRoot !== null
         ? join(descriptor.storeRoot, descriptor.roots)
         : descriptor.roots,
-    openJob: (label) => client.openJob(label),
+    openJob: (label, ways) => client.openJob(label, ways),
     run: (request) => inOwnJob(isolation, request),
     describe: () =>
       `isolated (bubblewrap, ${descriptor.store} store, nix-daemon with the sandbox on, limits by ${descriptor.limits}, builds: ${descriptor.builds}, egress ${descriptor.egress.join(" ") || "none"})`,

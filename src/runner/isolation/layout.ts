@@ -19,6 +19,8 @@ export interface Layout {
   readonly launcherSocket: string;
   readonly egressDirectory: string;
   readonly egressSocket: string;
+  /** Sockets of the agent's that single jobs are given. */
+  readonly ways: string;
   readonly self: string;
   /** The agent's home: key, journal, logs not yet acked. */
   readonly agent: string;
@@ -43,12 +45,15 @@ export function layout(root: string): Layout {
     launcherSocket: join(launcherDirectory, "socket"),
     egressDirectory,
     egressSocket: join(egressDirectory, "socket"),
+    ways: join(root, "run/ways"),
     self: join(root, "run/self"),
     agent: join(root, "agent"),
   };
+  // Names of a job and of a relay are 18 digits.
   const longest = Math.max(
     Buffer.byteLength(found.launcherSocket),
-    Buffer.byteLength(found.egressSocket),
+    Buffer.byteLength(join(found.egressDirectory, "0".repeat(18))),
+    Buffer.byteLength(join(found.ways, "0".repeat(18), "socket")),
   );
   if (longest > SOCKET_PATH_MAX) {
     throw new Error(
@@ -67,6 +72,8 @@ export const INSIDE = {
   init: "/run/snowcat/init",
   bundle: "/run/snowcat/snowcat.mjs",
   egressSocket: "/run/snowcat/egress.sock",
+  /** Of a job that has ways of its own. */
+  agentSocket: "/run/snowcat/agent.sock",
   /** The port of the forwarder on the sandbox's own loopback. */
   proxyPort: 3128,
 } as const;

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Environment } from "../process/index.ts";
 import { inheritedEnvironment, run } from "../process/index.ts";
-import type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
+import type { IsolatedJob, JobWays, SandboxResult, SandboxRun } from "./sandbox-run.ts";
 
 /**
  * A job without isolation: the program runs as whoever runs this one. For the demo's explicit
  * switch, `snowcat check` on one's own checkout, and tests that say so; never for a pool.
  */
-export async function openPlainJob(label: string): Promise<IsolatedJob> {
+export async function openPlainJob(label: string, ways?: JobWays): Promise<IsolatedJob> {
   const root = await mkdtemp(join(tmpdir(), "snowcat-plain-"));
   const inside = join(root, "job");
   const home = join(root, "home");
@@ -26,6 +26,8 @@ export async function openPlainJob(label: string): Promise<IsolatedJob> {
     inside,
     outside: inside,
     secrets,
+    agentSocket: ways?.socket ?? null,
+    connect: null,
     remote: base["NIX_REMOTE"] ?? "auto",
     async run(request) {
       const ending = runPlain(request, { inside, secrets, base, stop: stop.signal });

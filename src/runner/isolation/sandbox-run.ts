@@ -39,6 +39,14 @@ export interface SandboxResult extends ProcessResult {
   readonly enforcement: { readonly memory: Enforcement; readonly processes: Enforcement };
 }
 
+/** What the programs of one job reach beside what all jobs do. */
+export interface JobWays {
+  /** `host:port`, an IPv6 address in brackets, whatever network it is in: by `network: "proxy"`. */
+  readonly reach: string;
+  /** A Unix socket of the caller's. */
+  readonly socket: string;
+}
+
 /** A user and a directory for one attempt of a job; all of it goes with `dispose`. */
 export interface IsolatedJob {
   readonly id: string;
@@ -48,6 +56,10 @@ export interface IsolatedJob {
   readonly outside: string;
   /** Where the `files` of a run are, as its program sees it. */
   readonly secrets: string;
+  /** The socket of its `JobWays`, as its programs see it; null without. */
+  readonly agentSocket: string | null;
+  /** Words of a program there that joins its stdin and stdout to host and port, given behind them; null: nothing is closed off. */
+  readonly connect: readonly string[] | null;
   /** The store that its programs use, as NIX_REMOTE names it. */
   readonly remote: string;
   run(request: SandboxRun): Promise<SandboxResult>;

@@ -5,41 +5,56 @@ import { PassThrough } from "node:stream";
 import { collect } from "../process/collect.ts";
 import { GRACE_MS, MAX_OUTPUT } from "../process/index.ts";
 import { FRAME, frameReader, writeFrame } from "./launcher/frames.ts";
-import type { RunRequest } from "./launcher/request.ts";
+import type { JobRequest, RunRequest } from "./launcher/request.ts";
 import { JobOpened, Refusal, RunExit } from "./launcher/request.ts";
 import { INSIDE } from "./layout.ts";
-import type { IsolatedJob, SandboxResult, SandboxRun } from "./sandbox-run.ts";
+import { openRelay } from "./relay.ts";
+import type { IsolatedJob, JobWays, SandboxResult, SandboxRun } from "./sandbox-run.ts";
 
 /** The agent's side of the root helper's socket. */
 export interface LauncherClient {
-  openJob(label: string): Promise<IsolatedJob>;
+  openJob(label: string, ways?: JobWays): Promise<IsolatedJob>;
 }
 
 /**
+ * @param relays folder for sockets that single jobs are given.
  * @param environment what every program gets unless its own `env` says otherwise.
  * @param endings as `IsolatedJob` gives them.
  */
 export function launcherClient(
   socketPath: string,
+  relays: string,
   environment: Readonly<Record<string, string>>,
   endings: IsolatedJob["endings"],
 ): LauncherClient {
   return {
-    async openJob(label) {
+    async openJob(label, ways) {
       const socket = await open(socketPath);
-      const opened = await firstAnswer(socket, { kind: "job", label: label.slice(0, 200) });
+      const relay = ways === undefined ? null : await openRelay(relays, ways.socket);
+      const opened = await firstAnswer(socket, {
+        kind: "job",
+        label: label.slice(0, 200),
+        ways:
+          ways === undefined || relay === null ? null : { reach: ways.reach, socket: relay.path },
+      }).catch(async (error: unknown) => {
+        await relay?.close();
+        throw error;
+      });
       const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       return {
         id: opened.job,
         inside: INSIDE.job,
         outside: opened.directory,
         secrets: INSIDE.secrets,
+        agentSocket: relay === null ? null : INSIDE.agentSocket,
+        connect: opened.connect,
         remote: environment["NIX_REMOTE"] ?? "auto",
         run: (request) => runInJob(socketPath, opened.job, environment, request),
         endings,
         async dispose() {
           socket.end();
           await gone;
+          await relay?.close();
         },
       };
     },
@@ -58,7 +73,7 @@ async function open(path: string): Promise<Socket> {
   return socket;
 }
 
-function firstAnswer(socket: Socket, request: { kind: "job"; label: string }): Promise<JobOpened> {
+function firstAnswer(socket: Socket, request: JobRequest): Promise<JobOpened> {
   return new Promise((resolve, reject) => {
     const read = frameReader((type, payload) => {
       const value: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));

@@ -1,5 +1,5 @@
 export { connectMachine } from "./connect.ts";
-export { fingerprintOf, MACHINE_PROGRAM } from "./ssh.ts";
+export { ALIAS, fingerprintOf, knownHost, MACHINE_PROGRAM, quoted, strictOptions } from "./ssh.ts";
 export type {
   ActivateRequest,
   BeginRequest,

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { PROGRAM } from "./text.ts";
 
 /** The name that known hosts are written for, whatever the address. */
-const ALIAS = "snowcat-machine";
+export const ALIAS = "snowcat-machine";
 const HOST_PUBLIC_KEY = /^ssh-ed25519 ([A-Za-z0-9+/]{68})$/u;
 const ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}$/u;
 const USER = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/u;
@@ -46,7 +46,7 @@ export async function prepareSsh(target: MachineTarget, connectSeconds: number):
     throw new Error(`not a user of a machine: ${JSON.stringify(target.user)}`);
   const directory = await mkdtemp(join(tmpdir(), "snowcat-ssh-"));
   const knownHosts = join(directory, "known_hosts");
-  await writeFile(knownHosts, `${ALIAS} ${target.hostPublicKey}\n`, { mode: 0o600 });
+  await writeFile(knownHosts, knownHost(target.hostPublicKey), { mode: 0o600 });
   const options = sshOptions(target, knownHosts, connectSeconds);
   return {
     hostKey,
@@ -70,8 +70,24 @@ export async function prepareSsh(target: MachineTarget, connectSeconds: number):
   };
 }
 
-/** Nothing of anybody's ssh configuration, agent, forwarding or earlier connection. */
 function sshOptions(target: MachineTarget, knownHosts: string, connectSeconds: number): string[] {
+  return [
+    ...strictOptions(knownHosts, connectSeconds),
+    `IdentityFile=${quoted(target.identityFile)}`,
+    "IdentityAgent=none",
+  ];
+}
+
+/** What a known-hosts file says of the machine, whatever its address. */
+export function knownHost(hostPublicKey: string): string {
+  return `${ALIAS} ${hostPublicKey}\n`;
+}
+
+/**
+ * Nothing of anybody's ssh configuration, agent, forwarding or earlier connection; the identity is the caller's to add.
+ * @param knownHosts file with the line that `knownHost` makes.
+ */
+export function strictOptions(knownHosts: string, connectSeconds: number): string[] {
   const seconds = Math.max(1, Math.ceil(connectSeconds));
   return [
     "BatchMode=yes",
@@ -88,8 +104,6 @@ function sshOptions(target: MachineTarget, knownHosts: string, connectSeconds: n
     "UpdateHostKeys=no",
     "VerifyHostKeyDNS=no",
     "IdentitiesOnly=yes",
-    `IdentityFile=${quoted(target.identityFile)}`,
-    "IdentityAgent=none",
     "PreferredAuthentications=publickey",
     "ControlMaster=no",
     "ControlPath=none",
@@ -103,7 +117,7 @@ function sshOptions(target: MachineTarget, knownHosts: string, connectSeconds: n
 }
 
 /** ssh reads an option's value as words, `%` as the beginning of a token. */
-function quoted(path: string): string {
+export function quoted(path: string): string {
   if (/["\\\n]/u.test(path)) throw new Error(`ssh cannot be told of a file named ${path}`);
   return `"${path.replaceAll("%", "%%")}"`;
 }

@@ -9,6 +9,14 @@ export interface Job {
   readonly uid: number;
   readonly directory: string;
   readonly runs: Set<JobRun>;
+  /** What it was opened with beside what all jobs have. */
+  ways: JobWay | null;
+}
+
+/** Sockets, as the host has them. */
+export interface JobWay {
+  readonly egressSocket: string;
+  readonly agentSocket: string;
 }
 
 /** A program that runs in a job. */
@@ -61,7 +69,7 @@ export function jobs(root: string, users: readonly number[]): Jobs {
       const directory = join(root, id);
       await mkdir(directory, { mode: 0o700 });
       await chown(directory, uid, uid);
-      const job: Job = { id, uid, directory, runs: new Set() };
+      const job: Job = { id, uid, directory, runs: new Set(), ways: null };
       open.set(id, job);
       all.add(job);
       return job;

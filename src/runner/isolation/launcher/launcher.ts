@@ -1,6 +1,8 @@
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import type { RunningProcess } from "../../process/index.ts";
 import type { Accounts } from "../accounts.ts";
 import type { Layout } from "../layout.ts";
 import type { Self } from "../self.ts";
@@ -11,7 +13,8 @@ import type { JobOpened, JobRequest, Refusal } from "./request.ts";
 import { LauncherRequest, REQUEST_MAX } from "./request.ts";
 import type { RunContext } from "./run.ts";
 import { serveRun } from "./run.ts";
-import { systemArguments } from "./sandbox-arguments.ts";
+import { connectArguments, systemArguments } from "./sandbox-arguments.ts";
+import { refuseSocket } from "./ways.ts";
 
 export interface LauncherOptions {
   readonly paths: Layout;
@@ -20,6 +23,8 @@ export interface LauncherOptions {
   readonly readOnlyPaths: readonly string[];
   readonly nixFolder: string | null;
   readonly cgroups: Cgroups;
+  /** A proxy of its own, which also goes to `reach`; resolves when it listens. */
+  readonly startEgress: (socket: string, reach: string) => Promise<RunningProcess>;
   readonly onLog: (line: string) => void;
 }
 
@@ -55,7 +60,7 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
   // Half-open: a job's connection is closed by this side, when nothing of the job is left.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    void serve(context, socket).catch((error: unknown) => {
+    void serve(context, options, socket).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       options.onLog(`launcher: ${reason}`);
       if (!socket.destroyed) {
@@ -87,42 +92,59 @@ async function listen(server: Server, paths: Layout, plan: Accounts): Promise<vo
   await chmod(paths.launcherSocket, 0o600);
 }
 
-async function serve(context: RunContext, socket: Socket): Promise<void> {
+async function serve(context: RunContext, options: LauncherOptions, socket: Socket): Promise<void> {
   const first = await readRequest(socket);
   if (first === null) return;
   const { request, early } = first;
   switch (request.kind) {
     case "job":
-      return await serveJob(context, request, socket);
+      return await serveJob(context, options, request, socket);
     case "run":
       return await serveRun(context, request, socket, early);
   }
 }
 
 /** A job lives as long as its connection: an agent that dies leaves nothing behind. */
-async function serveJob(context: RunContext, _request: JobRequest, socket: Socket): Promise<void> {
-  const job = await context.jobs.open();
-  if (!job) {
-    writeJsonFrame(socket, FRAME.refused, {
-      reason: "every job user is taken: raise jobUsers or run fewer jobs at once",
-      bug: false,
-    } satisfies Refusal);
+async function serveJob(
+  context: RunContext,
+  options: LauncherOptions,
+  { ways }: JobRequest,
+  socket: Socket,
+): Promise<void> {
+  const decline = (reason: string): void => {
+    writeJsonFrame(socket, FRAME.refused, { reason, bug: false } satisfies Refusal);
     socket.end();
-    return;
-  }
+  };
+  const refusal = ways === null ? null : await refuseSocket(ways.socket, options);
+  if (refusal !== null) return decline(refusal);
+  const job = await context.jobs.open();
+  if (!job) return decline("every job user is taken: raise jobUsers or run fewer jobs at once");
   const closed = new Promise<void>((resolve) => {
     if (socket.destroyed) resolve();
     socket.once("end", resolve);
     socket.once("close", resolve);
   });
-  writeJsonFrame(socket, FRAME.opened, {
-    job: job.id,
-    directory: job.directory,
-    uid: job.uid,
-  } satisfies JobOpened);
-  socket.resume();
-  await closed;
-  await context.jobs.close(job);
+  const egressSocket = join(context.paths.egressDirectory, job.id);
+  let egress: RunningProcess | null = null;
+  try {
+    if (ways !== null) {
+      egress = await options.startEgress(egressSocket, ways.reach);
+      job.ways = { egressSocket, agentSocket: ways.socket };
+    }
+    writeJsonFrame(socket, FRAME.opened, {
+      job: job.id,
+      directory: job.directory,
+      uid: job.uid,
+      connect: connectArguments(context.self),
+    } satisfies JobOpened);
+    socket.resume();
+    await closed;
+  } finally {
+    await context.jobs.close(job);
+    egress?.terminate();
+    await egress?.ended;
+    if (ways !== null) await rm(egressSocket, { force: true });
+  }
   // The half-closed connection ends here: the client takes it as "everything of the job has gone".
   socket.end();
 }

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { EgressPattern } from "../configuration.ts";
 
 /** Bytes of a request's one line of JSON; secrets travel in it. */
 export const REQUEST_MAX = 8 * 1024 * 1024;
@@ -24,7 +25,12 @@ export const Bind = z.strictObject({
 export type Bind = z.output<typeof Bind>;
 
 /** Opens a job: a user and a directory, kept for as long as the connection stays open. */
-export const JobRequest = z.strictObject({ kind: z.literal("job"), label: z.string().max(200) });
+export const JobRequest = z.strictObject({
+  kind: z.literal("job"),
+  label: z.string().max(200),
+  /** A destination beside the egress list, and a relay of the agent's, for this job alone. */
+  ways: z.strictObject({ reach: EgressPattern, socket: absolute }).nullable(),
+});
 export type JobRequest = z.output<typeof JobRequest>;
 
 /** Runs one program of an open job; closing the connection ends it. */
@@ -73,7 +79,13 @@ export const RunExit = z.strictObject({
 });
 export type RunExit = z.output<typeof RunExit>;
 
-export const JobOpened = z.strictObject({ job: z.string(), directory: absolute, uid: z.int() });
+export const JobOpened = z.strictObject({
+  job: z.string(),
+  directory: absolute,
+  uid: z.int(),
+  /** See `IsolatedJob.connect`. */
+  connect: z.array(z.string()),
+});
 export type JobOpened = z.output<typeof JobOpened>;
 
 /** The helper declines; `bug` when it failed by itself. */

@@ -92,10 +92,21 @@ export function runArguments(
       join(INSIDE.secrets, file.name),
     );
   });
-  if (request.network === "proxy") args.push("--ro-bind", paths.egressSocket, INSIDE.egressSocket);
+  if (request.network === "proxy")
+    args.push("--ro-bind", job.ways?.egressSocket ?? paths.egressSocket, INSIDE.egressSocket);
+  if (job.ways !== null) args.push("--ro-bind", job.ways.agentSocket, INSIDE.agentSocket);
   for (const [name, value] of Object.entries(request.env)) args.push("--setenv", name, value);
   args.push("--remount-ro", INSIDE.secrets, "--remount-ro", "/", "--chdir", request.cwd);
   return args;
+}
+
+/** What joins its stdin and stdout to a host through the forwarder. */
+export function connectArguments(self: Self): string[] {
+  const program =
+    self.kind === "source"
+      ? [`${INSIDE.init}/main.ts`, "connect"]
+      : [INSIDE.bundle, "sandbox-connect"];
+  return [INSIDE.node, ...program, String(INSIDE.proxyPort)];
 }
 
 /** The program, behind the forwarder when it may use the proxy. */

@@ -28,6 +28,10 @@ find_programs() { # SYSTEM
   export PATH
 }
 
+# What a system is, and how it becomes the running one or the one that boots; see 80-darwin.sh for another kind.
+is_system() { [ -x "$1/bin/switch-to-configuration" ]; }
+activate_system() { "$1/bin/switch-to-configuration" "$2"; } # SYSTEM test|boot
+
 now() { date +%s; }
 # Seconds since boot: the clock of limits, which nobody sets.
 uptime_seconds() { read -r up _ < /proc/uptime; echo "${up%.*}"; }

@@ -8,13 +8,7 @@ generations() { # NUMBER PATH UNIX_SECONDS, newest first
 profile_number() { number=$(readlink "$profile" 2> /dev/null); number=${number##*/}; number=${number#system-}; echo "${number%-link}"; }
 dash() { say "$1 ${2:--}"; }
 
-verb_observe() {
-  dash system "$(link_of /run/current-system)"
-  dash booted "$(link_of /run/booted-system)"
-  generations > "$scratch/generations"
-  number=$(profile_number)
-  awk -v number="$number" '$1 == number { print "profile", $0 }' "$scratch/generations"
-  head -n 64 "$scratch/generations" | sed 's/^/generation /'
+tell_units() {
   if command -v systemctl > /dev/null && units=$(timeout 10 systemctl list-units --all --plain --no-legend --no-pager --full 2> /dev/null); then
     say "systemd yes"
     printf '%s\n' "$units" | awk '$3 == "failed" && n++ < 200 { print "failed", $1 }
@@ -22,6 +16,15 @@ verb_observe() {
   else
     say "systemd no"
   fi
+}
+verb_observe() {
+  dash system "$(link_of /run/current-system)"
+  dash booted "$(link_of /run/booted-system)"
+  generations > "$scratch/generations"
+  number=$(profile_number)
+  awk -v number="$number" '$1 == number { print "profile", $0 }' "$scratch/generations"
+  head -n 64 "$scratch/generations" | sed 's/^/generation /'
+  tell_units
   say "nix $(free_at /nix/store)"
   if boot_is_mounted; then say "boot $(free_at /boot/.)"; fi
   say "counter $(counter_stored)"
@@ -73,6 +76,8 @@ verb_wait() { # COUNTER NAMES SECONDS
   done_well
 }
 
+size_of() { stat -L -c %s -- "$1"; }
+entries_of() { find -H "$1" -mindepth 1 -maxdepth 1 -printf x | wc -c; }
 # What paths are, in the order they are asked for; `aBASE64` each. Links are followed, and a file is read to its end.
 verb_digest() { # WORD…
   for word; do
@@ -81,9 +86,9 @@ verb_digest() { # WORD…
     path=${path%x}
     if [ -f "$path" ]; then
       sum=$(sha256sum < "$path") || fail "$path cannot be read"
-      say "digest file ${sum%% *} $(stat -L -c %s -- "$path")"
+      say "digest file ${sum%% *} $(size_of "$path")"
     elif [ -d "$path" ]; then
-      say "digest folder $(find -H "$path" -mindepth 1 -maxdepth 1 -printf x | wc -c)"
+      say "digest folder $(entries_of "$path")"
     elif [ -e "$path" ]; then
       say "digest other"
     else

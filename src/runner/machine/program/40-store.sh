@@ -7,7 +7,7 @@ verb_begin() { # COUNTER EXPECTED|- NEW|-
   old=$(link_of /run/current-system)
   [ -n "$old" ] || refuse not-prepared "/run/current-system is not there: this machine runs no NixOS"
   [ "$2" = - ] || [ "$2" = "$old" ] || refuse moved "$old runs here, and not $2"
-  [ -x "$old/bin/switch-to-configuration" ] || refuse not-prepared "$old has no bin/switch-to-configuration"
+  is_system "$old" || refuse not-prepared "$old is not a system that can be activated"
   for program in nix-store nix-env flock setsid timeout awk sha256sum; do
     command -v "$program" > /dev/null || refuse not-prepared "there is no $program on this machine"
   done

@@ -11,7 +11,7 @@ limited() { # LOG SECONDS WORD…
     shift
     count=$((count - 1))
   done
-  (cd / && exec timeout -k 5 "$seconds" "$@" < /dev/null >> "$log" 2>&1 8>&-)
+  (cd / && timeout -k 5 "$seconds" "$@" < /dev/null >> "$log" 2>&1 8>&-)
   code=$?
 }
 tell_end() { say "exit $code"; say "log $(tail -c "$log_bytes" "$1" | encoded)"; done_well; }
@@ -38,7 +38,7 @@ verb_check_unit() { # SECONDS aUNIT
 
 can_activate() {
   in_state verified
-  valid "$new" && [ -x "$new/bin/switch-to-configuration" ] || refuse not-prepared "$new is not a system that can be activated"
+  valid "$new" && is_system "$new" || refuse not-prepared "$new is not a system that can be activated"
 }
 
 verb_dry_activate() { # COUNTER SECONDS

@@ -59,7 +59,7 @@ start_worker() { # COUNTER
 # `switch-to-configuration ACTION` of SYSTEM; its exit code goes to the file NAME of the deploy.
 part_switch() { # NAME SYSTEM ACTION
   cd /
-  "$2/bin/switch-to-configuration" "$3"
+  activate_system "$2" "$3"
   put "$1" $?
 }
 # Waits for what `part_switch` leaves, SECONDS at most.
@@ -76,7 +76,7 @@ switch() { # NAME SYSTEM ACTION SECONDS
   detach "$1-$(get counter)" switch "$1" "$2" "$3"
   if ! await "$1" "$4"; then
     end_detached "$1-$(get counter)"
-    say "$2/bin/switch-to-configuration $3 took longer than $4 s and was stopped" >> "$deploy/log"
+    say "$2: $3 took longer than $4 s and was stopped" >> "$deploy/log"
     return 1
   fi
 }

@@ -1,6 +1,9 @@
+take() { dd bs="$1" count=1 iflag=fullblock; } # BYTES of stdin, and not one more
+
 # Verbs over one connection, a line each; `@BYTES VERB…` is followed by that many bytes, for the verb to read. Whoever is not
 # told that this is there sends none. What `read` and `dd` leave unread is the next line: neither takes more than it asks for.
 session() {
+  is_darwin
   say "snowcat-session $version"
   read_by=$(mktemp /run/snowcat.XXXXXX 2> /dev/null || mktemp) || exit 1
   trap 'rm -f "$read_by"' EXIT
@@ -10,7 +13,7 @@ session() {
     case $line in
       @*)
         bytes=${line%% *}
-        dd bs="${bytes#@}" count=1 iflag=fullblock > "$read_by" 2> /dev/null || exit 1
+        take "${bytes#@}" > "$read_by" 2> /dev/null || exit 1
         line=${line#* } ;;
       *) : > "$read_by" ;;
     esac
@@ -25,6 +28,7 @@ main() {
   set +f
   umask 022
   find_programs "$(link_of /run/current-system)"
+  if is_darwin; then as_darwin; fi
   verb=${1:-}
   [ $# -eq 0 ] || shift
   if [ "$verb" = session ]; then session; fi
@@ -56,6 +60,7 @@ if [ "${1:-}" = --only ]; then
   shift
 elif [ "${1:-}" = --part ]; then
   find_programs "$(link_of /run/current-system)"
+  if is_darwin; then as_darwin; fi
   part=$2
   shift 2
   unset SSH_ORIGINAL_COMMAND

@@ -35,6 +35,21 @@ describeIsolated("the root helper", () => {
     }
   }
 
+  test("gives a job no socket but a relay of the agent's", async () => {
+    const ways = join(place.directory, "state/run/ways");
+    for (const socket of [
+      "/run/docker.sock",
+      join(place.directory, "state/run/launcher/socket"),
+      `${ways}/../launcher/socket`,
+      `${ways}/none/socket`,
+    ]) {
+      const request = { kind: "job", label: "x", ways: { reach: "127.0.0.1:1", socket } };
+      expect((await refusal(JSON.stringify(request))).reason, socket).toMatch(
+        /is not in|does not exist/u,
+      );
+    }
+  });
+
   test("binds nothing but the job's own folders and the operator's list", async () => {
     const job = await isolation.openJob("binds");
     const other = await isolation.openJob("other");

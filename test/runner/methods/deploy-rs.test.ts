@@ -106,7 +106,6 @@ test("one profile is deployed with no rollback and no options but the runner's",
       'TREE#"web1"."system"',
     ],
   ]);
-  expect((await tools.calls())[0]?.env["NIX_CONFIG"]).toContain("flakes");
 });
 
 test("where only a reboot brings it, the boot entry is written after all", async () => {

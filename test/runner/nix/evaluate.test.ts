@@ -162,6 +162,52 @@ describeIsolated("evaluation by real Nix", () => {
     ]);
   });
 
+  test("CLAN-2: what clan's inventory does not say of a machine, its own configuration does", async () => {
+    const files = {
+      "flake.nix": flake(`
+        nixosConfigurations = builtins.mapAttrs (name: core: {
+          config = { system.build.toplevel = mk name "echo > $out" []; } // (if core == null then { } else { clan = { inherit core; }; });
+        }) {
+          host = { networking.targetHost = "root@host.example.org"; deployment.requireExplicitUpdate = true; };
+          listed = { networking.targetHost = "root@other.example.org"; };
+          odd = { networking = throw "odd"; deployment.requireExplicitUpdate = 7; };
+          worse = { networking = { targetHost = [ ] + 1; }; };
+          plain = null;
+        };
+        clan.inventory.machines = { host = { }; listed.deploy.targetHost = "root@listed.example.org"; odd = { }; worse = { }; plain = { }; };`),
+    };
+    const { end, byName } = await evaluateTree(nix, files, {
+      selection: { attributes: ["nixosConfigurations"] },
+    });
+    // A machine is not lost to what it says of its deploys.
+    expect([...byName.values()].map(({ result }) => result.kind)).toEqual(
+      Array.from({ length: 5 }, () => "derivation"),
+    );
+    if (end.kind !== "evaluated") throw new Error(`the evaluation ended as ${end.kind}`);
+    expect(end.inventory.map((one) => [one.machine, one.targetHost, one.explicit])).toEqual([
+      ["host", "root@host.example.org", true],
+      ["listed", "root@listed.example.org", false],
+      ["odd", null, false],
+      ["plain", null, false],
+      ["worse", null, false],
+    ]);
+  });
+
+  test("CLAN-7: an inventory that has nixpkgs of its own gets the hint where it belongs", async () => {
+    const said =
+      "The option `inventory.machines.web.nixpkgs' does not exist. Definition values: (lines follow)";
+    const { byName } = await evaluateTree(
+      nix,
+      { "flake.nix": flake(`nixosConfigurations = throw "${said}";`) },
+      { selection: { attributes: ["nixosConfigurations"] } },
+    );
+    const [attribute] = byName.values();
+    expect(attribute?.result).toMatchObject({
+      kind: "error",
+      message: expect.stringMatching(/does not exist[^]*clan\.machines\.<name>\.nixpkgs\.config/u),
+    });
+  });
+
   test("warnings are told", async () => {
     const { warnings } = await nix.check({
       "flake.nix": flake(

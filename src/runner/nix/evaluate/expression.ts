@@ -68,6 +68,17 @@ ${PRELUDE}
     foldl' (go: name: parent: if isAttrs parent && hasAttr name parent then go (getAttr name parent) else refuse path (noConfiguration name))
       (derivation path) (reverse inner) v;
 
+  # What a machine of clan's says of its deploys, where its inventory does not: its configuration is evaluated by now.
+  quiet = v: let found = tryEval v; in if found.success then found.value else null;
+  clan = path: v:
+    let
+      core = quiet (v.config.clan.core or null);
+      host = quiet (core.networking.targetHost or null);
+      explicit = quiet (core.deployment.requireExplicitUpdate or null);
+    in
+    if !(isAttrs core && length path == 2) then true
+    else say [ "clan" path { targetHost = if isString host then host else null; explicit = explicit == true; } ] true;
+
   # Everything below a set, in the order of names. look: "set" looks into plain sets too, "recurse" into those that say so,
   # "ignore" does as well, and passes over what is no derivation.
   visit = look: path: v:
@@ -90,7 +101,7 @@ ${PRELUDE}
     legacy = visit "ignore";
     jobs = visit "set";
     inherit app;
-    nixos = configuration [ "config" "system" "build" "toplevel" ];
+    nixos = path: v: seq (configuration [ "config" "system" "build" "toplevel" ] path v) (clan path v);
     darwin = configuration [ "system" ];
     home = configuration [ "activationPackage" ];
   };

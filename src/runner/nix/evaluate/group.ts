@@ -1,6 +1,7 @@
 import type { Position } from "../../../protocol/verdict.ts";
 import type { LogPosition } from "../log/event.ts";
 import type { Unit, WalkParameters } from "./expression.ts";
+import { withHint } from "./hints.ts";
 import type { Roots } from "./position.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
 import type { GroupContext } from "./progress.ts";
@@ -160,16 +161,8 @@ export function explainError(
   positions: readonly (LogPosition | null)[],
   roots: Roots,
 ): [string, Position | null] {
-  return [
-    NEEDS_BUILDS.test(message) ? `${message}\n\n${HOW_TO_BUILD}` : message,
-    bestPosition(positions, roots),
-  ];
+  return [withHint(message), bestPosition(positions, roots)];
 }
-
-/** Nix's words where evaluation would have to build, and may not. */
-const NEEDS_BUILDS = /allow-import-from-derivation/u;
-const HOW_TO_BUILD =
-  "Evaluating it would have to build something first (import from derivation), which is off. `import_from_derivation: true` on its entry under `evaluate` in .github/snowcat.yml of the default branch turns it on; never for a fork, nor on an untrusted runner.";
 
 /** The units that are left. What is skipped inside them is named in `skip`, which stays short: a position says the rest. */
 function behind(units: readonly Unit[], state: Progress, skip: Record<string, true>): Unit[] {

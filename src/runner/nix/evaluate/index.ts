@@ -7,10 +7,11 @@ import type { GroupEnd } from "./group.ts";
 import { evaluateUnits } from "./group.ts";
 import { evaluateByJobs } from "./jobs/index.ts";
 import { evaluateGroup } from "./look.ts";
-import { readInventory } from "./inventory.ts";
+import { readInventory, withOwn } from "./inventory.ts";
 import type { Evaluation, EvaluationOptions } from "./options.ts";
 import { buildsWhileEvaluating, prepareFile, prepareFlake } from "./prepare.ts";
 import { settlePrograms } from "./programs.ts";
+import type { ClanMachine } from "./said.ts";
 import { attributeForWantOf } from "./unfetched.ts";
 import type { Group } from "./units.ts";
 
@@ -59,6 +60,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
   const deadline = now() + options.seconds * 1_000;
   const missing: string[] = [];
   const programs: Program[] = [];
+  const clan = new Map<string, ClanMachine>();
   let peakBytes: number | null = null;
   const notes = {
     warn(message: string): void {
@@ -88,6 +90,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
       options.onAttribute(attributeForWantOf(prepared.unfetched, attribute)),
     onProgram: (program: Program) => programs.push(program),
     onMissing: (path: readonly string[]) => missing.push(attributeName(path)),
+    onClan: (path, machine) => clan.set(path.at(-1) ?? "", machine),
     done: new Set(),
   };
   const end = await all(prepared.groups, async (group) => {
@@ -107,7 +110,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     missing: missing.slice(0, 1_000).map((name) => shorten(name, 4_096)),
     findings: prepared.context.findings.list(),
     peakBytes,
-    inventory: "why" in inventory ? [] : inventory.machines,
+    inventory: "why" in inventory ? [] : inventory.machines.map((one) => withOwn(one, clan)),
   };
 }
 

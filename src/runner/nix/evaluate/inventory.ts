@@ -2,6 +2,7 @@ import { INVENTORY, type InventoryMachine } from "../../../protocol/impact.ts";
 import * as z from "zod";
 import { describeLaunch, ended, text } from "../launch.ts";
 import { clean } from "../log/clean.ts";
+import type { ClanMachine } from "./said.ts";
 import type { Evaluator } from "./walk.ts";
 
 /** The output of a flake that clan made. Its inventory is data; `clanInternals` is never looked at. */
@@ -91,10 +92,32 @@ export async function readInventory(
     class: one.class.slice(0, 64),
     tags: bounded(one.tags),
     roles: bounded(one.roles),
-    // One that is cut would be another host.
-    targetHost: one.targetHost !== null && one.targetHost.length <= 255 ? one.targetHost : null,
+    targetHost: whole(one.targetHost),
     explicit: one.explicit,
     hold: one.hold?.slice(0, 500) ?? null,
   }));
   return { machines };
+}
+
+/**
+ * With what the machine's own configuration says: clan takes the target host from there where the inventory has none, and
+ * an update of all leaves out whom it says so (clan-lol/clan-core@d7c35d91 pkgs/clan-cli/clan_lib/machines/machines.py,
+ * nixosModules/clanCore/networking.nix).
+ */
+export function withOwn(
+  machine: InventoryMachine,
+  configurations: ReadonlyMap<string, ClanMachine>,
+): InventoryMachine {
+  const own = configurations.get(machine.machine);
+  if (own === undefined || machine.class === "darwin") return machine;
+  return {
+    ...machine,
+    targetHost: machine.targetHost ?? whole(own.targetHost),
+    explicit: machine.explicit === true || own.explicit,
+  };
+}
+
+/** One that is cut would be another host. */
+function whole(host: string | null): string | null {
+  return host !== null && host.length <= 255 ? host : null;
 }

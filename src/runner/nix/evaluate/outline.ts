@@ -1,6 +1,7 @@
 import type { Position } from "../../../protocol/verdict.ts";
 import { shorten } from "../log/clean.ts";
 import type { Findings } from "./findings.ts";
+import { withHint } from "./hints.ts";
 import type { EvaluationOptions, Unprepared } from "./options.ts";
 import type { Roots } from "./position.ts";
 import { bestPosition, spelledPositions } from "./position.ts";
@@ -101,7 +102,7 @@ export async function readOutline(
 function explain(end: Exclude<WalkEnd, { kind: "cancelled" | "infrastructure" | "done" }>): string {
   switch (end.kind) {
     case "error":
-      return end.message;
+      return withHint(end.message);
     case "timed-out":
       return "evaluating the flake's outputs took too long: the time limit passed";
     case "out-of-memory":
@@ -169,6 +170,7 @@ class Look {
       case "derivation":
       case "program":
       case "missing":
+      case "clan":
         break;
     }
     if (!this.outlined) return;

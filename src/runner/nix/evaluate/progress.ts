@@ -7,7 +7,7 @@ import type { Findings } from "./findings.ts";
 import { systemOf } from "./outputs.ts";
 import type { Roots } from "./position.ts";
 import { bestPosition } from "./position.ts";
-import type { Said, SaidDerivation } from "./said.ts";
+import type { ClanMachine, Said, SaidDerivation } from "./said.ts";
 import type { Evaluator } from "./walk.ts";
 
 /** An app's program, whose derivation is known by path only until the store is asked. */
@@ -32,6 +32,8 @@ export interface GroupContext {
   readonly onAttribute: (attribute: Attribute) => void;
   readonly onProgram: (program: Program) => void;
   readonly onMissing: (path: readonly string[]) => void;
+  /** May be told twice of one. */
+  readonly onClan: (path: readonly string[], machine: ClanMachine) => void;
   readonly findings: Findings;
   /** Attributes (paths as JSON text) that have been reported; nothing is reported twice. */
   readonly done: Set<string>;
@@ -110,6 +112,9 @@ export class Progress {
         break;
       case "missing":
         this.missing(said.path);
+        break;
+      case "clan":
+        this.#context.onClan(said.path, said.machine);
         break;
       case "finding":
         this.#context.findings.add(

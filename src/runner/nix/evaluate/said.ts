@@ -23,6 +23,10 @@ export const SaidDerivation = z.object({
 });
 export type SaidDerivation = z.output<typeof SaidDerivation>;
 
+/** `clan.core` of a machine's configuration: where clan would deploy it, and whether it is left out unless it is named. */
+const ClanMachine = z.object({ targetHost: z.string().nullable(), explicit: z.boolean() });
+export type ClanMachine = z.output<typeof ClanMachine>;
+
 type AttributePath = readonly string[];
 
 /** A line of the walk. */
@@ -55,6 +59,8 @@ export type Said =
     }
   | { readonly kind: "refused"; readonly path: AttributePath; readonly reason: string }
   | { readonly kind: "missing"; readonly path: AttributePath }
+  /** Of a machine that is clan's, by its own configuration. */
+  | { readonly kind: "clan"; readonly path: AttributePath; readonly machine: ClanMachine }
   | {
       readonly kind: "finding";
       readonly path: AttributePath;
@@ -91,6 +97,9 @@ const LINES: Readonly<Record<string, z.ZodType<Said>>> = {
   refused: z
     .tuple([z.literal("refused"), Path, z.string()])
     .transform(([kind, path, reason]) => ({ kind, path, reason })),
+  clan: z
+    .tuple([z.literal("clan"), Path, ClanMachine])
+    .transform(([kind, path, machine]) => ({ kind, path, machine })),
   missing: z.tuple([z.literal("missing"), Path]).transform(([kind, path]) => ({ kind, path })),
   finding: z
     .tuple([z.literal("finding"), Path, Place, z.string()])

@@ -120,13 +120,10 @@ async function deploy(place: Place, more: readonly string[]): Promise<ToolEnd> {
       ...more,
       `${folderOf(place)}#"${node}"."${profile}"`,
     ],
-    { timeoutSeconds: place.work.limits.activationSeconds, env: ENVIRONMENT },
+    { timeoutSeconds: place.work.limits.activationSeconds },
   );
   return { exitCode, timedOut, log };
 }
-
-/** Without flakes it silently evaluates `default.nix` instead. */
-const ENVIRONMENT = { NIX_CONFIG: "extra-experimental-features = nix-command flakes" };
 
 async function nix(place: Place, ...words: readonly string[]) {
   const [command, ...options] = words;

@@ -1,5 +1,5 @@
 import { mayWrite } from "../trust/role.ts";
-import type { Asked, Facts } from "./command.ts";
+import type { Asked, CommandName, Facts } from "./command.ts";
 import type { Declaration } from "./declaration.ts";
 import { argumentsOf } from "./grammar.ts";
 
@@ -12,6 +12,23 @@ export type Bound =
   | { kind: "moved"; named: string }
   /** It must be named. */
   | { kind: "unnamed"; because: "fork" | "not-a-writer" | "new" };
+
+/** Commands that may be about the default branch instead of the pull request they are said at. */
+const OF_BRANCH: ReadonlySet<CommandName> = new Set(["plan", "deploy", "confirm"]);
+
+/**
+ * The default branch's head, where a comment names that in full. Whatever becomes of the pull request it is said at, it is
+ * the branch that is meant, and a branch that moved on is not.
+ */
+export function branchNamed(
+  asked: Asked,
+  declaration: Declaration,
+  { branch, pull }: Pick<Facts, "branch" | "pull">,
+): string | null {
+  if (asked.via !== "comment" || !OF_BRANCH.has(declaration.name)) return null;
+  const { sha } = argumentsOf(declaration, asked.command.arguments);
+  return sha !== null && sha === branch && sha !== pull?.head ? sha : null;
+}
 
 /** Which commit a command is about: one that whoever gave it has seen, and that stands now. */
 export function bind(

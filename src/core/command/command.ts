@@ -64,6 +64,8 @@ export type Facts = {
   teams: string[];
   policy: CommandPolicy;
   pull: PullRow | null;
+  /** The default branch's head, as far as it is recorded; missing where it is not. */
+  branch?: string | null;
   /** The head's runs, newest first. */
   runs: {
     n: number;
@@ -71,7 +73,7 @@ export type Facts = {
     conclusion: string | null;
     reason: RunReason["kind"];
   }[];
-  /** Runs for machines that go on, of this pull request and head. */
+  /** Runs for machines that go on, of this pull request and head, or of the default branch's. */
   deploys?: { n: number; what: DeployReason["what"]["kind"]; by: Sender }[];
   /** Those of the repository; missing where none of this is asked for. */
   machines?: readonly KnownTarget[];

@@ -1,5 +1,5 @@
 import type { Asked, Facts, Judgement, RefusalCode } from "./command.ts";
-import { bind } from "./bind.ts";
+import { bind, branchNamed } from "./bind.ts";
 import type { Declaration } from "./declaration.ts";
 import { isNeedless } from "./needless.ts";
 import { may, requiredFor } from "./permission.ts";
@@ -23,10 +23,11 @@ export function judge(asked: Asked, facts: Facts): Judgement {
   const person = refuseOfPerson(asked, declaration, facts);
   if (person !== null) return person;
   const { pull } = facts;
-  const place = refuseOfPlace(declaration, pull);
+  // What a pull request must be and have is not asked of one that it is not about.
+  let sha = pull === null ? null : branchNamed(asked, declaration, facts);
+  const place = sha === null ? refuseOfPlace(declaration, pull) : null;
   if (place !== null) return place;
-  let sha: string | null = null;
-  if (pull !== null) {
+  if (pull !== null && sha === null) {
     const bound = bind(asked, declaration, facts, pull);
     if (bound.kind === "moved")
       return refuse("head-moved", why.headMoved(asked.command, bound.named, pull.head));
@@ -38,7 +39,16 @@ export function judge(asked: Asked, facts: Facts): Judgement {
     const head = refuseOfHead(asked, declaration, facts, pull);
     if (head !== null) return head;
   }
-  const lock = lockInTheWay(declaration, asked, facts);
+  const branch = pull !== null && sha !== null && sha !== pull.head;
+  // Approvals are of a pull request's head, and the branch has none: what asks for them is rolled out on push.
+  if (
+    branch &&
+    declaration.approvals &&
+    (facts.policy.commands[asked.command.name]?.approvals ?? 0) > 0
+  )
+    return refuse("approval", why.branchNotApproved());
+  // What the pull request locked, it locked for itself.
+  const lock = lockInTheWay(declaration, branch ? { ...asked, pull: 0 } : asked, facts);
   if (lock !== null) return refuse("locked", why.locked(lock, declaration.locks));
   if (declaration.missing !== null)
     return refuse("not-available", why.notAvailable(declaration, declaration.missing));

@@ -77,6 +77,10 @@ export function approvals(given: readonly string[], wanted: number, head: string
   return `It needs ${wanted === 1 ? "the approval of one person" : `the approvals of ${wanted} people`} who neither wrote nor pushed this head, and ${have}. They give it by ${code(`/approve ${head}`)}.`;
 }
 
+export function branchNotApproved(): string {
+  return `The policy asks for approvals of what is deployed; they are given to a pull request's head, and this is the default branch's. A rollout with ${code("on: push")} deploys that.`;
+}
+
 export function checks(newest: Facts["runs"][number] | null): string {
   if (newest === null) return "No run has judged this head yet.";
   return newest.state === "active"

@@ -11,6 +11,8 @@ import type { CommandOutcome, PullRow, RunRow, Slice } from "./rows.ts";
 import type { Plan } from "./start.ts";
 
 type Given = {
+  /** The default branch's head, where the command names it. */
+  branch: string | null;
   plan: Plan;
   slice: Slice;
   pull: PullRow | null;
@@ -20,8 +22,10 @@ type Given = {
   key: string;
   said: string | null | undefined;
 };
-export type Acting = Given & {
+export type Acting = Omit<Given, "branch"> & {
   pull: PullRow;
+  /** The default branch, where the command is about that. */
+  branch: { head: string; ref: string } | null;
   /** Without the SHA. */
   values: readonly string[];
   /** Markdown link to a run. */
@@ -35,7 +39,18 @@ export function act(given: Given, command: Command): CommandOutcome {
   // Whatever else can act is about a pull request, and was judged with it.
   if (pull === null) return refused("not-a-pull-request", "The pull request is not known here.");
   const { values } = argumentsOf(declarationOf(command.name), command.arguments);
-  const acting = { ...given, pull, values, link: (n: number) => `[run ${n}](${runUrl(n)})` };
+  const { defaultBranch } = given.slice.identity?.repository ?? {};
+  const branch =
+    given.branch === null || defaultBranch === undefined
+      ? null
+      : { head: given.branch, ref: `refs/heads/${defaultBranch}` };
+  const acting = {
+    ...given,
+    pull,
+    branch,
+    values,
+    link: (n: number) => `[run ${n}](${runUrl(n)})`,
+  };
   switch (command.name) {
     case "status":
       return done(renderStatus(facts));
@@ -111,7 +126,11 @@ function cancel({ plan, slice, pull, by, values, link }: Acting): CommandOutcome
     ({ reason, head }) =>
       reason.kind === "deploy" && reason.pull === pull.number && head === pull.head,
   );
-  const runs = [...ofHead(slice, pull), ...(of === null ? deploys : [])].filter(
+  // What is not of this pull request is ended by its number only.
+  const others = slice.runs.filter(
+    ({ reason, n }) => reason.kind === "deploy" && reason.pull === null && n === named,
+  );
+  const runs = [...ofHead(slice, pull), ...(of === null ? [...deploys, ...others] : [])].filter(
     ({ state, n }) => state === "active" && (named === null || n === named),
   );
   if (runs.length === 0) return refused("nothing-to-do", "No such run goes on.");

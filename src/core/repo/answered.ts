@@ -6,7 +6,9 @@ import type {
   KnownTarget,
   MachineLock,
 } from "../command/command.ts";
+import { branchNamed } from "../command/bind.ts";
 import { judge } from "../command/judge.ts";
+import { declarationOf } from "../command/registry.ts";
 import { renderAskForSha } from "../command/reply.ts";
 import { act } from "./act.ts";
 import type { CommandOutcome, CommandRow, Decision, PullAbout, PullRow, Slice } from "./rows.ts";
@@ -142,7 +144,11 @@ function outcomeOf(
   }
   if (verdict.sha !== row.actsOn) return moved();
   const { runUrl, said } = answer;
-  return act({ plan, slice, pull, facts, by: row.by, runUrl, key: row.key, said }, verdict.command);
+  const branch = branchNamed(askedOf(row, row.command), declarationOf(row.command.name), facts);
+  return act(
+    { plan, slice, pull, branch, facts, by: row.by, runUrl, key: row.key, said },
+    verdict.command,
+  );
 }
 
 /** Whether a command that was allowed once still may act, of the same commit: the machine is asked then. */
@@ -211,10 +217,10 @@ function factsOf(slice: Slice, pull: PullRow | null, answer: Answer, now: number
       .toSorted((a, b) => b.n - a.n)
       .map(({ n, state, conclusion, reason }) => ({ n, state, conclusion, reason: reason.kind })),
     approvals: slice.approvals,
+    branch: slice.head?.sha ?? null,
     deploys: slice.runs.flatMap(({ n, state, head, reason, sender }) =>
       reason.kind === "deploy" &&
-      reason.pull === pull?.number &&
-      head === pull?.head &&
+      (reason.pull === null || (reason.pull === pull?.number && head === pull?.head)) &&
       state === "active"
         ? [{ n, what: reason.what.kind, by: sender }]
         : [],

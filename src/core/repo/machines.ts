@@ -40,10 +40,14 @@ export function actOnMachines(acting: Acting, { name, flags }: Command): Command
   }
 }
 
-function begin({ plan, pull, by, key, link }: Acting, what: DeployReason["what"]): CommandOutcome {
-  const ref = `refs/heads/${pull.headRef}`;
-  const number = pull.number;
-  const n = plan.deploy({ kind: "deploy", head: pull.head, ref, pull: number, key, what }, by);
+function begin(acting: Acting, what: DeployReason["what"]): CommandOutcome {
+  const { plan, pull, by, key, link } = acting;
+  const about = branchOf(acting) ?? {
+    head: pull.head,
+    ref: `refs/heads/${pull.headRef}`,
+    pull: pull.number,
+  };
+  const n = plan.deploy({ kind: "deploy", ...about, key, what }, by);
   const words = {
     plan: "plans it",
     deploy: "deploys it",
@@ -51,6 +55,11 @@ function begin({ plan, pull, by, key, link }: Acting, what: DeployReason["what"]
     observe: "looks",
   };
   return done(`${link(n)} ${words[what.kind]}.`);
+}
+
+/** The default branch, where the command names its head: then it is not about the pull request. */
+function branchOf({ branch }: Acting): Pick<DeployReason, "head" | "ref" | "pull"> | null {
+  return branch === null ? null : { ...branch, pull: null };
 }
 
 /** By whoever asked for it: who else may is not who looked at the plan. */

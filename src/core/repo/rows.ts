@@ -120,8 +120,15 @@ export type Slice = {
 export type Want = {
   ref: string | null;
   pulls: { number?: number; head?: string; headRef?: string };
-  /** `ofPulls`: those of the heads of the pull requests that are loaded. `active`: all that are. */
-  runs: { keys: string[]; head?: string; n?: number; ofPulls?: boolean; active?: boolean };
+  /** `ofPulls`: those of the heads of the pull requests that are loaded; `ofRef`: of the ref's. `active`: all that are. */
+  runs: {
+    keys: string[];
+    head?: string;
+    n?: number;
+    ofPulls?: boolean;
+    ofRef?: boolean;
+    active?: boolean;
+  };
   commands?: { comment?: number; key?: string; lately?: { by: number; since: number } };
   approvals?: number;
 };

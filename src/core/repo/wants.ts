@@ -63,16 +63,20 @@ function lately(event: Event, now: number) {
 }
 
 /** For the answer about a command: its pull request, that one's runs, and what else its comment asked for. */
-export function wantsForCommand(command: {
-  key: string;
-  comment: number | null;
-  pull: number;
-}): Want {
+export function wantsForCommand(
+  command: {
+    key: string;
+    comment: number | null;
+    pull: number;
+  },
+  /** The full ref of the default branch. */
+  ref: string | null = null,
+): Want {
   const { key, comment, pull } = command;
   return {
-    ref: null,
+    ref,
     pulls: { number: pull },
-    runs: { keys: [`pull:${pull}`], ofPulls: true },
+    runs: { keys: [`pull:${pull}`], ofPulls: true, ofRef: true },
     commands: comment === null ? { key } : { comment },
     approvals: pull,
   };

@@ -16,7 +16,7 @@ import {
   settled,
   until,
 } from "../support/objects.ts";
-import { A, B, comment, OWNER, pull } from "../support/payloads.ts";
+import { A, B, C, comment, OWNER, pull, push } from "../support/payloads.ts";
 
 const ID = 231;
 const KEY = `SHA256:${"w".repeat(43)}`;
@@ -24,6 +24,7 @@ const repo = () => repoStub(ID);
 let calls: Called[] = [];
 let confirmed: number[] = [];
 let role = "maintain";
+let state: "open" | "closed" = "open";
 const deploys = () =>
   calls.flatMap((called) =>
     called.call === "start" && called.request.reason.kind === "deploy"
@@ -43,12 +44,13 @@ beforeEach(async () => {
   calls = recordRuns();
   confirmed = [];
   role = "maintain";
+  state = "open";
   forbidNetwork();
   vi.spyOn(Writer.prototype, "role").mockImplementation(async () => ({ ok: true, value: role }));
   vi.spyOn(Writer.prototype, "pull").mockImplementation(async () => ({
     ok: true,
     value: {
-      state: "open",
+      state,
       head: A,
       headRef: "topic",
       base: B,
@@ -141,6 +143,27 @@ test("a plan, a deploy and a rollback are runs of their own, each once", async (
   ]);
   expect(new Set(deploys().map(({ run }) => run)).size).toBe(3);
   expect(calls.filter(({ call }) => call === "supersede")).toEqual([]);
+});
+
+test("the default branch's head, named in full, is deployed at a pull request that is closed", async () => {
+  await deliver("push", push({ repository: ID, after: C, before: B }), {});
+  await settled(repo());
+  const closing = pull({ repository: ID, action: "closed", state: "closed" });
+  closing.pull_request.updated_at = "2030-01-01T00:00:00Z";
+  await deliver("pull_request", closing, {});
+  await settled(repo());
+  state = "closed";
+  expect(await says("/deploy web1")).toMatch(/^refused: /u);
+  expect(await says(`/deploy web1 ${C}`)).toMatch(/^done: .*deploys it\.$/u);
+  expect(deploys()).toMatchObject([{ kind: "deploy", targets: ["web1"] }]);
+  const [started] = calls.flatMap((called) =>
+    called.call === "start" && called.request.reason.kind === "deploy"
+      ? [called.request.reason]
+      : [],
+  );
+  expect(started).toMatchObject({ head: C, ref: "refs/heads/main", pull: null });
+  const [, n = ""] = deploys()[0]?.run.split("-") ?? [];
+  expect(await says(`/cancel ${n}`)).toMatch(/^done: .*ended\.$/u);
 });
 
 test("a machine that no runner's policy names is told of, and nothing begins", async () => {

@@ -71,6 +71,44 @@ describe("the head as recorded", () => {
   });
 });
 
+describe("the default branch, named in full at a pull request", () => {
+  const MAIN = "d".repeat(40);
+  const maintains = { role: "maintain", branch: MAIN };
+
+  test("is what is meant, whatever the pull request is", () => {
+    const deploy = asked("deploy", ["web1", MAIN]);
+    for (const over of [
+      {},
+      { state: "closed" as const },
+      { fork: true },
+      { head: OLD, headSeenAt: null },
+    ])
+      expect(
+        judge(deploy, facts({ ...maintains, runs: [finished("failure")], pull: pull(over) })),
+      ).toMatchObject({ kind: "act", sha: MAIN });
+    expect(judged(asked("plan", [MAIN]), facts(maintains))).toBe("act");
+  });
+
+  test("is for who may, and not where approvals are asked for or the machine is kept", () => {
+    const deploy = asked("deploy", ["web1", MAIN]);
+    expect(judged(deploy, facts({ ...maintains, role: "write" }))).toBe("permission");
+    expect(judged(deploy, facts({ ...maintains, ...policy({ deploy: { approvals: 1 } }) }))).toBe(
+      "approval",
+    );
+    const lock = { machine: "web1", by: "ada", pull: 7, reason: null };
+    expect(judged(deploy, facts({ ...maintains, locks: [lock] }))).toBe("locked");
+  });
+
+  test("that moved on, is not known, or is named to another command or by a button, is not meant", () => {
+    const deploy = asked("deploy", ["web1", MAIN]);
+    expect(judged(deploy, facts({ ...maintains, branch: OLD }))).toBe("head-moved");
+    expect(judged(deploy, facts({ ...maintains, branch: null }))).toBe("head-moved");
+    expect(judged(asked("build", ["a", MAIN]), facts(maintains))).toBe("head-moved");
+    const button = asked("deploy", ["web1", MAIN], { via: "button", comment: null, sha: MAIN });
+    expect(judged(button, facts(maintains))).toBe("head-moved");
+  });
+});
+
 describe("roles", () => {
   test("the built-in ones are in their order; a custom one is read, or write where it is listed", () => {
     const ranks = [null, "", "none", "read", "triage", "write", "maintain", "admin"].map((role) =>

@@ -107,6 +107,8 @@ export class Model {
         (pull.state === "open" && pull.headRef === pulls.headRef),
     );
     const heads = runs.ofPulls ? loaded.map(({ head }) => head) : [];
+    const own = ref === null ? undefined : this.heads.get(ref)?.sha;
+    if (runs.ofRef && own !== undefined) heads.push(own);
     const named = all.filter(
       (run) => run.n === runs.n || run.head === runs.head || heads.includes(run.head),
     );

@@ -215,7 +215,8 @@ export function performer({
         ...(await machines.known(command)),
         runUrl,
       };
-      const slice = state.slice(wantsForCommand(command));
+      const branch = `refs/heads/${identity.repository.defaultBranch}`;
+      const slice = state.slice(wantsForCommand(command, branch));
       if (isAhead(slice, key, answer, Date.now())) return { retryAfter: AHEAD_PAUSE };
       // The machine's own object has the last word, and takes the same one twice for one.
       if (isAllowed(slice, key, answer, Date.now()))

@@ -41,14 +41,15 @@ export class State {
   slice(want: Want): Slice {
     const record = this.#identity();
     const pulls = this.#pulls(want.pulls);
+    const head = want.ref === null ? null : this.head(want.ref);
     return {
       identity: record === null ? null : identityOf(record),
       identityAt: record?.named_at ?? null,
       nextRun:
         (this.#sql.exec<{ n: number | null }>("SELECT MAX(n) AS n FROM run").one().n ?? 0) + 1,
-      head: want.ref === null ? null : this.head(want.ref),
+      head,
       pulls,
-      runs: this.#runs(want.runs, pulls),
+      runs: this.#runs(want.runs, pulls, head?.sha ?? null),
       commands: this.#commands.wanted(want.commands),
       lately: this.#commands.lately(want.commands?.lately),
       approvals: this.#commands.approvals(want.approvals),
@@ -206,7 +207,7 @@ export class State {
     ];
   }
 
-  #runs(want: Want["runs"], pulls: readonly PullRow[]) {
+  #runs(want: Want["runs"], pulls: readonly PullRow[], ofRef: string | null) {
     // Of a key the newest, and everything that still runs; of a run that is asked for again, what came after it.
     const keys = want.keys.flatMap((key) => this.#ofKey(key));
     if (want.active)
@@ -217,6 +218,7 @@ export class State {
         : this.#sql.exec<RunRecord>("SELECT * FROM run WHERE n = ?", want.n).toArray();
     const heads = want.ofPulls ? pulls.map(({ head }) => head) : [];
     if (want.head !== undefined) heads.push(want.head);
+    if (want.ofRef && ofRef !== null) heads.push(ofRef);
     const byHead = heads.flatMap((head) => this.#ofHead(head));
     const others = [...new Set([...one, ...byHead].map(({ key }) => key))].flatMap((key) =>
       this.#ofKey(key),

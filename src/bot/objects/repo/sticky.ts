@@ -58,7 +58,12 @@ export class Sticky {
       .toArray();
     const of = (name: RunSection) => sections.find((one) => one.name === name)?.markdown ?? "";
     const commands = renderCommands(this.#commands.ofPull(pull));
-    return stickyBody({ impact: of("impact"), notices: of("notices"), commands });
+    return stickyBody({
+      impact: of("impact"),
+      notices: of("notices"),
+      krops: of("krops"),
+      commands,
+    });
   }
 
   /** Those of pull requests that are forgotten. */

@@ -77,7 +77,9 @@ function checks(context: Context): Named[] {
     // A look that nobody asked for is no commit's business: pages and the fleet's issue tell of it.
     if (run.reason.what.kind === "observe" && run.reason.begun !== undefined) return [];
     const { name, body } = deployCheck(context, run, run.reason);
-    return [{ name, cause: null, body }];
+    // A button is a command at a pull request: `/cancel` with the run's number ends what has none.
+    const actions = run.reason.pull === null ? [] : body.actions;
+    return [{ name, cause: null, body: { ...body, actions } }];
   }
   const summary = summaryOf(context);
   const causes = causesOf(context, CAUSE_CAP);

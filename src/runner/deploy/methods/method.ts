@@ -12,6 +12,8 @@ export interface MethodModule<Tool extends ToolKind = ToolKind> {
   readonly name: Tool["kind"];
   /** `closure`: the approved system comes by Snowcat, and the tool finds it there. `source`: it comes into being on the machine. */
   readonly artefact: "closure" | "source";
+  /** One machine at a time on this runner: whoever deploys by it waits for the turn before anything of a machine is touched. */
+  readonly alone?: boolean;
   /** Steps that it cannot do, each with why; plans and documents show them. */
   readonly lacks: Readonly<Partial<Record<DeployStep, string>>>;
   /** Looks whether all is there that the tool needs; touches nothing, on the runner or on the machine. */

@@ -23,6 +23,7 @@ const before = new WeakMap<DeployWork, TreeName>();
 export const clan: MethodModule<Clan> = {
   name: "clan",
   artefact: "closure",
+  alone: true,
   lacks: {
     revert:
       "clan has no rollback: the machine's system, profile and boot entry are put back by Snowcat; secrets (vars) that clan has uploaded before the activation stay",

@@ -44,7 +44,6 @@ as_darwin() {
   base64() { if [ "${1:-}" = -d ]; then perl -MMIME::Base64 -0777 -ne 'print decode_base64($_)'; else command base64; fi; }
   sha256sum() { shasum -a 256; }
   take() { perl -e 'my $left = $ARGV[0]; while ($left > 0) { my $got = sysread(STDIN, my $part, $left) or exit 1; print $part; $left -= $got }' "$1"; }
-  link_of() { perl -MCwd=realpath -e 'my $path = realpath($ARGV[0]); print "$path\n" if defined $path && -e $path' "$1"; }
   size_of() { perl -e 'print -s $ARGV[0]' "$1"; }
   entries_of() { perl -e 'opendir(my $folder, $ARGV[0]) or exit 1; print scalar grep { !/^\.\.?$/ } readdir $folder' "$1"; }
   # The clock that goes on while the machine sleeps.

@@ -15,12 +15,9 @@ export type KropsTree = KropsFiles & {
 };
 
 /** The machine that all others are copied from; its folder is committed where the others are not. */
-export const TEMPLATE = "example-machine";
+const TEMPLATE = "example-machine";
 export const SHARED = "config/shared.nix";
 export const EXAMPLE = `config/machines/${TEMPLATE}/configuration.nix`;
-/** Files by their committed names: the real one, or else its template. */
-export const KROPS_FILES = ["krops.nix", "example-krops.nix"] as const;
-export const BUILD_FILES = ["build-local.nix", "example-build-local.nix"] as const;
 export const FOLDERS = "config/machines";
 
 /** Machines that are named one by one. */
@@ -97,8 +94,8 @@ function checklist(named: NamedMachine, head: KropsTree): string {
 }
 
 function where(place: Place, files: KropsFiles, machine: string): string {
-  const krops = code(files.krops?.path ?? KROPS_FILES[0]);
-  const build = code(files.build?.path ?? BUILD_FILES[0]);
+  const krops = code(files.krops?.path ?? "krops.nix");
+  const build = code(files.build?.path ?? "build-local.nix");
   switch (place) {
     case "krops-attribute":
       return `in ${krops} as an attribute`;
@@ -119,7 +116,7 @@ function where(place: Place, files: KropsFiles, machine: string): string {
 function covered(head: KropsTree): string {
   const templates = [head.krops, head.build]
     .flatMap((file) => (file === null ? [] : [file.path]))
-    .filter((path) => path.startsWith("example-"));
+    .filter((path) => /(?:^|\/)example-[^/]*$/u.test(path));
   return templates.length === 0
     ? "Files are read as text; what they compute is not seen."
     : `This covers the committed templates (${templates.map((path) => code(path)).join(", ")}), read as text. The real files are the deploy runner's: each deploy compares those.`;

@@ -1,4 +1,4 @@
-import { machinesNamed } from "../../../../core/krops/names.ts";
+import { machinesNamed } from "../../../../core/krops/index.ts";
 import type { MethodEnd, MethodPlace } from "../method.ts";
 import { entriesOf, type Overlay, stageOverlay } from "./overlay.ts";
 import { NO_SETTINGS } from "./settings.ts";

@@ -1,0 +1,102 @@
+import {
+  EXAMPLE,
+  FOLDERS,
+  type KropsDeclared,
+  kropsDeclared,
+  kropsNotice,
+  type KropsTree,
+  SHARED,
+} from "../../../core/krops/index.ts";
+import { CONFIGURATION_FILE } from "../../../core/config/schema.ts";
+import type { Read, WriterContract } from "../contracts.ts";
+import { need } from "./admission.ts";
+import { readSource } from "./configuration.ts";
+import { type Context, header, repo, writer } from "./context.ts";
+import type { Header } from "./rows.ts";
+
+/**
+ * Tells a pull request where the machines of a krops repository are named differently, by the files that are committed. It
+ * stands beside the run: nothing waits for it.
+ */
+export async function tellKrops(context: Context): Promise<null> {
+  const run = header(context);
+  if (run.reason.kind !== "pull_request" || run.built === null) return null;
+  const github = writer(context, run);
+  const head = await declaredAt(run, github, run.built);
+  const policy = need(
+    await repo(context, run).policy(run.identity),
+    "default branch's configuration",
+  );
+  const base = kropsOf(policy.text);
+  const declared = head ?? base;
+  if (declared === null) return null;
+  const was = run.base ?? policy.commit;
+  const [before, now] = await Promise.all([
+    treeAt(run, github, was, { ...declared, machines: base?.machines ?? [] }),
+    treeAt(run, github, run.built, { ...declared, machines: head?.machines ?? [] }),
+  ]);
+  const told = kropsNotice(isKrops(before) ? before : null, now);
+  await repo(context, run).section(run.id, "krops", told === "" ? null : told);
+  return null;
+}
+
+const isKrops = ({ krops, build, folders }: KropsTree): boolean =>
+  krops !== null || build !== null || folders !== null;
+
+async function declaredAt(
+  run: Header,
+  github: WriterContract,
+  sha: string,
+): Promise<KropsDeclared | null> {
+  return kropsOf(await textAt(run, github, CONFIGURATION_FILE, sha));
+}
+
+function kropsOf(text: string | null): KropsDeclared | null {
+  const read = readSource({ text });
+  return read.ok ? kropsDeclared(read.configuration) : null;
+}
+
+async function treeAt(
+  run: Header,
+  github: WriterContract,
+  sha: string,
+  declared: KropsDeclared,
+): Promise<KropsTree> {
+  const [krops, build, folders, shared, example] = await Promise.all([
+    firstAt(run, github, declared.krops, sha),
+    firstAt(run, github, declared.build, sha),
+    github.folders(run.identity.repository, FOLDERS, sha).then((read) => present(read, FOLDERS)),
+    textAt(run, github, SHARED, sha),
+    textAt(run, github, EXAMPLE, sha),
+  ]);
+  return { krops, build, folders, shared, example, declared: declared.machines };
+}
+
+/** The first of the paths that is there. */
+async function firstAt(
+  run: Header,
+  github: WriterContract,
+  paths: readonly string[],
+  sha: string,
+): Promise<{ path: string; text: string } | null> {
+  for (const path of paths) {
+    const text = await textAt(run, github, path, sha);
+    if (text !== null) return { path, text };
+  }
+  return null;
+}
+
+/** Null for what is not there, and for what is no file. */
+async function textAt(
+  run: Header,
+  github: WriterContract,
+  path: string,
+  sha: string,
+): Promise<string | null> {
+  return present(await github.file(run.identity.repository, path, sha), path)?.text ?? null;
+}
+
+/** Null where it is missing; what GitHub does not say now is asked again. */
+function present<T>(read: Read<T>, what: string): T | null {
+  return !read.ok && read.missing ? null : need(read, what);
+}

@@ -1,0 +1,5 @@
+export { kropsDeclared } from "./declared.ts";
+export type { KropsDeclared } from "./declared.ts";
+export { machinesNamed } from "./names.ts";
+export { EXAMPLE, FOLDERS, kropsNotice, SHARED } from "./notice.ts";
+export type { KropsTree } from "./notice.ts";

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { BASE, evaluating, MERGE } from "./harness.ts";
+import type { Neighbours } from "./neighbours.ts";
+
+const CONFIGURATION = "machines: { machine1: { method: krops } }\n";
+const krops = `let deploy = import ./nix/krops.nix; example-machine = deploy { };
+in { inherit example-machine; all = [ example-machine ]; }`;
+const build = `let buildForMachine = import ./nix/build-local.nix;
+in { example-machine = buildForMachine "example-machine"; }`;
+const TEMPLATE = "config/machines/example-machine/configuration.nix";
+
+function committed(neighbours: Neighbours): void {
+  neighbours.policy = CONFIGURATION;
+  neighbours.proposed = CONFIGURATION;
+  for (const sha of [BASE, MERGE]) {
+    neighbours.others[`${sha}:example-krops.nix`] = krops;
+    neighbours.others[`${sha}:example-build-local.nix`] = build;
+    neighbours.others[`${sha}:config/shared.nix`] = "{ domain }: { }";
+    neighbours.others[`${sha}:${TEMPLATE}`] = "import <config-shared> { domain = 1; }";
+    neighbours.folders[`${sha}:config/machines`] = ["example-machine"];
+  }
+}
+
+describe("a pull request of a krops repository (KRO-2, KRO-13)", () => {
+  it("is told what drifted by the committed templates, and what a new machine needs", () =>
+    evaluating(
+      {},
+      async ({ neighbours, pass }) => {
+        await pass();
+        const said = neighbours.sections.get("krops") ?? "";
+        expect(said).toContain("`machine7` is new");
+        expect(said).toContain("- [ ] in `example-krops.nix` as an attribute");
+        expect(said).toContain("`mail` is new");
+        expect(said).toContain("committed templates");
+      },
+      (neighbours) => {
+        committed(neighbours);
+        neighbours.others[`${MERGE}:config/shared.nix`] = "{ domain, mail }: { }";
+        neighbours.folders[`${MERGE}:config/machines`] = ["example-machine", "machine7"];
+      },
+    ));
+
+  it("is told nothing where nothing drifted, and what was said before goes", () =>
+    evaluating(
+      {},
+      async ({ neighbours, pass }) => {
+        await pass();
+        expect(neighbours.sections.get("krops")).toBeNull();
+      },
+      committed,
+    ));
+
+  it("waits for nothing of it: GitHub's silence keeps no run", () =>
+    evaluating(
+      {},
+      async ({ neighbours, pass }) => {
+        await pass();
+        expect(neighbours.queued).toMatchObject([{ kind: "evaluate" }]);
+        expect(neighbours.sections.has("krops")).toBe(false);
+        neighbours.failing.delete("folders");
+        await pass(60_000);
+        expect(neighbours.sections.has("krops")).toBe(true);
+      },
+      (neighbours) => {
+        committed(neighbours);
+        neighbours.failing.add("folders");
+      },
+    ));
+
+  it("is asked for nothing where no machine is krops'", () =>
+    evaluating({}, async ({ neighbours, pass }) => {
+      await pass();
+      expect(neighbours.calls).not.toContain("folders");
+      expect(neighbours.sections.has("krops")).toBe(false);
+    }));
+});

@@ -169,6 +169,9 @@ export function manifestText(
 /** Steps of a deploy in their order; a machine's journal and its verdict name them. */
 export const DEPLOY_STEPS = [
   "connect",
+  /** By an outside tool: whether it has what it needs, and what it makes of the tree. */
+  "check",
+  "build",
   "begin",
   "space",
   "copy",

@@ -280,6 +280,8 @@ function activates(step: DeployStep | null): boolean {
   switch (step) {
     case null:
     case "connect":
+    case "check":
+    case "build":
     case "begin":
     case "space":
     case "copy":

@@ -74,6 +74,8 @@ function mayHaveActivated({ step }: Pick<TicketRow, "step">): boolean {
   switch (step) {
     case null:
     case "connect":
+    case "check":
+    case "build":
     case "begin":
     case "space":
     case "copy":

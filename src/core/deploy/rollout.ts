@@ -31,6 +31,8 @@ export type RolloutEvent =
   /** The machine's object was told. */
   | { kind: "told"; machine: string }
   | { kind: "cancel"; by: string }
+  /** What it was begun by does not hold any more: the head has moved, say. Nothing more begins. */
+  | { kind: "objected"; why: string }
   /** Time has passed. */
   | { kind: "tick" };
 
@@ -113,6 +115,8 @@ function apply(draft: RolloutDraft, event: RolloutEvent, now: number): void {
       return;
     case "cancel":
       return draft.stop({ kind: "cancelled", why: `${event.by} ended it` });
+    case "objected":
+      return draft.stop({ kind: "refused", why: event.why.slice(0, 4_096) });
     case "tick":
       if (
         rollout.phase === "confirming" &&

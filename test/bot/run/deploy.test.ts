@@ -298,6 +298,21 @@ describe("a deploy", () => {
       `policy: { deploy: {} }`,
     ));
 
+  it("whose head has moved since is not begun, where its turn comes then; what is done stays and is told", () =>
+    running(deploy("web*"), async (bench) => {
+      await builds(bench);
+      await looks(bench);
+      await plans(bench);
+      expect(jobs(bench, "deploy")).toHaveLength(1);
+      // Somebody pushes while the first machine is being changed.
+      bench.neighbours.standing = { ...bench.neighbours.standing, holdsBase: false };
+      await ends(bench, "web1", active("web1"));
+      expect(jobs(bench, "deploy")).toHaveLength(1);
+      expect(await bench.run.view()).toMatchObject({ conclusion: "failure" });
+      // Whoever waits for the second machine waits no longer.
+      expect(bench.neighbours.told.filter(([, word]) => word === "end")).toHaveLength(2);
+    }));
+
   it("waits for whoever asked to confirm it, and for nobody else", () =>
     running(
       deploy("web1"),

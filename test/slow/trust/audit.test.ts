@@ -263,7 +263,7 @@ it.each([
   ],
   [
     "by a method that is not listed",
-    { work: work({ method: "colmena", tool: { kind: "colmena", directory: "", node: "web" } }) },
+    { work: work({ method: "colmena", tool: { kind: "colmena", directory: ".", node: "web" } }) },
     /may not be changed by colmena/u,
   ],
   [

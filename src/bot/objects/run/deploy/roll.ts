@@ -7,15 +7,15 @@ import {
   needs,
 } from "../../../../core/deploy/index.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
-import { beginMachines, endMachines, type JobRow } from "../../../../core/run/index.ts";
+import { beginMachines, endMachines } from "../../../../core/run/index.ts";
 import type { Conclusion } from "../../../../core/verdict/index.ts";
-import type { MachineOutcome } from "../../../../protocol/machine.ts";
 import { commit, type Context, header } from "../context.ts";
 import type { Header } from "../rows.ts";
 import { chooseTargets, configurationOf, stagesFor } from "./choose.ts";
 import { step } from "./frames.ts";
 import { objectionsTo } from "./policy.ts";
-import { type Errand, machineOf, type Target, Targets } from "./targets.ts";
+import { type Rolling, settleJobs, told } from "./settle.ts";
+import { machineOf, type Target, Targets } from "./targets.ts";
 import { machineObject, say } from "./words.ts";
 
 /** An observation is good enough to deploy by for so long (ms); the machine itself compares again before it is touched. */
@@ -27,8 +27,6 @@ const PASSES = 24 * 3_600_000;
 const ASK_AGAIN = 60_000;
 /** What was asked of a machine's object and may have been forgotten is asked again so often (ms). */
 const AGAIN = 5 * 60_000;
-
-type Rolling = { context: Context; run: Header; reason: DeployReason; targets: Targets };
 
 /**
  * What a run does with machines once everything is built: one thing after the other, each read off the rows, so that
@@ -200,10 +198,6 @@ async function plan(rolling: Rolling, all: readonly Target[]): Promise<"again" |
   return null;
 }
 
-function told(job: JobRow | null): string {
-  return job?.verdict != null && "message" in job.verdict ? `: ${job.verdict.message}` : "";
-}
-
 /** Everything is known: the rollout begins, or waits for whoever asked to confirm it. */
 function start({ context, run, reason, targets }: Rolling, all: readonly Target[]): "again" {
   const names = all.map(({ machine }) => machine);
@@ -263,6 +257,11 @@ async function carryOn(
   const wanted = needs(slice, run.id, true);
   let wake: number | null = null;
   let moved = false;
+  const why = await whyNotNow(rolling, wanted);
+  if (why !== null) {
+    context.storage.transactionSync(() => step(context, targets, { kind: "objected", why }));
+    return "again";
+  }
   for (const need of wanted) {
     if (need.kind === "wake") {
       wake = Math.min(wake ?? need.at, need.at);
@@ -289,6 +288,25 @@ async function carryOn(
   }
   // What goes on tells by itself; what may have been forgotten is asked again.
   return Math.min(wake ?? now + AGAIN, now + AGAIN);
+}
+
+/**
+ * What keeps those from being begun whose turn it is, as GitHub has it at this moment: a turn may have been waited for, and
+ * the head may have moved. What goes back is kept by nothing.
+ */
+async function whyNotNow(
+  { context, run, reason, targets }: Rolling,
+  wanted: readonly RolloutNeed[],
+): Promise<string | null> {
+  if (reason.what.kind !== "deploy") return null;
+  const turns = wanted.flatMap((need) =>
+    need.kind === "deploy" && need.direction === "forward" ? [need.machine] : [],
+  );
+  const machines = turns.flatMap((machine) => targets.one(machine)?.settings ?? []);
+  if (machines.length === 0) return null;
+  // The order of stages was judged when it began, and is the rollout's own from there on.
+  const found = await objectionsTo(context, run, machines, []);
+  return found.length === 0 ? null : found.map(({ why }) => why).join(" ");
 }
 
 async function perform(
@@ -366,38 +384,6 @@ function deploy(
     },
   );
   return null;
-}
-
-/** What follows from jobs that are over. */
-function settleJobs({ context, targets }: Rolling): void {
-  for (const errand of targets.errands("settled = 0")) {
-    const job = context.store.job(errand.job);
-    if (job?.state !== "finished") continue;
-    context.storage.transactionSync(() => {
-      targets.mark("settled", errand.job, errand.machine);
-      if (errand.heard) return;
-      if (errand.kind === "deploy") unheard(context, targets, errand, job);
-      else if (errand.kind === "observe")
-        say(context, errand.machine, {
-          kind: "unreachable",
-          why: `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`,
-        });
-    });
-  }
-}
-
-/** A deploy job ended, and nobody said how its machine did. */
-function unheard(context: Context, targets: Targets, errand: Errand, job: JobRow): void {
-  const { machine, counter } = errand;
-  if (counter === null) return;
-  const why = `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`.slice(0, 4_096);
-  // Only what was never handed out is known to have done nothing.
-  const outcome: MachineOutcome = { kind: "failed-untouched", step: "begin", why, running: null };
-  const event: RolloutEvent =
-    job.attempt === 0
-      ? { kind: "ended", machine, counter, outcome }
-      : { kind: "lost", machine, counter, why };
-  step(context, targets, event);
 }
 
 function refuse(rolling: Rolling, why: readonly string[]): null {

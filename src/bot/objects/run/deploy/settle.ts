@@ -1,0 +1,48 @@
+import type { RolloutEvent } from "../../../../core/deploy/index.ts";
+import type { DeployReason } from "../../../../core/repo/request.ts";
+import type { JobRow } from "../../../../core/run/index.ts";
+import type { MachineOutcome } from "../../../../protocol/machine.ts";
+import type { Context } from "../context.ts";
+import type { Header } from "../rows.ts";
+import { step } from "./frames.ts";
+import type { Errand, Targets } from "./targets.ts";
+import { say } from "./words.ts";
+
+/** A run for machines, and its rows. */
+export type Rolling = { context: Context; run: Header; reason: DeployReason; targets: Targets };
+
+/** What follows from jobs that are over. */
+export function settleJobs({ context, targets }: Rolling): void {
+  for (const errand of targets.errands("settled = 0")) {
+    const job = context.store.job(errand.job);
+    if (job?.state !== "finished") continue;
+    context.storage.transactionSync(() => {
+      targets.mark("settled", errand.job, errand.machine);
+      if (errand.heard) return;
+      if (errand.kind === "deploy") unheard(context, targets, errand, job);
+      else if (errand.kind === "observe")
+        say(context, errand.machine, {
+          kind: "unreachable",
+          why: `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`,
+        });
+    });
+  }
+}
+
+/** A deploy job ended, and nobody said how its machine did. */
+function unheard(context: Context, targets: Targets, errand: Errand, job: JobRow): void {
+  const { machine, counter } = errand;
+  if (counter === null) return;
+  const why = `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`.slice(0, 4_096);
+  // Only what was never handed out is known to have done nothing.
+  const outcome: MachineOutcome = { kind: "failed-untouched", step: "begin", why, running: null };
+  const event: RolloutEvent =
+    job.attempt === 0
+      ? { kind: "ended", machine, counter, outcome }
+      : { kind: "lost", machine, counter, why };
+  step(context, targets, event);
+}
+
+export function told(job: JobRow | null): string {
+  return job?.verdict != null && "message" in job.verdict ? `: ${job.verdict.message}` : "";
+}

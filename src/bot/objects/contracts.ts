@@ -80,7 +80,7 @@ export type RememberedEvaluation = { sha: string; pool: Pool; blob: string };
 export type RememberedTree = { key: string; run: RunId; at: number };
 
 /** Parts of the sticky comment that runs write; the commands' part is the Repo's own. */
-export const RUN_SECTIONS = ["impact", "notices"] as const;
+export const RUN_SECTIONS = ["impact", "notices", "krops"] as const;
 export type RunSection = (typeof RUN_SECTIONS)[number];
 
 export interface RepoContract extends Wakeable {
@@ -338,6 +338,8 @@ export interface WriterContract extends Wakeable {
   ): Promise<Read<{ tree: string; parents: string[]; committedAt?: number }>>;
   /** A file's text at a ref; `missing` when it is not there. A good guess at the ref's commit (`expected`) saves time. */
   file(of: Named, path: string, ref: string, expected?: string | null): Promise<Read<PolicySource>>;
+  /** Names of the folders in a folder at a commit; `missing` when it is not there. */
+  folders(of: Named, path: string, sha: string): Promise<Read<string[]>>;
   /**
    * The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. `id` is whose login it
    * was (0: not known): whoever has it now has no role in the other's name.

@@ -1,5 +1,6 @@
 import type { Flake } from "../../../src/core/flakiness/index.ts";
 import type { Ask, Turn } from "../../../src/core/deploy/index.ts";
+import { CONFIGURATION_FILE } from "../../../src/core/config/schema.ts";
 import type { Environment } from "../../../src/bot/environment.ts";
 import type {
   AttributeView,
@@ -43,6 +44,9 @@ export class Neighbours {
   /** The configuration at any commit; `files` says it for some. */
   proposed: string | null = null;
   files: Record<string, { text: string | null; problem?: string }> = {};
+  /** Other files, by commit and path: `<sha>:<path>`; and the names of folders in a folder. */
+  others: Record<string, string> = {};
+  folders: Record<string, string[]> = {};
   role: Read<string> = { ok: true, value: "write" };
   classes: RunnerClass[] = [
     {
@@ -134,8 +138,19 @@ export class Neighbours {
           },
         })),
       role: () => this.#answer("role", () => this.role),
-      file: (_repository: object, _path: string, ref: string) =>
+      folders: (_repository: object, path: string, ref: string) =>
+        this.#answer("folders", () => {
+          const names = this.folders[`${ref}:${path}`];
+          return names === undefined ? { ok: false, missing: true } : { ok: true, value: names };
+        }),
+      file: (_repository: object, path: string, ref: string) =>
         this.#answer("file", () => {
+          if (path !== CONFIGURATION_FILE) {
+            const text = this.others[`${ref}:${path}`];
+            return text === undefined
+              ? { ok: false, missing: true }
+              : { ok: true, value: { text, commit: ref } };
+          }
           const at = this.files[ref] ?? { text: this.proposed };
           return at.text === null && at.problem === undefined
             ? { ok: false, missing: true }

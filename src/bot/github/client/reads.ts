@@ -128,6 +128,23 @@ async function textAt(
   return { text: new TextDecoder().decode(bytes) };
 }
 
+const Folder = z.array(z.object({ name: z.string(), type: z.string() }));
+
+/** Names of the folders in a folder, at a commit; GitHub tells the first thousand entries. None of what is no folder. */
+export async function folders(
+  octokit: Octokit,
+  { owner, name }: Name,
+  path: string,
+  commitSha: string,
+): Promise<string[]> {
+  const answer: { data: unknown } = await octokit.request(
+    "GET /repos/{owner}/{repo}/contents/{+path}",
+    { owner, repo: name, path, ref: commitSha },
+  );
+  const entries = Folder.safeParse(answer.data);
+  return (entries.data ?? []).flatMap((entry) => (entry.type === "dir" ? [entry.name] : []));
+}
+
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */
 const Permission = z.object({
   role_name: z.string().optional(),

@@ -3,6 +3,7 @@ import { expected } from "../../../core/config/match.ts";
 import type { ConfigurationError } from "../../../core/config/read.ts";
 import { configurationSection } from "../../../core/config/section.ts";
 import { resolve, type Resolved } from "../../../core/config/resolve.ts";
+import { kropsDeclared } from "../../../core/krops/index.ts";
 import { declaredMachines } from "../../../core/impact/index.ts";
 import {
   admit,
@@ -139,6 +140,8 @@ async function attempt(context: Context, run: Header, since: number): Promise<nu
       });
       for (const notice of goes.notices) context.store.notice(notice);
       if (policySource.text === null) context.tasks.at("gone", context.now());
+      if (run.reason.kind === "pull_request" && kropsDeclared(goes.configuration) !== null)
+        context.tasks.at("krops", context.now());
       if (earlier !== null) context.tasks.at("replay", context.now());
     },
   );

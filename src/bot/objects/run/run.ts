@@ -30,6 +30,7 @@ import { confirmed, endRollout, heardTurn, isDeploying, isRolling } from "./depl
 import { sayRefused, tellMachines } from "./deploy/words.ts";
 import { endLate, look } from "./impact.ts";
 import { cancel, enqueue, leasedBy } from "./jobs.ts";
+import { tellKrops } from "./krops.ts";
 import { prepare } from "./prepare.ts";
 import { report } from "./report.ts";
 import { leaseReady, recall, remember, replay, sweepOpen } from "./reuse.ts";
@@ -62,6 +63,7 @@ const WORK: Record<Task, (context: Context, tries: number) => Promise<number | n
   needs: advanceNeeds,
   report,
   gone: tellGone,
+  krops: tellKrops,
   remember,
   tree: rememberTree,
   tell,

@@ -14,6 +14,7 @@ export type Task =
   | "needs"
   | "report"
   | "gone"
+  | "krops"
   | "remember"
   | "tree"
   | "tell"
@@ -32,7 +33,7 @@ const TAKEN = 120_000;
 
 /** Nobody waits for these: of what is due, they come last. */
 const LATER =
-  "'gone', 'impact', 'section', 'aside', 'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
+  "'gone', 'krops', 'impact', 'section', 'aside', 'remember', 'tree', 'tell', 'index', 'archive', 'empty', 'watch'";
 
 export type Taken = { task: Task; tries: number; lease: number };
 

@@ -9,6 +9,7 @@ import {
   commit,
   deliveries,
   file,
+  folders,
   isActive,
   pull,
   redeliver,
@@ -107,6 +108,10 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     expected: string | null = null,
   ): Promise<Read<PolicySource>> {
     return this.#read(of.id, (octokit) => file(octokit, of, path, ref, expected));
+  }
+
+  folders(of: Named, path: string, sha: string): Promise<Read<string[]>> {
+    return this.#read(of.id, (octokit) => folders(octokit, of, path, sha));
   }
 
   role(of: Named, login: string, id = 0): Promise<Read<string>> {

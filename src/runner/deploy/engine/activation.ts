@@ -1,4 +1,5 @@
 import type { DeployState } from "../../machine/index.ts";
+import { inhibitedBy } from "../methods/shared/switch.ts";
 
 /** What an activation that ended by itself came to. */
 export type Activation =
@@ -21,6 +22,9 @@ export function judgeActivation(state: DeployState): Activation {
   if (activation === EXIT.reboot)
     return { kind: "needs-reboot", why: `the activation asks for a reboot (exit code 100)${tail}` };
   if (activation !== 0 && activation !== EXIT.units) {
+    // NixOS's own check refused it before anything was changed, with an exit code that says nothing (1).
+    const inhibited = state.running === state.old ? inhibitedBy(log) : null;
+    if (inhibited !== null) return { kind: "needs-reboot", why: `${inhibited}${tail}` };
     const how = activation === null ? "was stopped" : `exited with ${activation}`;
     return { kind: "sick", why: `the activation ${how}${tail}`, failedUnits };
   }

@@ -4,6 +4,7 @@ import { CONFIGURATION_FILE } from "../../../src/core/config/schema.ts";
 import type { Environment } from "../../../src/bot/environment.ts";
 import type {
   AttributeView,
+  BuiltSystem,
   DesiredCheck,
   DesiredDeployment,
   JudgedVerdict,
@@ -99,6 +100,8 @@ export class Neighbours {
   /** The newest of each section of the pull request's comment. */
   readonly sections = new Map<string, string | null>();
   readonly over: string[] = [];
+  /** What runs told of the default branch's machines, with each end. */
+  readonly systems: BuiltSystem[][] = [];
   readonly desired: DesiredCheck[] = [];
   readonly calls: string[] = [];
   /** The archive. */
@@ -189,8 +192,11 @@ export class Neighbours {
         ),
       section: (_run: string, section: string, markdown: string | null) =>
         this.#answer("section", () => void this.sections.set(section, markdown)),
-      finished: (_run: string, conclusion: string) =>
-        this.#answer("finished", () => void this.over.push(conclusion)),
+      finished: (_run: string, conclusion: string, systems: BuiltSystem[]) =>
+        this.#answer("finished", () => {
+          this.over.push(conclusion);
+          this.systems.push(systems);
+        }),
     };
     const fleet = {
       classes: () => this.#answer("classes", () => this.classes),

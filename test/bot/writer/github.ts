@@ -30,6 +30,8 @@ export class FakeGitHub {
   readonly checks: CheckRun[] = [];
   readonly comments: { id: number; body: string; app: number | null; type: string }[] = [];
   readonly reactions: string[] = [];
+  readonly issues: { number: number; title: string; body: string; state: string; app: number }[] =
+    [];
   readonly requests: string[] = [];
   readonly unexpected: string[] = [];
   /** Taken by the requests whose `METHOD path` begins with the key, in order. */
@@ -102,6 +104,8 @@ export class FakeGitHub {
         })),
       });
     }
+    const issue = /^\/repos\/o\/r\/issues(?:\/(\d+))?$/u.exec(path);
+    if (issue) return this.#issue(method, issue[1], body);
     if (path.includes("/issues/")) return this.#talk(method, path, url, body);
     const commit = /^\/repos\/o\/r\/git\/commits\/([0-9a-f]{40})$/u.exec(path);
     if (method === "GET" && commit)
@@ -114,6 +118,33 @@ export class FakeGitHub {
       return json({ id: 42, name: "r", owner: { login: "o" }, private: false });
     this.unexpected.push(`${method} ${path}`);
     return json({ message: "Not Found" }, 404);
+  }
+
+  #issue(method: string, number: string | undefined, sent: Record<string, unknown>): Response {
+    const shown = ({ app, ...issue }: (typeof this.issues)[number]) => ({
+      ...issue,
+      user: { type: "Bot" },
+      performed_via_github_app: { id: app },
+    });
+    const known = this.issues.find((one) => one.number === Number(number));
+    if (method === "POST" && number === undefined) {
+      const made = {
+        number: this.issues.length + 1,
+        title: String(sent["title"]),
+        body: String(sent["body"]),
+        state: "open",
+        app: APP,
+      };
+      this.issues.push(made);
+      return json(shown(made), 201);
+    }
+    if (method === "GET" && number === undefined) {
+      this.#asked += 1;
+      return json(this.#asked > this.lag ? this.issues.map(shown) : []);
+    }
+    if (known === undefined) return json({ message: "This issue was deleted" }, 410);
+    if (method === "PATCH") Object.assign(known, sent);
+    return json(shown(known));
   }
 
   #talk(method: string, path: string, url: URL, sent: Record<string, unknown>): Response {

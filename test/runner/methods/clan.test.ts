@@ -79,6 +79,19 @@ describe("CLAN-4: what an update would generate is looked for before it", () => 
     expect(await clan.check(tools.place(WEB1))).toMatchObject({ kind: "missing" });
   });
 
+  test("a key that opens no shell, and a login that is not root's, are told before anything runs", async () => {
+    const place = tools.place(WEB1);
+    for (const [more, why] of [
+      [{ program: "installed" }, "opens a shell"],
+      [{ user: "deployer" }, "login as root"],
+    ] as const) {
+      const end = await clan.check({ ...place, policy: { ...place.policy, ...more } });
+      expect(end.kind).toBe("missing");
+      expect(JSON.stringify(end)).toContain(why);
+    }
+    expect(await words()).toEqual([]);
+  });
+
   test("a runner without clan says so", async () => {
     const end = await clan.check(tools.place(WEB1));
     expect(end).toMatchObject({ kind: "missing" });

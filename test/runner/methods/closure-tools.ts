@@ -123,7 +123,7 @@ const never = (): never => {
 };
 /** What these methods have no need of. */
 const unasked = {
-  policy: {} as MethodPlace["policy"],
+  policy: { program: "sent", user: "root" } as MethodPlace["policy"],
   write: never,
   bring: never,
   machine: { digest: never, check: never, observe: never },

@@ -2,7 +2,7 @@ import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, NIX, plainFolder, urlHost } from "../shared/flake.ts";
 import { inhibitedBy } from "../shared/switch.ts";
-import { BUILD_SECONDS, failed, lookFor } from "../shared/tools.ts";
+import { BUILD_SECONDS, failed, inOrder, lookFor, opensShell } from "../shared/tools.ts";
 import { nameTree, type TreeName } from "../shared/tree.ts";
 import type { DeployWork } from "../../../../protocol/machine.ts";
 import { lackingVars, wasPassedOver } from "./words.ts";
@@ -30,17 +30,17 @@ export const clan: MethodModule<Clan> = {
   },
 
   async check(place) {
-    const folder = plainFolder(folderOf(place));
-    if (folder.kind !== "done") return folder;
-    const there = await lookFor(place, ["clan", "--help"]);
-    if (there.kind !== "done") return there;
-    const listed = await isListed(place);
-    if (listed.kind !== "done") return listed;
-    // First its own: the words are about it. An update generates what any machine of the clan lacks.
-    for (const names of [[place.tool.machine], []]) {
-      const vars = await checkVars(place, names);
-      if (vars.kind !== "done") return vars;
-    }
+    const looked = await inOrder(
+      () => plainFolder(folderOf(place)),
+      () => opensShell(place),
+      () => isRoot(place),
+      () => lookFor(place, ["clan", "--help"]),
+      () => isListed(place),
+      // First its own: the words are about it. An update generates what any machine of the clan lacks.
+      () => checkVars(place, [place.tool.machine]),
+      () => checkVars(place, []),
+    );
+    if (looked.kind !== "done") return looked;
     const tree = await nameTree(place, "clan-before.git");
     if (tree.kind === "unknown")
       return { kind: "failed", why: `the checkout could not be looked at: ${tree.why}` };
@@ -119,6 +119,13 @@ const ENVIRONMENT = { CLAN_NO_COMMIT: "1", CLAN_NO_SELECT_DISK_CACHE: "1", NO_CO
 /** Clan takes a flake's settings unless it is told otherwise after its own word for it: the last option wins. */
 function command(place: Place, ...words: [string, string]): [string, ...string[]] {
   return ["clan", ...words, "--flake", folderOf(place), "--option", "accept-flake-config", "false"];
+}
+
+/** As another user clan asks for a password of sudo's, in a window. */
+function isRoot({ policy: { user } }: Place): MethodEnd {
+  return user === "root"
+    ? { kind: "done" }
+    : { kind: "missing", missing: [`a login as root: clan asks a person when it is ${user}`] };
 }
 
 /** A name that clan does not know passes its check of vars with exit code 0. */

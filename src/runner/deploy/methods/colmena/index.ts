@@ -1,8 +1,8 @@
 import type { ToolWork } from "../../../../protocol/tool.ts";
-import type { MethodModule, MethodPlace, ToolEnd } from "../method.ts";
+import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, plainFolder } from "../shared/flake.ts";
 import { inhibitedBy, isBeforeBootEntry } from "../shared/switch.ts";
-import { BUILD_SECONDS, failed, lookFor } from "../shared/tools.ts";
+import { BUILD_SECONDS, failed, inOrder, lookFor, opensShell } from "../shared/tools.ts";
 
 /**
  * `colmena apply` of one node, never built on the machine. What it does and how it lies: zhaofengli/colmena@5bf4ce6a
@@ -21,16 +21,12 @@ export const colmena: MethodModule<Colmena> = {
   },
 
   async check(place) {
-    const folder = plainFolder(folderOf(place));
-    if (folder.kind !== "done") return folder;
-    const there = await lookFor(place, ["colmena", "--version"]);
-    if (there.kind !== "done") return there;
-    return (await hiveOf(place)) === null
-      ? {
-          kind: "missing",
-          missing: [`there is no flake.nix and no hive.nix in ${place.tool.directory}`],
-        }
-      : { kind: "done" };
+    return await inOrder(
+      () => plainFolder(folderOf(place)),
+      () => opensShell(place),
+      () => lookFor(place, ["colmena", "--version"]),
+      () => hasHive(place),
+    );
   },
 
   async build(place) {
@@ -63,6 +59,12 @@ export const colmena: MethodModule<Colmena> = {
 
   verify: () => Promise.resolve([]),
 };
+
+async function hasHive(place: Place): Promise<MethodEnd> {
+  if ((await hiveOf(place)) !== null) return { kind: "done" };
+  const { directory } = place.tool;
+  return { kind: "missing", missing: [`there is no flake.nix and no hive.nix in ${directory}`] };
+}
 
 /** `flake.nix` where there is one, as colmena itself prefers it. */
 async function hiveOf(place: Place): Promise<string | null> {

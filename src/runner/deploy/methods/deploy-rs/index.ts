@@ -2,7 +2,7 @@ import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { folderOf, NIX, plainFolder, urlHost } from "../shared/flake.ts";
 import { inhibitedBy, isBeforeBootEntry } from "../shared/switch.ts";
-import { BUILD_SECONDS, failed, lookFor } from "../shared/tools.ts";
+import { BUILD_SECONDS, failed, inOrder, lookFor, opensShell } from "../shared/tools.ts";
 import { objectionTo, readSaid, saidBy } from "./node.ts";
 
 /**
@@ -24,9 +24,11 @@ export const deployRs: MethodModule<DeployRs> = {
   },
 
   async check(place) {
-    const folder = plainFolder(folderOf(place));
-    if (folder.kind !== "done") return folder;
-    return await lookFor(place, ["deploy", "--version"]);
+    return await inOrder(
+      () => plainFolder(folderOf(place)),
+      () => opensShell(place),
+      () => lookFor(place, ["deploy", "--version"]),
+    );
   },
 
   async build(place) {

@@ -20,6 +20,29 @@ export async function lookFor(
   };
 }
 
+/** A key that is bound to Snowcat's own program runs no command of a tool's. */
+export function opensShell({ policy }: Pick<MethodPlace, "policy">): MethodEnd {
+  return policy.program === "sent"
+    ? { kind: "done" }
+    : {
+        kind: "missing",
+        missing: [
+          "a key that opens a shell on the machine: the one in the policy runs Snowcat's program only, and the tool brings commands of its own",
+        ],
+      };
+}
+
+/** The first that is not done. */
+export async function inOrder(
+  ...steps: readonly (() => MethodEnd | Promise<MethodEnd>)[]
+): Promise<MethodEnd> {
+  for (const step of steps) {
+    const end = await step();
+    if (end.kind !== "done") return end;
+  }
+  return { kind: "done" };
+}
+
 /** How it ended, in words. */
 export function describeEnd({ exitCode, timedOut }: ToolEnd): string {
   if (timedOut) return "was over its time limit";

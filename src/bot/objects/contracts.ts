@@ -338,8 +338,12 @@ export interface WriterContract extends Wakeable {
   ): Promise<Read<{ tree: string; parents: string[]; committedAt?: number }>>;
   /** A file's text at a ref; `missing` when it is not there. A good guess at the ref's commit (`expected`) saves time. */
   file(of: Named, path: string, ref: string, expected?: string | null): Promise<Read<PolicySource>>;
-  /** Names of the folders in a folder at a commit; `missing` when it is not there. */
-  folders(of: Named, path: string, sha: string): Promise<Read<string[]>>;
+  /** What is in a folder at a commit; `missing` when it is not there. */
+  entries(
+    of: Named,
+    path: string,
+    sha: string,
+  ): Promise<Read<{ name: string; isFolder: boolean }[]>>;
   /**
    * The collaborator's `role_name`: none, read, triage, write, maintain, admin, or a custom one. `id` is whose login it
    * was (0: not known): whoever has it now has no role in the other's name.

@@ -46,6 +46,12 @@ const DESTROYS: readonly { what: string; words: readonly RegExp[] }[] = [
 const isDestructive = (line: string, words: readonly RegExp[]): boolean =>
   words.every((word) => word.test(line));
 
+/** What a line of a script or a command destroys, in words; nothing for most. */
+export function destroysIn(line: string): string[] {
+  const text = line.slice(0, LONGEST_LINE);
+  return DESTROYS.filter(({ words }) => isDestructive(text, words)).map(({ what }) => what);
+}
+
 /** Characters of one unit with what it starts, and of one line: whoever writes more hides nothing that was a promise. */
 const LONGEST_TEXT = 256 * 1_024;
 const LONGEST_LINE = 4_000;

@@ -45,7 +45,7 @@ export class Neighbours {
   /** The configuration at any commit; `files` says it for some. */
   proposed: string | null = null;
   files: Record<string, { text: string | null; problem?: string }> = {};
-  /** Other files, by commit and path: `<sha>:<path>`; and the names of folders in a folder. */
+  /** Other files, by commit and path: `<sha>:<path>`; and the names of what is in a folder. */
   others: Record<string, string> = {};
   folders: Record<string, string[]> = {};
   role: Read<string> = { ok: true, value: "write" };
@@ -141,10 +141,12 @@ export class Neighbours {
           },
         })),
       role: () => this.#answer("role", () => this.role),
-      folders: (_repository: object, path: string, ref: string) =>
-        this.#answer("folders", () => {
+      entries: (_repository: object, path: string, ref: string) =>
+        this.#answer("entries", () => {
           const names = this.folders[`${ref}:${path}`];
-          return names === undefined ? { ok: false, missing: true } : { ok: true, value: names };
+          return names === undefined
+            ? { ok: false, missing: true }
+            : { ok: true, value: names.map((name) => ({ name, isFolder: !name.includes(".") })) };
         }),
       file: (_repository: object, path: string, ref: string) =>
         this.#answer("file", () => {

@@ -5,7 +5,7 @@ export { createIssue, findIssue, updateIssue } from "./issues.ts";
 export { deliveries, redeliver } from "./deliveries.ts";
 export { failure, limits } from "./failure.ts";
 export type { Failure } from "./failure.ts";
-export { commit, file, folders, pull, role, visibility } from "./reads.ts";
+export { commit, entries, file, pull, role, visibility } from "./reads.ts";
 export { within } from "./repository.ts";
 export { client } from "./request.ts";
 export type { Made } from "./request.ts";

@@ -130,19 +130,19 @@ async function textAt(
 
 const Folder = z.array(z.object({ name: z.string(), type: z.string() }));
 
-/** Names of the folders in a folder, at a commit; GitHub tells the first thousand entries. None of what is no folder. */
-export async function folders(
+/** What is in a folder, at a commit; GitHub tells the first thousand entries. Nothing for what is no folder. */
+export async function entries(
   octokit: Octokit,
   { owner, name }: Name,
   path: string,
   commitSha: string,
-): Promise<string[]> {
+): Promise<{ name: string; isFolder: boolean }[]> {
   const answer: { data: unknown } = await octokit.request(
     "GET /repos/{owner}/{repo}/contents/{+path}",
     { owner, repo: name, path, ref: commitSha },
   );
-  const entries = Folder.safeParse(answer.data);
-  return (entries.data ?? []).flatMap((entry) => (entry.type === "dir" ? [entry.name] : []));
+  const read = Folder.safeParse(answer.data);
+  return (read.data ?? []).map((entry) => ({ name: entry.name, isFolder: entry.type === "dir" }));
 }
 
 /** `role_name` where GitHub gives it: `permission` folds maintain into write and triage into read. */

@@ -8,8 +8,8 @@ import type { Environment } from "../../environment.ts";
 import {
   commit,
   deliveries,
+  entries,
   file,
-  folders,
   isActive,
   pull,
   redeliver,
@@ -110,8 +110,8 @@ export class Writer extends DurableObject<Environment> implements WriterContract
     return this.#read(of.id, (octokit) => file(octokit, of, path, ref, expected));
   }
 
-  folders(of: Named, path: string, sha: string): Promise<Read<string[]>> {
-    return this.#read(of.id, (octokit) => folders(octokit, of, path, sha));
+  entries(of: Named, path: string, sha: string): ReturnType<WriterContract["entries"]> {
+    return this.#read(of.id, (octokit) => entries(octokit, of, path, sha));
   }
 
   role(of: Named, login: string, id = 0): Promise<Read<string>> {

@@ -1,4 +1,5 @@
 import { code } from "../report/escape.ts";
+import { destructiveSettings } from "./destructive.ts";
 import { type KropsFiles, machinesNamed, type NamedMachine, type Place } from "./names.ts";
 import { sharedChange } from "./shared.ts";
 
@@ -10,6 +11,8 @@ export type KropsTree = KropsFiles & {
   shared: string | null;
   /** `config/machines/example-machine/configuration.nix`. */
   example: string | null;
+  /** Files of `config`: what every machine shares. */
+  config: readonly { path: string; text: string }[];
   /** Machines whose method is krops in the configuration. */
   declared: readonly string[];
 };
@@ -18,6 +21,7 @@ export type KropsTree = KropsFiles & {
 const TEMPLATE = "example-machine";
 export const SHARED = "config/shared.nix";
 export const EXAMPLE = `config/machines/${TEMPLATE}/configuration.nix`;
+export const CONFIG = "config";
 export const FOLDERS = "config/machines";
 
 /** Machines that are named one by one. */
@@ -42,6 +46,7 @@ export function kropsNotice(base: KropsTree | null, head: KropsTree): string {
   const parts = [
     ...section("Machines are not named alike everywhere", drift),
     ...section("The template machine", shared),
+    ...section("It deletes data of machines", [...destroyed(base, head)]),
     ...added.slice(0, MOST).map((one) => checklist(one, head)),
   ];
   if (parts.length === 0) return "";
@@ -70,6 +75,14 @@ function* sharedLines(base: KropsTree | null, head: KropsTree): Iterable<string>
     yield `Parameters of ${code(SHARED)} change (${changes.join(", ")}), and ${code(EXAMPLE)} does not: machines are copied from it.`;
   if (change.notShown.length > 0)
     yield `${code(EXAMPLE)} does not give ${change.notShown.map((name) => code(name)).join(", ")}, which ${code(SHARED)} needs.`;
+}
+
+/** KRO-9: what the change brings; what was there is in each plan. */
+function* destroyed(base: KropsTree | null, head: KropsTree): Iterable<string> {
+  const known = new Set(destructiveSettings(base?.config ?? []).map(({ line }) => line));
+  for (const { path, what, line } of destructiveSettings(head.config))
+    if (base !== null && !known.has(line))
+      yield `${code(path)} newly ${what} when a machine is deployed: ${code(line, 300)}.`;
 }
 
 function checklist(named: NamedMachine, head: KropsTree): string {

@@ -32,10 +32,14 @@ describe("a pull request of a krops repository (KRO-2, KRO-13)", () => {
         expect(said).toContain("- [ ] in `example-krops.nix` as an attribute");
         expect(said).toContain("`mail` is new");
         expect(said).toContain("committed templates");
+        expect(said).toContain("`config/lnbits.nix` newly removes whole folders");
       },
       (neighbours) => {
         committed(neighbours);
         neighbours.others[`${MERGE}:config/shared.nix`] = "{ domain, mail }: { }";
+        neighbours.folders[`${MERGE}:config`] = ["lnbits.nix", "machines"];
+        neighbours.others[`${MERGE}:config/lnbits.nix`] =
+          "{ preStart = ''\n rm -rf /var/lib/lnbits/extensions\n''; }";
         neighbours.folders[`${MERGE}:config/machines`] = ["example-machine", "machine7"];
       },
     ));
@@ -57,20 +61,20 @@ describe("a pull request of a krops repository (KRO-2, KRO-13)", () => {
         await pass();
         expect(neighbours.queued).toMatchObject([{ kind: "evaluate" }]);
         expect(neighbours.sections.has("krops")).toBe(false);
-        neighbours.failing.delete("folders");
+        neighbours.failing.delete("entries");
         await pass(60_000);
         expect(neighbours.sections.has("krops")).toBe(true);
       },
       (neighbours) => {
         committed(neighbours);
-        neighbours.failing.add("folders");
+        neighbours.failing.add("entries");
       },
     ));
 
   it("is asked for nothing where no machine is krops'", () =>
     evaluating({}, async ({ neighbours, pass }) => {
       await pass();
-      expect(neighbours.calls).not.toContain("folders");
+      expect(neighbours.calls).not.toContain("entries");
       expect(neighbours.sections.has("krops")).toBe(false);
     }));
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { destructiveSettings } from "../../../src/core/krops/destructive.ts";
 import { kropsNotice, type KropsTree } from "../../../src/core/krops/notice.ts";
 import { parametersOf, sharedChange } from "../../../src/core/krops/shared.ts";
 
@@ -11,8 +12,42 @@ const tree = (changes: Partial<KropsTree> = {}): KropsTree => ({
   folders: ["example-machine"],
   shared: read("config/shared.nix"),
   example: read("config/machines/example-machine/configuration.nix"),
+  config: [],
   declared: [],
   ...changes,
+});
+
+/** The two ways of bringing extensions: in place of those that people installed, or beside them. */
+const OPTION_1 = `{
+  systemd.services.lnbits.preStart = ''
+    rm -rf /var/lib/lnbits/extensions
+    ln -s /var/src/lnbits-extensions /var/lib/lnbits/extensions
+    # rsync -a --delete /var/src/lnbits-extensions/ /var/lib/lnbits/extensions/
+  '';
+}`;
+const OPTION_2 = `{
+  # systemd.tmpfiles.rules = [ "R /var/lib/lnbits/extensions" ];
+  systemd.services.lnbits.preStart = ''
+    # rm -rf /var/lib/lnbits/extensions
+    rsync -a /var/src/lnbits-extensions/ /var/lib/lnbits/extensions/
+  '';
+}`;
+
+describe("settings that delete (KRO-9)", () => {
+  it.each([
+    [OPTION_1, ["removes whole folders"]],
+    [OPTION_2, []],
+    [
+      '{ systemd.tmpfiles.rules = [ "L+ /var/lib/lnbits/extensions - - - - /var/src/x" "d /var/lib/a 0755" ]; }',
+      ["puts something in place of what is there, or removes it"],
+    ],
+    [
+      "{ script = ''rsync -a --delete /var/src/x/ /var/lib/x/''; }",
+      ["deletes what is not in its source"],
+    ],
+  ])("of %s", (text, what) => {
+    expect(destructiveSettings([{ path: "a.nix", text }]).map((one) => one.what)).toEqual(what);
+  });
 });
 
 describe("what a pull request is told (KRO-2, KRO-3, KRO-13)", () => {
@@ -58,6 +93,16 @@ describe("what a pull request is told (KRO-2, KRO-3, KRO-13)", () => {
     const example =
       'let domain = "example.org"; mail = "a@example.org"; in import <config-shared> { inherit domain mail; }';
     expect(kropsNotice(tree(), tree({ shared, example }))).toBe("");
+  });
+
+  it("is a setting that deletes what people have installed, where it is new (KRO-9)", () => {
+    const config = [{ path: "config/lnbits.nix", text: OPTION_1 }];
+    const said = kropsNotice(tree(), tree({ config }));
+    expect(said).toContain("`config/lnbits.nix` newly removes whole folders");
+    expect(said).toContain("`rm -rf /var/lib/lnbits/extensions`");
+    expect(kropsNotice(tree({ config }), tree({ config }))).toBe("");
+    const other = [{ path: "config/lnbits.nix", text: OPTION_2 }];
+    expect(kropsNotice(tree({ config }), tree({ config: other }))).toBe("");
   });
 
   it("shows what an attacker wrote as code only", () => {

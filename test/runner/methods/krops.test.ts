@@ -307,3 +307,17 @@ describe("the way back (KRO-8)", () => {
     expect(bench.called().some((call) => call.startsWith("ssh"))).toBe(false);
   });
 });
+
+describe("what the log warns of (KRO-9)", () => {
+  it("is a setting of this machine that deletes what people have installed", async () => {
+    const { place } = await start();
+    await bench.write(
+      "overlay/config/machines/machine1/configuration.nix",
+      "{ systemd.services.lnbits.preStart = ''\n  rm -rf /var/lib/lnbits/extensions\n''; }\n",
+    );
+    expect(await krops.check(place)).toEqual({ kind: "done" });
+    expect(bench.said.join("\n")).toContain(
+      "warning: config/machines/machine1/configuration.nix removes whole folders: rm -rf /var/lib/lnbits/extensions",
+    );
+  });
+});

@@ -1,4 +1,5 @@
 import {
+  CONFIG,
   EXAMPLE,
   FOLDERS,
   type KropsDeclared,
@@ -40,6 +41,9 @@ export async function tellKrops(context: Context): Promise<null> {
   return null;
 }
 
+/** Modules that are read; each is a request. */
+const MODULES = 16;
+
 const isKrops = ({ krops, build, folders }: KropsTree): boolean =>
   krops !== null || build !== null || folders !== null;
 
@@ -62,14 +66,43 @@ async function treeAt(
   sha: string,
   declared: KropsDeclared,
 ): Promise<KropsTree> {
-  const [krops, build, folders, shared, example] = await Promise.all([
+  const [krops, build, machines, shared, example, config] = await Promise.all([
     firstAt(run, github, declared.krops, sha),
     firstAt(run, github, declared.build, sha),
-    github.folders(run.identity.repository, FOLDERS, sha).then((read) => present(read, FOLDERS)),
+    entriesAt(run, github, FOLDERS, sha),
     textAt(run, github, SHARED, sha),
     textAt(run, github, EXAMPLE, sha),
+    configAt(run, github, sha),
   ]);
-  return { krops, build, folders, shared, example, declared: declared.machines };
+  const folders = machines?.filter(({ isFolder }) => isFolder).map(({ name }) => name) ?? null;
+  return { krops, build, folders, shared, example, config, declared: declared.machines };
+}
+
+/** Modules that every machine shares, as far as they are files of one folder. */
+async function configAt(
+  run: Header,
+  github: WriterContract,
+  sha: string,
+): Promise<{ path: string; text: string }[]> {
+  const entries = (await entriesAt(run, github, CONFIG, sha)) ?? [];
+  const paths = entries
+    .filter(({ name, isFolder }) => !isFolder && name.endsWith(".nix"))
+    .map(({ name }) => `${CONFIG}/${name}`);
+  const texts = await Promise.all(
+    paths
+      .slice(0, MODULES)
+      .map(async (path) => ({ path, text: await textAt(run, github, path, sha) })),
+  );
+  return texts.flatMap(({ path, text }) => (text === null ? [] : [{ path, text }]));
+}
+
+async function entriesAt(
+  run: Header,
+  github: WriterContract,
+  path: string,
+  sha: string,
+): Promise<{ name: string; isFolder: boolean }[] | null> {
+  return present(await github.entries(run.identity.repository, path, sha), path);
 }
 
 /** The first of the paths that is there. */

@@ -1,9 +1,9 @@
-import { machinesNamed } from "../../../../core/krops/index.ts";
+import { destructiveSettings, machinesNamed } from "../../../../core/krops/index.ts";
 import type { MethodEnd, MethodPlace } from "../method.ts";
 import { entriesOf, type Overlay, stageOverlay } from "./overlay.ts";
 import { NO_SETTINGS } from "./settings.ts";
 import type { KropsTool } from "./tool.ts";
-import { existing, failed, missing, textOf } from "./tree.ts";
+import { existing, failed, missing, modulesOf, textOf } from "./tree.ts";
 
 /** The operator's files come over the checkout, and the names in both are compared (KRO-2, KRO-3). */
 export async function layOverlay(place: MethodPlace<KropsTool>): Promise<MethodEnd> {
@@ -67,6 +67,8 @@ async function compareNames(
     return missing([`${build.krops} is neither in the repository nor in the overlay`]);
   if (build.local !== null && local === null)
     return missing([`${build.local} is neither in the repository nor in the overlay`]);
+  for (const { path, what, line } of destructiveSettings(await modulesOf(place)))
+    place.say(`warning: ${path} ${what}: ${line.slice(0, 300)}`);
   const named = machinesNamed({
     krops: { path: build.krops, text: krops },
     build: build.local === null || local === null ? null : { path: build.local, text: local },

@@ -6,6 +6,8 @@ import type { KropsTool } from "./tool.ts";
 type Place = MethodPlace<KropsTool>;
 /** Seconds for a look at files. */
 const LOOK = 60;
+/** Files of the configuration that are read for warnings. */
+const MODULES = 64;
 
 export async function textOf(place: Place, path: string): Promise<string | null> {
   const read = await place.run(["cat", "--", `${place.tree}/${path}`], {
@@ -38,6 +40,19 @@ export async function existing(
     const [, kind, path] = /^(folder|other) (.+)$/u.exec(line) ?? [];
     return path === undefined ? [] : [{ path, kind: kind === "folder" ? "folder" : "other" }];
   });
+}
+
+/** Nix files of `config`, as text: what is shared, and this machine's. */
+export async function modulesOf(place: Place): Promise<{ path: string; text: string }[]> {
+  const found = await place.run(
+    ["find", "config", "-maxdepth", "4", "-type", "f", "-name", "*.nix", "-size", "-256k"],
+    { cwd: place.tree, timeoutSeconds: LOOK, quiet: true },
+  );
+  const paths = found.stdout.split("\n").filter((path) => path !== "");
+  const texts = paths
+    .slice(0, MODULES)
+    .map(async (path) => ({ path, text: await textOf(place, path) }));
+  return (await Promise.all(texts)).map(({ path, text }) => ({ path, text: text ?? "" }));
 }
 
 /** Links near the root that lead nowhere. */

@@ -136,7 +136,7 @@ export async function bench() {
           namespace: "snowcat",
           prune: options.prune ?? false,
         },
-        place,
+        openPlace: async () => ({ kind: "open", place, proxy: null, close: async () => {} }),
         open: async () => ({
           kind: "open",
           door: { socket: cluster.socket, close: async () => {} },

@@ -19,8 +19,8 @@ export interface ClusterParts {
   readonly work: DeployWork;
   readonly tool: KubernetesTool;
   readonly cluster: ClusterSettings;
-  /** The checkout, and where programs of it run. */
-  readonly place: ClusterPlace;
+  /** Lays the checkout out where programs run that reach nothing but `reach` (host and port) and what the runner lets all reach. */
+  readonly openPlace: (reach: string) => Promise<OpenedPlace>;
   /** Makes a new way to the cluster each time. */
   readonly open: (signal?: AbortSignal) => Promise<Opened>;
   /** Of `kubectl exec`. */
@@ -35,6 +35,20 @@ export interface ClusterParts {
   readonly observed: (reply: Reply<Observation>) => Promise<void>;
   readonly say: (line: string) => void;
 }
+
+export type OpenedPlace =
+  | {
+      readonly kind: "open";
+      readonly place: ClusterPlace;
+      /** The HTTP proxy through which programs there reach it; null: they connect by themselves. */
+      readonly proxy: string | null;
+      readonly close: () => Promise<void>;
+    }
+  | { readonly kind: "refused"; readonly why: string };
+
+/** The same, with the place that was opened for it. */
+export type Furnished = ClusterParts &
+  Pick<Extract<OpenedPlace, { kind: "open" }>, "place" | "proxy">;
 
 /** The operator's own policy of one cluster. */
 export interface ClusterSettings {

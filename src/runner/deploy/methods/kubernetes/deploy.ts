@@ -1,10 +1,16 @@
 import type { DeployWork, MachineOutcome } from "../../../../protocol/machine.ts";
 import { clusterApi } from "./api.ts";
-import { type ClusterParts, LACKS, untouched } from "./cluster.ts";
+import { type ClusterParts, type Furnished, LACKS, untouched } from "./cluster.ts";
 import type { Door } from "./door.ts";
-import { openGate } from "./gate.ts";
+import { type Gate, openGate } from "./gate.ts";
 import { replyOf } from "./observation.ts";
-import { type ClusterRecord, clusterRecords, type RecordFault, type Refusal } from "./record.ts";
+import {
+  type ClusterRecord,
+  type ClusterRecords,
+  clusterRecords,
+  type RecordFault,
+  type Refusal,
+} from "./record.ts";
 import { overtaken, refusal } from "./turn.ts";
 import { rehearse } from "./rehearse.ts";
 import { settleCluster } from "./settle.ts";
@@ -60,19 +66,38 @@ async function within(parts: ClusterParts, door: Door): Promise<MachineOutcome> 
 
   const gate = await openGate(door.socket);
   try {
-    const rehearsed = await rehearse(parts, gate, running);
-    if (rehearsed.kind === "ended") {
+    const opened = await parts.openPlace(gate.reach);
+    if (opened.kind === "refused") {
       await finish(parts, records, running);
-      return rehearsed.outcome;
+      return untouched("verify", opened.why, running);
     }
-    if (!parts.seal()) {
-      await finish(parts, records, running);
-      return untouched("dry-activate", "it was cancelled before anything was applied", running);
+    const { place, proxy } = opened;
+    try {
+      return await behind(gate, { ...parts, place, proxy }, records, running);
+    } finally {
+      await opened.close();
     }
-    return await settleCluster(parts, { gate, records, running, rehearsal: rehearsed.rehearsal });
   } finally {
     await gate.close();
   }
+}
+
+async function behind(
+  gate: Gate,
+  parts: Furnished,
+  records: ClusterRecords,
+  running: string | null,
+): Promise<MachineOutcome> {
+  const rehearsed = await rehearse(parts, gate, running);
+  if (rehearsed.kind === "ended") {
+    await finish(parts, records, running);
+    return rehearsed.outcome;
+  }
+  if (!parts.seal()) {
+    await finish(parts, records, running);
+    return untouched("dry-activate", "it was cancelled before anything was applied", running);
+  }
+  return await settleCluster(parts, { gate, records, running, rehearsal: rehearsed.rehearsal });
 }
 
 function begin(
@@ -96,7 +121,7 @@ function begin(
 /** Closes a deploy that has changed nothing. */
 async function finish(
   { work: { counter }, clock, say }: ClusterParts,
-  records: ReturnType<typeof clusterRecords>,
+  records: ClusterRecords,
   running: string | null,
 ): Promise<void> {
   const closed = await records.change((record) =>

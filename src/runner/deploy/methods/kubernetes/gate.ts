@@ -28,6 +28,8 @@ export interface Traffic {
 export interface Gate {
   /** `http://127.0.0.1:…/<secret>`: the server of its kubeconfig. */
   readonly server: string;
+  /** Host and port of it. */
+  readonly reach: string;
   /** Opens for one run of a program. */
   open(mode: Mode): void;
   /** Closes, and tells what happened since it was opened. */
@@ -85,6 +87,7 @@ export async function openGate(socket: string): Promise<Gate> {
   const { port } = server.address() as AddressInfo;
   return {
     server: `http://127.0.0.1:${port}/${secret}`,
+    reach: `127.0.0.1:${port}`,
     open: (next) => {
       mode = next;
       traffic = emptyTraffic();

@@ -1,6 +1,6 @@
 import type { MachineOutcome } from "../../../../protocol/machine.ts";
 import type { ToolEnd } from "../method.ts";
-import { type ClusterParts, untouched } from "./cluster.ts";
+import { type Furnished, untouched } from "./cluster.ts";
 import type { Gate, Traffic } from "./gate.ts";
 import type { Mode } from "./judge.ts";
 import { judgeKeys } from "./keys.ts";
@@ -20,7 +20,7 @@ type Rehearsed =
 
 /** Everything before something is applied: keys, the program itself, and a run of it that can change nothing. */
 export async function rehearse(
-  parts: ClusterParts,
+  parts: Furnished,
   gate: Gate,
   running: string | null,
 ): Promise<Rehearsed> {
@@ -86,14 +86,14 @@ export async function rehearse(
 
 /** One run of the program with a kubeconfig that leads to the gate, and holds nothing that is worth taking. */
 export async function runProgram(
-  { place, tool }: ClusterParts,
+  { place, proxy, tool }: Furnished,
   gate: Gate,
   program: Program,
   mode: Mode,
   { dry, prune, timeoutSeconds }: { dry: boolean; prune: boolean; timeoutSeconds: number },
 ): Promise<{ end: ToolEnd; traffic: Traffic }> {
   const kubeconfig = `${place.scratch}/kubeconfig`;
-  await place.write(kubeconfig, kubeconfigFor(gate.server));
+  await place.write(kubeconfig, kubeconfigFor(gate.server, proxy));
   gate.open(mode);
   try {
     const end = await place.run(
@@ -108,12 +108,14 @@ export async function runProgram(
 }
 
 /** One cluster, one context: whatever the program thinks of as the current one is this. */
-function kubeconfigFor(server: string): string {
+function kubeconfigFor(server: string, proxy: string | null): string {
+  // In so many words: Go's clients leave HTTP_PROXY alone for an address of the loopback.
+  const cluster = proxy === null ? { server } : { server, "proxy-url": proxy };
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
     "current-context": "snowcat",
-    clusters: [{ name: "snowcat", cluster: { server } }],
+    clusters: [{ name: "snowcat", cluster }],
     contexts: [{ name: "snowcat", context: { cluster: "snowcat", user: "snowcat" } }],
     users: [{ name: "snowcat", user: {} }],
   });

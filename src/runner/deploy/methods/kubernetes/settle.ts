@@ -2,7 +2,7 @@ import { OBSERVATION, type DeployStep, type MachineOutcome } from "../../../../p
 import { awaitHealth } from "../../health/patience.ts";
 import { type ClusterApi, clusterApi } from "./api.ts";
 import { awaitChecks, awaitRollouts } from "./checks.ts";
-import { type ClusterParts, short, untouched } from "./cluster.ts";
+import { type ClusterParts, type Furnished, short, untouched } from "./cluster.ts";
 import type { Gate, Traffic } from "./gate.ts";
 import { replyOf } from "./observation.ts";
 import { programOf } from "./program.ts";
@@ -24,7 +24,7 @@ export interface Ready {
 const LOST_FIELD = /Not updating field '[^']{1,512}' as we lost field ownership/gu;
 
 /** Past the point of no return: the cluster is brought to the new program's state, or the earlier program is applied again. */
-export async function settleCluster(parts: ClusterParts, ready: Ready): Promise<MachineOutcome> {
+export async function settleCluster(parts: Furnished, ready: Ready): Promise<MachineOutcome> {
   const { work, clock } = parts;
   const { gate, records, running, rehearsal } = ready;
   const { activationSeconds, confirmationSeconds } = work.limits;
@@ -141,7 +141,7 @@ type Sick = { step: DeployStep; why: string; traffic: Traffic };
 
 /** The earlier program is applied again; what only the newer one has made stays, and is named. */
 async function takeBack(
-  parts: ClusterParts,
+  parts: Furnished,
   { gate, records, running }: Ready,
   sick: Sick,
 ): Promise<MachineOutcome> {

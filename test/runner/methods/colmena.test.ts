@@ -105,7 +105,17 @@ test("another init is told behind the boot entry: it is not written again", asyn
   expect(await words()).toHaveLength(1);
 });
 
+test("units that failed are told as NixOS tells them: whether they are to blame, the machine knows", async () => {
+  const err =
+    "web1 | Failed: Child process exited with error code: 4\n[ERROR] Operation failed with error: Child process exited with error code: 4\n";
+  expect(await apply({ when: ["switch"], err, exit: 1 })).toMatchObject({ exitCode: 4 });
+});
+
 test("an activation that failed is one", async () => {
-  const end = await apply({ when: ["switch"], err: "web1 | Failed: exit code 4\n", exit: 1 });
-  expect(end).toEqual({ exitCode: 1, timedOut: false, log: "web1 | Failed: exit code 4\n" });
+  const err = "[ERROR] Operation failed with error: Child process exited with error code: 44\n";
+  expect(await apply({ when: ["switch"], err, exit: 1 })).toEqual({
+    exitCode: 1,
+    timedOut: false,
+    log: err,
+  });
 });

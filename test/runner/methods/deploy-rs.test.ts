@@ -125,3 +125,10 @@ test("a failed check of another name is a failed activation", async () => {
   expect(end.inhibited).toBeUndefined();
   expect(await words()).toHaveLength(1);
 });
+
+test("units that failed are told as NixOS tells them: whether they are to blame, the machine knows", async () => {
+  const said = (code: number) =>
+    `⭐ ❌ [activate] [ERROR] The activation script resulted in a bad exit code: Some(${code})\n❌ [deploy] [ERROR] Activating over SSH resulted in a bad exit code: Some(1)\n`;
+  expect(await activate({ when: [], err: said(4), exit: 1 })).toMatchObject({ exitCode: 4 });
+  expect(await activate({ when: [], err: said(2), exit: 1 })).toMatchObject({ exitCode: 1 });
+});

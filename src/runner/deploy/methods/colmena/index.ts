@@ -1,7 +1,7 @@
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, plainFolder } from "../shared/flake.ts";
-import { inhibitedBy, isBeforeBootEntry } from "../shared/switch.ts";
+import { inhibitedBy, isBeforeBootEntry, UNITS_FAILED } from "../shared/switch.ts";
 import { BUILD_SECONDS, failed, inOrder, lookFor, opensShell } from "../shared/tools.ts";
 
 /**
@@ -48,7 +48,7 @@ export const colmena: MethodModule<Colmena> = {
     const skipped = passedOver(end.log);
     if (skipped !== null) return { ...end, skipped };
     const inhibited = end.exitCode === 0 ? null : inhibitedBy(end.log);
-    if (inhibited === null) return end;
+    if (inhibited === null) return withCode(end);
     if (!isBeforeBootEntry(end.log)) return { ...end, inhibited };
     // Its profile is the new system already, and its boot entry is not.
     place.say("only a reboot brings it: colmena writes the boot entry");
@@ -111,6 +111,14 @@ function passedOver(log: string): string | null {
   return /No hosts selected/u.test(log)
     ? "colmena selected no host: there is no such node, or it has no `deployment.targetHost`"
     : null;
+}
+
+/** Whatever failed, it ends with 1 and says how what it ran had ended: src/error.rs, `ChildFailure`. */
+function withCode(end: ToolEnd): ToolEnd {
+  const code = [...end.log.matchAll(/exited with error code: (\d{1,3})\b/gu)].at(-1)?.[1];
+  return end.exitCode === 1 && Number(code) === UNITS_FAILED
+    ? { ...end, exitCode: UNITS_FAILED }
+    : end;
 }
 
 /** As `{:?}` of a path: in quotes. */

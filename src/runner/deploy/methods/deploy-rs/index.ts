@@ -1,7 +1,7 @@
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { folderOf, NIX, plainFolder, urlHost } from "../shared/flake.ts";
-import { inhibitedBy, isBeforeBootEntry } from "../shared/switch.ts";
+import { inhibitedBy, isBeforeBootEntry, UNITS_FAILED } from "../shared/switch.ts";
 import { BUILD_SECONDS, failed, inOrder, lookFor, opensShell } from "../shared/tools.ts";
 import { objectionTo, readSaid, saidBy } from "./node.ts";
 
@@ -60,7 +60,7 @@ export const deployRs: MethodModule<DeployRs> = {
   async activate(place) {
     const end = await deploy(place, []);
     const inhibited = end.exitCode === 0 ? null : inhibitedBy(end.log);
-    if (inhibited === null) return end;
+    if (inhibited === null) return withCode(end);
     if (!isBeforeBootEntry(end.log)) return { ...end, inhibited };
     // Its profile is the new system already, and its boot entry is not.
     place.say("only a reboot brings it: deploy-rs writes the boot entry");
@@ -125,6 +125,16 @@ async function deploy(place: Place, more: readonly string[]): Promise<ToolEnd> {
     { timeoutSeconds: place.work.limits.activationSeconds },
   );
   return { exitCode, timedOut, log };
+}
+
+/** Whatever failed, it ends with 1; its program on the machine says how the activation had ended (`RunActivateExit`). */
+function withCode(end: ToolEnd): ToolEnd {
+  const code = /activation script resulted in a bad exit code: Some\((\d{1,3})\)/u.exec(
+    end.log,
+  )?.[1];
+  return end.exitCode === 1 && Number(code) === UNITS_FAILED
+    ? { ...end, exitCode: UNITS_FAILED }
+    : end;
 }
 
 async function nix(place: Place, ...words: readonly string[]) {

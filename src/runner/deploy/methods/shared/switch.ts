@@ -25,3 +25,6 @@ export function inhibitedBy(log: string): string | null {
 export function isBeforeBootEntry(log: string): boolean {
   return [...log.matchAll(CHECK)].length > 0;
 }
+
+/** Of `switch-to-configuration` where it did its work and some unit has failed, now or long before: the machine knows which. */
+export const UNITS_FAILED = 4;

@@ -3,11 +3,13 @@ import { html } from "hono/html";
 import { LogStream } from "../../protocol/data.ts";
 import type { Environment } from "../environment.ts";
 import { type LogContract, objectName, type RunView } from "../objects/contracts.ts";
-import { access } from "./access.ts";
+import { access, fleetAccess } from "./access.ts";
 import { SCRIPT, STYLE } from "./assets.ts";
+import { FleetPage } from "./fleet.tsx";
 import { secure } from "./headers.ts";
 import { Layout } from "./layout.tsx";
 import { LogPage } from "./log.tsx";
+import { MachinePage } from "./machine.tsx";
 import { type LiveLog, PAGE, RunPage } from "./run.tsx";
 import { textOf } from "./text.ts";
 
@@ -17,10 +19,36 @@ type Env = { Bindings: Environment };
 export const pages = new Hono<Env>();
 
 pages.use("/runs/*", secure);
+pages.use("/fleet/*", secure);
 pages.use("/assets/*", secure);
 
 pages.get("/assets/style.css", (context) => asset(context, STYLE, "text/css; charset=utf-8"));
 pages.get("/assets/log.js", (context) => asset(context, SCRIPT, "text/javascript; charset=utf-8"));
+
+pages.get("/fleet/:repository", async (context) => {
+  const fleet = await fleetAccess(context.env, context.req.param("repository"));
+  if (fleet === null) return nothing(context);
+  return page(
+    context,
+    <FleetPage fleet={fleet} now={Date.now()} banner={context.env.DEMO_BANNER} />,
+  );
+});
+
+pages.get("/fleet/:repository/:machine", async (context) => {
+  const fleet = await fleetAccess(context.env, context.req.param("repository"));
+  const named = context.req.param("machine");
+  const machine = fleet?.machines.find(({ name }) => name === named);
+  if (fleet === null || machine === undefined) return nothing(context);
+  return page(
+    context,
+    <MachinePage
+      fleet={fleet}
+      machine={machine}
+      now={Date.now()}
+      banner={context.env.DEMO_BANNER}
+    />,
+  );
+});
 
 pages.get("/runs/:run", async (context) => {
   const found = await access(context.env, context.req.param("run"));
@@ -153,7 +181,7 @@ function nothing(context: Context<Env>): Response | Promise<Response> {
     context,
     <Layout title="Nothing here" banner={context.env.DEMO_BANNER}>
       <h1>There is nothing here</h1>
-      <p>Runs of public repositories are shown to everybody, others to nobody.</p>
+      <p>What belongs to public repositories is shown to everybody, the rest to nobody.</p>
     </Layout>,
     404,
   );

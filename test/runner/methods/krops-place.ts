@@ -66,13 +66,23 @@ export async function kropsBench(shape: KropsShape = {}): Promise<KropsBench> {
   const ssh = `${folder}/bin/ssh ${shape.target ?? "-l root -p 22 -T root@machine1.example.org"}`;
   const send = (from: string, to: string): string =>
     `rm -rf ${sources}/${to}; cp -RL ${from} ${sources}/${to}`;
-  const result = `#!/bin/sh
+  // A script that sends, and one that calls it and then has the machine switch.
+  const populate = `nix/store/${"p".repeat(32)}-populate.machine1.example.org`;
+  await write(
+    populate,
+    `#!/bin/sh
 set -efu
 ${ssh} 'if ! test -e ${sources}/.populate; then >&2 printf "error: missing sentinel file: %s\\n" machine1.example.org:/var/src/.populate; exit 1; fi'
 ${send("config/shared.nix", "config-shared")}
 ${send("build/machine1/dist", "web-app-dist")}
 ${send("lnbits", "lnbits-src")}
 ${shape.rsync ?? ""}
+`,
+    0o755,
+  );
+  const result = `#!/bin/sh
+set -efu
+${folder}/${populate}
 exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
 `;
   await write("fixtures/krops", result, 0o755);
@@ -93,7 +103,10 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
         *) echo "error: getting status of '$1': No such file or directory" >&2; exit 1 ;;
       esac`,
   );
-  await program("nix-store", 'readlink -f "$3"');
+  await program(
+    "nix-store",
+    `if grep -q populate "$3"; then echo ${folder}/${populate}; fi; readlink -f "$3"`,
+  );
   await program("nix-hash", `echo ${"0f".repeat(32)}`);
   // Runs its last words, as sshd's shell would.
   await program(

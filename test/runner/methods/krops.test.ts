@@ -255,6 +255,19 @@ describe("where krops' script would go", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("the runner itself, to build: it is not run", async () => {
+    const { place } = await start();
+    const text = await bench.read("fixtures/krops");
+    const here = `${text.slice(0, text.indexOf("exec"))}NIX_PATH=/var/src nixos-rebuild switch --target-host machine1\n`;
+    await bench.write("fixtures/krops", here, 0o755);
+    await krops.check(place);
+    expect(await krops.build(place)).toMatchObject({
+      kind: "failed",
+      why: expect.stringContaining("it runs nixos-rebuild on this runner"),
+    });
+    expect(bench.called().some((call) => call.startsWith("nixos-rebuild"))).toBe(false);
+  });
+
   it("the runner itself: it is not run", async () => {
     const { place } = await start();
     await bench.write(
@@ -292,12 +305,31 @@ describe("the way back (KRO-8)", () => {
     expect(end?.exitCode).not.toBe(0);
   });
 
-  it("that somebody asked for deploys the earlier revision's tree", async () => {
+  it("that somebody asked for sends the earlier revision's sources, and switches to nothing", async () => {
     const { place } = await start();
-    const end = await krops.rollBack?.(place, "asked");
-    expect(end).toMatchObject({ exitCode: 0 });
-    expect(bench.called()).toContain("nixos-rebuild switch");
-    expect(await krops.verify(place, bench.observed())).toEqual([]);
+    expect(await krops.rollBack?.(place, "asked")).toMatchObject({ exitCode: 0 });
+    expect(await bench.read("machine/var/src/lnbits-src/flake.lock")).toContain("7");
+    expect(bench.called().some((call) => call.startsWith("nixos-rebuild"))).toBe(false);
+  });
+
+  it("that somebody asked for is none where the machine has other sources afterwards", async () => {
+    const { place } = await start({
+      rsync: "echo '{}' > ../machine/var/src/lnbits-src/flake.lock",
+    });
+    expect(await krops.rollBack?.(place, "asked")).toMatchObject({
+      exitCode: 1,
+      log: expect.stringContaining("SHA-256 differs"),
+    });
+  });
+
+  it("is not gone by a script whose sending cannot be told from its switching", async () => {
+    const { place } = await start();
+    const one = "#!/bin/sh\nexec /bin/ssh -l root -T machine1 'nixos-rebuild switch'\n";
+    await bench.write("fixtures/krops", one, 0o755);
+    expect(await krops.rollBack?.(place, "asked")).toMatchObject({
+      exitCode: null,
+      log: expect.stringContaining("cannot be told apart"),
+    });
   });
 
   it("that cannot be built says why, and sends nothing", async () => {

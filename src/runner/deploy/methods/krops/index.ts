@@ -3,7 +3,8 @@ import { describeFault } from "../../engine/parts.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { keepSources, restoreSources } from "./before.ts";
 import { layOverlay } from "./lay.ts";
-import { objectionsTo, sshCalls } from "./script.ts";
+import { readResult } from "./result.ts";
+import { objectionsTo } from "./script.ts";
 import { NO_SETTINGS } from "./settings.ts";
 import type { KropsTool } from "./tool.ts";
 import { danglingLinks, failed, hashesOf, holdsAnything, missing, narHashOf } from "./tree.ts";
@@ -14,7 +15,8 @@ type Place = MethodPlace<KropsTool>;
 type Deploy = {
   /** SHA-256 of each file that is compared, by its path on the machine, as it was when it was sent. */
   sent: Map<string, string>;
-  isBuilt: boolean;
+  /** Programs that only send. */
+  populate: readonly string[];
   /** What ran before the tool did; null: not seen. */
   before: string | null;
   end: ToolEnd | null;
@@ -68,7 +70,7 @@ async function check(place: Place): Promise<MethodEnd> {
 
 /** Both stages' Nix and the first stage itself: nothing is sent. */
 async function build(place: Place): Promise<MethodEnd> {
-  const { tool, work, say } = place;
+  const { tool, work, policy, ssh, say } = place;
   const timeoutSeconds = work.limits.copySeconds;
   const options = { cwd: place.tree, timeoutSeconds };
   if (tool.build.local !== null) {
@@ -94,36 +96,21 @@ async function build(place: Place): Promise<MethodEnd> {
   }
   const made = await place.run(nixBuild(tool.build.krops, tool.attribute), options);
   if (made.exitCode !== 0) return failed(ended(`nix-build ${tool.build.krops}`, made));
-  const objections = await objectionsToResult(place);
-  if (objections.length > 0)
-    return failed(`${tool.build.krops} of ${tool.attribute} is not run: ${objections.join("; ")}`);
-  deploys.set(place, { sent, isBuilt: true, before: null, end: null });
-  return { kind: "done" };
-}
-
-/** The scripts that would run here, as text. */
-async function objectionsToResult(place: Place): Promise<string[]> {
-  const { ssh, policy, work } = place;
-  const result = `${place.tree}/result`;
-  const closure = await place.run(["nix-store", "--query", "--requisites", result], {
-    timeoutSeconds: LOOK,
-    quiet: true,
-  });
-  if (closure.exitCode !== 0) return [ended("nix-store --query --requisites", closure)];
-  const scripts = closure.stdout
-    .split("\n")
-    .filter((path) => /^\/nix\/store\/[a-z0-9]{32}-(?:krops|populate)\./u.test(path));
-  const texts = await place.run(["cat", "--", result, ...scripts], {
-    timeoutSeconds: LOOK,
-    quiet: true,
-  });
-  if (texts.exitCode !== 0) return [ended("reading its scripts", texts)];
+  const result = await readResult(place);
+  if (result.kind === "unreadable") return failed(result.why);
   const { hosts } = policy.krops ?? NO_SETTINGS;
-  const { name } = work.machine;
-  return objectionsTo(sshCalls(texts.stdout), {
-    names: [...new Set([ssh.host, policy.address, name, ...hosts])],
+  const objections = objectionsTo(result.calls, {
+    names: [...new Set([ssh.host, policy.address, work.machine.name, ...hosts])],
     port: ssh.port,
   });
+  if (result.rebuildsHere)
+    objections.push(
+      "it runs nixos-rebuild on this runner: its target or its `buildTarget` is here",
+    );
+  if (objections.length > 0)
+    return failed(`${tool.build.krops} of ${tool.attribute} is not run: ${objections.join("; ")}`);
+  deploys.set(place, { sent, populate: result.populate, before: null, end: null });
+  return { kind: "done" };
 }
 
 /** What was there is kept on the machine, then `./result` runs once. */
@@ -133,11 +120,7 @@ async function activate(place: Place): Promise<ToolEnd> {
   if (deploy === undefined) throw new Error("krops is activated before it was built");
   const kept = await onMachine(place, keepSources(tool.sentinel, work.counter));
   if (kept.exitCode !== 0)
-    return {
-      ...kept,
-      log: `the sources of before could not be kept: ${kept.log}`,
-      exitCode: kept.exitCode,
-    };
+    return { ...kept, log: `the sources of before could not be kept: ${kept.log}` };
   const before = await machine.observe();
   deploy.before = before.kind === "done" ? before.value.system : null;
   const end = await place.run([`${place.tree}/result`], {
@@ -172,32 +155,52 @@ async function verify(place: Place, after: Observation): Promise<readonly string
     wrong.push(
       `the machine runs ${after.system ?? "nothing that is known"}, and its profile is ${after.profile.system}`,
     );
-  const paths = [...deploy.sent.keys()];
-  if (paths.length === 0) return wrong;
-  const looked = await place.machine.digest({ paths });
-  if (looked.kind !== "done") return [...wrong, describeFault(looked)];
-  for (const [index, path] of paths.entries()) {
-    const there = looked.value[index];
-    if (there?.kind !== "file") wrong.push(`${path} is not on the machine`);
-    else if (there.sha256 !== deploy.sent.get(path))
-      wrong.push(`${path} on the machine is not the one that was deployed (SHA-256 differs)`);
-  }
-  return wrong;
+  return [...wrong, ...(await notAsSent(place, deploy))];
 }
 
-/** KRO-8. `sick`: from what the machine kept. `asked`: the place's tree is the earlier revision, and is deployed. */
+async function notAsSent(place: Place, { sent }: Deploy): Promise<string[]> {
+  const paths = [...sent.keys()];
+  if (paths.length === 0) return [];
+  const looked = await place.machine.digest({ paths });
+  if (looked.kind !== "done") return [describeFault(looked)];
+  return paths.flatMap((path, index) => {
+    const there = looked.value[index];
+    if (there?.kind !== "file") return [`${path} is not on the machine`];
+    return there.sha256 === sent.get(path)
+      ? []
+      : [`${path} on the machine is not the one that was deployed (SHA-256 differs)`];
+  });
+}
+
+/**
+ * KRO-8. `sick`: from what the machine kept. `asked`: the place's tree is the earlier revision, whose sources are sent; that
+ * it runs again is the generation's, which was built of them.
+ */
 async function rollBack(place: Place, why: "asked" | "sick"): Promise<ToolEnd> {
   const { tool, work } = place;
   if (why === "sick") return await onMachine(place, restoreSources(tool.sentinel, work.counter));
-  if (deploys.get(place)?.isBuilt !== true)
-    for (const step of [check, build]) {
-      const done = await step(place);
-      if (done.kind === "failed") return { exitCode: null, timedOut: false, log: done.why };
-      if (done.kind === "missing")
-        return { exitCode: null, timedOut: false, log: done.missing.join("\n") };
-    }
-  return await activate(place);
+  for (const step of [check, build]) {
+    const done = await step(place);
+    if (done.kind === "failed") return unsent(done.why);
+    if (done.kind === "missing") return unsent(done.missing.join("\n"));
+  }
+  const deploy = deploys.get(place);
+  if (deploy === undefined || deploy.populate.length === 0)
+    return unsent("what sends and what switches cannot be told apart in its script");
+  for (const program of deploy.populate) {
+    const end = await place.run([program], {
+      cwd: place.tree,
+      timeoutSeconds: work.limits.activationSeconds,
+    });
+    if (end.exitCode !== 0) return end;
+  }
+  const wrong = await notAsSent(place, deploy);
+  return wrong.length === 0
+    ? { exitCode: 0, timedOut: false, log: "" }
+    : { exitCode: 1, timedOut: false, log: wrong.join("\n") };
 }
+
+const unsent = (log: string): ToolEnd => ({ exitCode: null, timedOut: false, log });
 
 /** By the same way that the tool takes. */
 async function onMachine(place: Place, script: string): Promise<ToolEnd> {
@@ -211,8 +214,6 @@ async function onMachine(place: Place, script: string): Promise<ToolEnd> {
 
 /** switch-to-configuration says so, whatever stands between it and us: NixOS/nixpkgs switch-to-configuration-ng. */
 const SWITCHED = /^activating the configuration/mu;
-/** Seconds for a look at files. */
-const LOOK = 60;
 
 const nixBuild = (file: string, attribute: string): [string, ...string[]] => [
   "nix-build",

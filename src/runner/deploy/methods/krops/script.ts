@@ -31,6 +31,15 @@ export function sshCalls(script: string): SshCall[] {
   return calls;
 }
 
+/** Whether it has this very host rebuild a system: its target, or its build target, is none. */
+export function rebuildsHere(script: string): boolean {
+  return commandsOf(script).some(
+    (words) =>
+      words.find((word) => !/^(?:exec|sudo|[A-Za-z_][A-Za-z0-9_]*=.*)$/su.test(word)) ===
+      "nixos-rebuild",
+  );
+}
+
 function callOf(words: readonly string[]): SshCall {
   const call: SshCall = { host: null, port: null, options: [] };
   for (let index = 0; index < words.length; index += 1) {
@@ -85,7 +94,7 @@ export function objectionsTo(
 }
 
 /** Words of each simple command, unquoted. Substitutions and variables stay as they are written. */
-function commandsOf(script: string): string[][] {
+export function commandsOf(script: string): string[][] {
   const commands: string[][] = [];
   let words: string[] = [];
   let word: string | null = null;

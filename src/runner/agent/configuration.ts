@@ -30,6 +30,8 @@ export const RunnerConfiguration = z.strictObject({
   exchange: ExchangeConfiguration.nullable().default(null),
   /** File of the policy that says which machines it may change, and how; null: none. For the pool `deploy` only. */
   deployPolicy: absolutePath.nullable().default(null),
+  /** A folder with the tools of deploy methods (`colmena`, `clan`, …), before all others on their PATH; null: the system's own. */
+  toolFolder: absolutePath.nullable().default(null),
   /** Jobs are declined while less is free beneath the state directory (bytes). */
   minimumFreeBytes: z.int().nonnegative().default(1_073_741_824),
   /** What the fetch step may use beside the job's own tokens, for this pool. */

@@ -62,6 +62,10 @@ async function superviseAgent(configuration: RunnerConfiguration, file: string):
   const supervised = await supervise(
     {
       ...isolation,
+      readOnlyPaths: [
+        ...isolation.readOnlyPaths,
+        ...(configuration.toolFolder === null ? [] : [configuration.toolFolder]),
+      ],
       stateDirectory,
       daemonNix: exchange === null ? {} : daemonSettings(exchange, isolation.nix),
     },
@@ -142,7 +146,7 @@ async function agentHere(
 
 /** What a deploy runner does of machines, and of which; nothing without a policy. */
 async function machinesOf(
-  { deployPolicy }: RunnerConfiguration,
+  { deployPolicy, toolFolder }: RunnerConfiguration,
   { pool, host }: Identity,
   isolation: Isolation,
   directory: string,
@@ -152,7 +156,7 @@ async function machinesOf(
     throw new Error(`"deployPolicy" is for the pool deploy, and this runner is of pool ${pool}`);
   const run = machineJobs({
     policy: async () => await readDeployPolicy(deployPolicy),
-    ...deployerFor(storeEnvironment(isolation)),
+    ...deployerFor(storeEnvironment(isolation), { isolation, toolFolder }),
     records: new LocalRecords(directory),
   });
   return { targets: targetsOf(await readDeployPolicy(deployPolicy), host), run };

@@ -4,6 +4,7 @@ import type {
   MachineOutcome,
   Observation,
 } from "../../protocol/machine.ts";
+import { METHODS } from "../../protocol/machine.ts";
 import { type Clock, systemClock } from "../agent/clock.ts";
 import { connectMachine } from "../machine/index.ts";
 import type {
@@ -13,12 +14,16 @@ import type {
   Reply,
   SourceStore,
 } from "../machine/index.ts";
+import type { Isolation } from "../isolation/index.ts";
 import type { Environment } from "../process/index.ts";
 import type { Closure } from "./closure.ts";
 import { deployMachine } from "./engine/deploy.ts";
 import { closeLost } from "./engine/lost.ts";
-import type { DeployParts } from "./engine/parts.ts";
+import { type DeployParts, untouched } from "./engine/parts.ts";
+import type { DeployTool } from "./engine/tool.ts";
 import { probe, type RunnerCheck } from "./health/probe.ts";
+import { methodModule } from "./methods/index.ts";
+import { type LayOut, openPlace } from "./methods/place.ts";
 import type { DeployPolicy, PolicyMachine } from "./policy/policy.ts";
 import { targetOf } from "./target.ts";
 
@@ -29,7 +34,15 @@ export interface Deployer {
   readonly store: SourceStore;
   /** Of `ssh`. */
   readonly env: Environment;
+  /** Where outside tools run; without, only `plain` can be done. */
+  readonly tools?: ToolSurroundings;
   readonly clock: Clock;
+}
+
+export interface ToolSurroundings {
+  readonly isolation: Isolation;
+  /** A folder of the operator's with tools in it, before all others on their PATH. */
+  readonly toolFolder: string | null;
 }
 
 export interface OneDeploy {
@@ -37,6 +50,8 @@ export interface OneDeploy {
   readonly policy: DeployPolicy;
   readonly machine: PolicyMachine;
   readonly manifest: Closure | null;
+  /** Lays out the tree of `work.source`, for a tool to work on. */
+  readonly layOut?: LayOut;
   readonly signal: AbortSignal;
   readonly seal: () => boolean;
   /** An earlier life of the runner was at it. */
@@ -46,9 +61,10 @@ export interface OneDeploy {
   readonly say: (line: string) => void;
 }
 
-/** @param env how this runner's programs reach its store. */
-export function deployerFor(env: Environment): Deployer {
+/** @param env how this runner's programs reach its store. @param tools where outside tools run. */
+export function deployerFor(env: Environment, tools?: ToolSurroundings): Deployer {
   return {
+    ...(tools === undefined ? {} : { tools }),
     connect: connectMachine,
     store: { nixStore: "nix-store", url: null, env },
     env: env["PATH"] === undefined ? {} : { PATH: env["PATH"] },
@@ -59,12 +75,6 @@ export function deployerFor(env: Environment): Deployer {
 /** One machine, by the method that its work names. */
 export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<MachineOutcome> {
   const { work, policy, manifest, signal, say } = one;
-  if (work.method !== "plain")
-    return {
-      kind: "held",
-      why: `this runner's agent deploys by method plain; ${work.method} is not built into it`,
-      running: null,
-    };
   const { clock, env, store } = deployer;
   const target = targetOf(one.machine, "deploy");
   const { connectSeconds } = work.limits;
@@ -73,8 +83,12 @@ export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<Mac
   const beyond = await deployer.connect(target, options);
   // A check that hangs ends by its own limit; a cancel does not reach it past the point of no return.
   const asking = new AbortController();
+  let opened: OpenedTool = NO_TOOL;
   try {
+    opened = await openTool(deployer, one, beyond);
+    if (opened.kind === "ended") return opened.outcome;
     const parts = {
+      tool: opened.tool,
       work,
       manifest,
       machine,
@@ -91,6 +105,43 @@ export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<Mac
     return one.resumed === true ? await closeLost(parts) : await deployMachine(parts);
   } finally {
     asking.abort();
+    if (opened.kind === "tool") await opened.close();
     await Promise.all([machine.close(), beyond.close()]);
   }
+}
+
+type OpenedTool =
+  | { kind: "tool"; tool: DeployTool | null; close: () => Promise<void> }
+  | { kind: "ended"; outcome: MachineOutcome };
+const NO_TOOL: OpenedTool = { kind: "tool", tool: null, close: async () => {} };
+
+/** No tool: `plain`, what an earlier life began and nobody begins again, and a way back that needs no sources. */
+async function openTool(
+  { tools, env, clock }: Deployer,
+  { work, machine, layOut, signal, say, resumed }: OneDeploy,
+  beyond: Machine,
+): Promise<OpenedTool> {
+  const { tool, source, action, method } = work;
+  if (tool === null || resumed === true) return NO_TOOL;
+  if (action.kind === "generation" && (source === null || METHODS[method] === "closure"))
+    return NO_TOOL;
+  const module = methodModule(tool.kind);
+  if (module === null || tools === undefined || layOut === undefined) {
+    const why = `this runner has no place for the method ${method}: it deploys by plain only`;
+    return { kind: "ended", outcome: { kind: "held", why, running: null } };
+  }
+  const place = await openPlace({
+    work,
+    policy: machine,
+    machine: beyond,
+    ...tools,
+    env,
+    layOut,
+    clock,
+    say,
+    signal,
+  });
+  return place.kind === "open"
+    ? { kind: "tool", tool: { module, place: place.place }, close: place.close }
+    : { kind: "ended", outcome: untouched("check", place.why, null) };
 }

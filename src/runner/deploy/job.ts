@@ -16,6 +16,9 @@ import type { Deployer } from "./deployer.ts";
 import { deployOne } from "./deployer.ts";
 import { judgeDeploy, judgeEnding, judgeObservation, type Speaker } from "./policy/judge.ts";
 import type { DeployPolicy } from "./policy/policy.ts";
+import type { LayOut } from "./methods/place.ts";
+import { sourceAccess } from "../source/access.ts";
+import { fetchSource } from "../source/index.ts";
 import type { LocalRecords } from "./records.ts";
 import { targetOf } from "./target.ts";
 
@@ -152,6 +155,7 @@ async function deploy(
       policy,
       machine: judged.machine,
       manifest: closure.manifest,
+      layOut: layOutOf(work, speaker, context, say),
       signal,
       seal: context.seal,
       resumed: context.resumed,
@@ -163,4 +167,32 @@ async function deploy(
       say,
     }),
   );
+}
+
+/** The approved tree, as other jobs have theirs: fetched by its commit, and insisted on. */
+function layOutOf(
+  { source }: DeployWork,
+  { host, repository }: Speaker,
+  context: JobContext,
+  say: (line: string) => void,
+): LayOut {
+  return async (workspace) => {
+    if (source === null) return { kind: "refused", why: "the deploy names no tree for its tool" };
+    const fetched = await fetchSource({
+      workspace,
+      mirrors: null,
+      repository: `${host}/${repository}`,
+      source,
+      place: "job",
+      access: sourceAccess(source.cloneUrl, {
+        source: context.cloneToken,
+        others: context.inputToken,
+      }),
+      signal: context.signal,
+      say,
+    });
+    if (fetched.kind === "fetched") return { kind: "tree", tree: fetched.tree };
+    const { verdict } = fetched;
+    return { kind: "refused", why: "message" in verdict ? verdict.message : verdict.kind };
+  };
 }

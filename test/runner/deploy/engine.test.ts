@@ -40,6 +40,7 @@ async function play(
       ...asked,
     }),
     manifest: { text: BUILDER.text, paths: PATHS, boot: [] },
+    tool: null,
     machine,
     beyond: machine,
     signal: cancel.signal,

@@ -232,7 +232,8 @@ export class ModelMachine implements Machine {
         ended: false,
         why: null,
         exit: null,
-        wanted: system,
+        // What a closure brings is always the same here.
+        wanted: system === null ? null : NEW,
         guarded: false,
       };
       return { kind: "done", value: { running: OLD, failedUnits: [], bootId: "first" } };
@@ -270,7 +271,12 @@ export class ModelMachine implements Machine {
     );
   }
   reuse({ counter }: { counter: number }) {
-    return this.verify({ counter });
+    return this.#verb(() =>
+      this.#guard(counter, ["begun", "verified"], () => {
+        this.#is("verified");
+        return { paths: 0, hashed: 0 };
+      }),
+    );
   }
   command() {
     return this.#verb(() => ({ kind: "done", value: { exitCode: 0, log: "" } }) as const);

@@ -2,9 +2,10 @@ import type { MachineOutcome } from "../../../protocol/machine.ts";
 import { type DeployParts, describeFault, untouched } from "./parts.ts";
 import { prepare } from "./prepare.ts";
 import { settle } from "./settle.ts";
+import { bringSourcesBack } from "./tool.ts";
 
 /**
- * Puts one system on one machine by Snowcat's own method, `plain`, and answers how the machine ended. It returns for
+ * Puts one system on one machine, by Snowcat's own activation or by a tool between its guards, and answers how the machine ended. It returns for
  * everything that machine, link, closure or system do; what it throws is a fault of the runner.
  */
 export async function deployMachine(parts: DeployParts): Promise<MachineOutcome> {
@@ -16,5 +17,9 @@ export async function deployMachine(parts: DeployParts): Promise<MachineOutcome>
     if (closed.kind !== "done") parts.say(`not closed on the machine: ${describeFault(closed)}`);
     return untouched("dry-activate", "it was cancelled before the activation", running);
   }
-  return await settle(parts, running);
+  const notice = await bringSourcesBack(parts);
+  const outcome = await settle(parts, running);
+  return notice !== null && outcome.kind === "active"
+    ? { ...outcome, notices: [...outcome.notices, notice] }
+    : outcome;
 }

@@ -38,6 +38,13 @@ export async function closeLost(parts: DeployParts): Promise<MachineOutcome> {
   if (first.kind !== "done") return unknown(describeFault(first));
   if (first.value === null || first.value.counter < counter) return await neverBegun(parts, until);
   if (first.value.counter > counter) return unknown("another deploy was made of it since");
+  // Its tool went with the runner: the machine would wait for nobody.
+  if (first.value.guarded && first.value.name === "activating")
+    return await takeBack(parts, {
+      step: "activate",
+      why: "the runner was started anew while the tool was at it",
+      state: first.value,
+    });
   const waited = await again(() => beyond.wait({ counter, until: RESTS, seconds }), clock, until);
   if (waited.kind !== "done") return unknown(describeFault(waited));
   return await judge(parts, waited.value.state, unknown);

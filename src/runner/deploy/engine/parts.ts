@@ -9,6 +9,7 @@ import type { Clock } from "../../agent/clock.ts";
 import type { Machine, Reply, SourceStore } from "../../machine/index.ts";
 import type { Health, RunnerCheck } from "../health/probe.ts";
 import type { BootFile } from "./space.ts";
+import type { DeployTool } from "./tool.ts";
 
 /** What the deploy of one machine works with. */
 export interface DeployParts {
@@ -19,6 +20,8 @@ export interface DeployParts {
     readonly paths: readonly ManifestPath[];
     readonly boot: readonly BootFile[];
   } | null;
+  /** Null: Snowcat activates by itself, as `plain` does. */
+  readonly tool: DeployTool | null;
   /** Until the point of no return: a cancel ends its connections. */
   readonly machine: Machine;
   readonly signal: AbortSignal;
@@ -52,6 +55,12 @@ export function untouched(
 /** Its end says more than its beginning. */
 export function short(why: string): string {
   return why.length <= WHY ? why : `…${why.slice(1 - WHY)}`;
+}
+
+/** Nothing of it is left to do on the machine. */
+export async function close({ beyond, work, say }: DeployParts): Promise<void> {
+  const closed = await beyond.end({ counter: work.counter });
+  if (closed.kind !== "done") say(`not closed on the machine: ${describeFault(closed)}`);
 }
 
 /** A fault in words. */

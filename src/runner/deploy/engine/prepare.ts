@@ -4,6 +4,7 @@ import { EXIT } from "./activation.ts";
 import { again } from "./again.ts";
 import { type DeployParts, describeFault, short, untouched } from "./parts.ts";
 import { neededSpace } from "./space.ts";
+import { forward, readyTool } from "./tool.ts";
 
 export type Prepared =
   | { kind: "ended"; outcome: MachineOutcome }
@@ -27,6 +28,10 @@ export async function prepare(parts: DeployParts): Promise<Prepared> {
   const system = systemOf(parts, before.value);
   if (system.kind === "none") return ended(untouched("begin", system.why, running));
 
+  const tool = forward(parts);
+  const unready = tool === null ? null : await readyTool(parts, tool, running);
+  if (unready !== null) return ended(unready);
+
   await parts.step("begin");
   const begun = await begin(parts, system.system);
   if (begun.kind !== "done") return ended(notBegun(begun, running));
@@ -40,14 +45,17 @@ export async function prepare(parts: DeployParts): Promise<Prepared> {
 /** From space to the dry activation; null when all of it succeeded. */
 async function bring(
   parts: DeployParts,
-  system: string,
+  system: string | null,
   running: string,
 ): Promise<MachineOutcome | null> {
   const { work, manifest, machine, clock } = parts;
   const { counter, limits } = work;
   const { copySeconds } = limits;
 
-  if (manifest === null) {
+  if (system === null) {
+    // That the tree is the approved one was insisted on when it was laid out; there is no closure to compare.
+    await parts.step("verify");
+  } else if (manifest === null) {
     await parts.step("verify");
     const reused = await tried(parts, () => machine.reuse({ counter }));
     if (reused.kind !== "done") return failure("verify", reused, running);
@@ -104,6 +112,7 @@ async function bring(
       return untouched("backup", exited("the backup", backup.value), running);
   }
 
+  if (system === null) return null;
   await parts.step("dry-activate");
   const dry = await tried(parts, () =>
     machine.dryActivate({ counter, timeoutSeconds: limits.activationSeconds }),
@@ -119,7 +128,7 @@ async function bring(
 /**
  * Answers what runs. A lost answer is looked up: the counter was handed out once, so that what carries it is ours.
  */
-async function begin(parts: DeployParts, system: string): Promise<Reply<string>> {
+async function begin(parts: DeployParts, system: string | null): Promise<Reply<string>> {
   const { work, machine, clock } = parts;
   const until = linkUntil(parts);
   const request = { counter: work.counter, expected: work.expected, system };
@@ -139,10 +148,9 @@ async function begin(parts: DeployParts, system: string): Promise<Reply<string>>
 function systemOf(
   { work: { action } }: DeployParts,
   { profile, generations, system: running }: Observation,
-): { kind: "system"; system: string } | { kind: "none"; why: string } {
+): { kind: "system"; system: string | null } | { kind: "none"; why: string } {
   if (action.kind === "system") return { kind: "system", system: action.system };
-  if (action.kind === "source")
-    return { kind: "none", why: "no system is named, and this method needs one" };
+  if (action.kind === "source") return { kind: "system", system: null };
   const older = generations
     .filter(({ number }) => profile === null || number < profile.number)
     .toSorted((a, b) => b.number - a.number);

@@ -1,7 +1,8 @@
 import type { DeployStep, MachineOutcome } from "../../../protocol/machine.ts";
 import type { DeployState } from "../../machine/index.ts";
 import { again } from "./again.ts";
-import { type DeployParts, describeFault, short } from "./parts.ts";
+import { close, type DeployParts, describeFault, short } from "./parts.ts";
+import { takeSourcesBack } from "./tool.ts";
 
 /** Beyond the machine's own limits, for the way there and back (s). */
 const MARGIN = 15;
@@ -55,12 +56,12 @@ export async function takeBack(parts: DeployParts, sick: Sick): Promise<MachineO
   const bootsNew = state.new !== state.old && profile?.system === state.new;
   if (running !== state.old || bootsNew)
     return unknown("it says that it is taken back, and runs or boots something else", running);
-  const closed = await beyond.end({ counter });
-  if (closed.kind !== "done") parts.say(`not closed on the machine: ${describeFault(closed)}`);
+  const left = await takeSourcesBack(parts);
+  await close(parts);
   return {
     kind: "rolled-back",
     step: sick.step,
-    why: short(sick.why),
+    why: left === null ? short(sick.why) : short(`${sick.why}\n${left}`),
     failedUnits: [...new Set([...(sick.failedUnits ?? []), ...(sick.state.newlyFailed ?? [])])],
     running,
   };

@@ -10,8 +10,9 @@ import { awaitHealth } from "../health/patience.ts";
 import type { Health } from "../health/probe.ts";
 import { type Activation, judgeActivation } from "./activation.ts";
 import { again } from "./again.ts";
-import { type DeployParts, describeFault, short, untouched } from "./parts.ts";
+import { close, type DeployParts, describeFault, short, untouched } from "./parts.ts";
 import { takeBack } from "./revert.ts";
+import { activateByTool, forward } from "./tool.ts";
 
 /** States that the machine leaves by nobody's word but its own. */
 const REVERTED: readonly DeployStateName[] = ["reverted", "revert-failed"];
@@ -28,12 +29,10 @@ export async function settle(parts: DeployParts, old: string): Promise<MachineOu
   const { work, beyond, clock } = parts;
   const { counter, limits } = work;
   await parts.step("activate");
-  const activated = await activate(parts, old);
+  const tool = forward(parts);
+  const activated = await (tool === null ? activate(parts, old) : activateByTool(parts, tool, old));
   if (activated.kind === "ended") return activated.outcome;
-  const { state } = activated;
-  if (state.name !== "activated")
-    return await takeBack(parts, { step: "activate", why: state.why ?? stopped(state), state });
-  const activation = judgeActivation(state);
+  const { state, activation } = activated;
   if (activation.kind === "sick")
     return await takeBack(parts, { step: "activate", ...activation, state });
 
@@ -51,7 +50,9 @@ export async function settle(parts: DeployParts, old: string): Promise<MachineOu
   return await commit(parts, activation, state);
 }
 
-type Activated = { kind: "state"; state: DeployState } | { kind: "ended"; outcome: MachineOutcome };
+type Activated =
+  | { kind: "state"; state: DeployState; activation: Activation }
+  | { kind: "ended"; outcome: MachineOutcome };
 const ended = (outcome: MachineOutcome): Activated => ({ kind: "ended", outcome });
 
 /** Started once; how it ended is asked of the machine until its own limits are over. */
@@ -85,7 +86,11 @@ async function activate(parts: DeployParts, old: string): Promise<Activated> {
       ? ended(untouched("activate", why, old))
       : unknown(closed, state.running);
   }
-  return { kind: "state", state };
+  const activation: Activation =
+    state.name === "activated"
+      ? judgeActivation(state)
+      : { kind: "sick", why: state.why ?? stopped(state), failedUnits: [] };
+  return { kind: "state", state, activation };
 }
 
 /** All checks that were asked for, then the one that always is: no unit has failed that had not before. */
@@ -113,7 +118,18 @@ async function health(
   if (failedUnits.length > 0) sick.push(`units failed: ${failedUnits.join(", ")}`);
   if (state.value.running !== state.value.new)
     sick.push(`the machine runs ${state.value.running ?? "nothing that is known"}`);
+  sick.push(...(await wrongByMethod(parts, deadline)));
   return sick.length === 0 ? null : { why: sick.join("\n"), failedUnits };
+}
+
+/** What the method itself looks at: of what a tool says that it did, this much is seen. */
+async function wrongByMethod(parts: DeployParts, deadline: number): Promise<readonly string[]> {
+  const tool = forward(parts);
+  if (tool === null) return [];
+  const seen = await again(() => parts.beyond.observe(), parts.clock, deadline);
+  return seen.kind === "done"
+    ? await tool.module.verify(tool.place, seen.value)
+    : [describeFault(seen)];
 }
 
 async function onMachine({ beyond }: DeployParts, check: MachineCheck): Promise<Health> {
@@ -209,11 +225,6 @@ async function readBack(
   await close(parts);
   const notices = activation.kind === "runs" ? activation.notices : [];
   return { kind: "active", system: state.new, generation: profile.number, notices, running };
-}
-
-export async function close({ beyond, work, say }: DeployParts): Promise<void> {
-  const closed = await beyond.end({ counter: work.counter });
-  if (closed.kind !== "done") say(`not closed on the machine: ${describeFault(closed)}`);
 }
 
 /** Why a deploy stands in a state that it should have left by itself. */

@@ -1,0 +1,285 @@
+import { describe, expect, it } from "vitest";
+import type { DeployAction, DeployStep } from "../../../src/protocol/machine.ts";
+import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
+import type {
+  MethodModule,
+  MethodPlace,
+  ToolEnd,
+} from "../../../src/runner/deploy/methods/method.ts";
+import { ModelMachine, NEW, OLD, type Script, Ticking } from "./model.ts";
+import { quiet } from "./script.ts";
+import { BUILDER, PATHS, work } from "./support.ts";
+
+const OTHER = "/nix/store/22222222222222222222222222222222-other";
+const DONE: ToolEnd = { exitCode: 0, timedOut: false, log: "" };
+const ended = (changes: Partial<ToolEnd>): ToolEnd => ({ ...DONE, ...changes });
+const { action } = work({});
+if (action.kind !== "system") throw new Error("a system is deployed");
+const closure: DeployAction = { ...action, system: NEW };
+const source: DeployAction = { kind: "source", tree: "b".repeat(40) };
+const back: DeployAction = { kind: "generation", number: null, system: null };
+
+interface Play {
+  readonly action?: DeployAction;
+  readonly script?: Partial<Script>;
+  readonly module?: Partial<MethodModule>;
+  /** What the tool does to the machine, and how it says that it ended. */
+  readonly tool?: (machine: ModelMachine, clock: Ticking) => ToolEnd;
+  readonly cancelAt?: DeployStep;
+}
+
+async function play({ action: asked = closure, script, module, tool, cancelAt }: Play) {
+  const clock = new Ticking();
+  const machine = new ModelMachine({ ...quiet, ...script }, clock);
+  const steps: DeployStep[] = [];
+  const calls: string[] = [];
+  const cancel = new AbortController();
+  const called = (name: string) => async () => {
+    calls.push(name);
+    return { kind: "done" } as const;
+  };
+  const outcome = await deployMachine({
+    work: work({ method: "clan", action: asked }),
+    manifest: asked.kind === "system" ? { text: BUILDER.text, paths: PATHS, boot: [] } : null,
+    tool: {
+      // Of the place the engine itself looks at nothing.
+      place: {} as MethodPlace,
+      module: {
+        name: "clan",
+        artefact: "closure",
+        lacks: {},
+        check: called("check"),
+        build: called("build"),
+        async activate() {
+          calls.push("activate");
+          return tool?.(machine, clock) ?? DONE;
+        },
+        async verify() {
+          calls.push("verify");
+          return [];
+        },
+        ...module,
+      },
+    },
+    machine,
+    beyond: machine,
+    signal: cancel.signal,
+    store: { nixStore: "nix-store", url: null, env: {} },
+    probe: async () => null,
+    clock,
+    seal: () => !cancel.signal.aborted,
+    step: async (step) => {
+      steps.push(step);
+      if (step === cancelAt) cancel.abort();
+    },
+    observed: async () => {},
+    say: () => {},
+  });
+  const { running, profile } = machine;
+  return { outcome, steps, calls, machine, truth: { running, profile } };
+}
+
+describe("a tool between Snowcat's guards", () => {
+  it("activates what was approved, and Snowcat confirms, commits and reads back", async () => {
+    const { outcome, steps, calls, truth } = await play({
+      tool: (machine) => (machine.toolRuns(NEW), DONE),
+    });
+    expect(outcome).toMatchObject({ kind: "active", system: NEW, running: NEW });
+    expect(steps).toEqual([
+      "connect",
+      "check",
+      "build",
+      "begin",
+      "space",
+      "copy",
+      "verify",
+      "dry-activate",
+      "activate",
+      "confirm",
+      "health",
+      "commit",
+      "read-back",
+    ]);
+    expect(calls).toEqual(["check", "build", "activate", "verify"]);
+    expect(truth).toEqual({ running: NEW, profile: NEW });
+  });
+
+  it.each<[string, (machine: ModelMachine) => ToolEnd, RegExp]>([
+    [
+      "says 0 and did nothing",
+      () => DONE,
+      /says that it is done, and the machine runs what it ran/u,
+    ],
+    [
+      "put something else there",
+      (machine) => (machine.toolRuns(OTHER, "both"), DONE),
+      /the machine runs .*-other/u,
+    ],
+    [
+      "failed after it had switched",
+      (machine) => (machine.toolRuns(NEW, "both"), ended({ exitCode: 1, log: "boot loader" })),
+      /exited with 1\nboot loader/u,
+    ],
+    [
+      "was over its limit",
+      (machine) => (machine.toolRuns(NEW), ended({ exitCode: null, timedOut: true })),
+      /was over its time limit/u,
+    ],
+    [
+      "set the profile of a machine that it says it passed over",
+      (machine) => (machine.toolRuns(NEW, "boots"), ended({ skipped: "offline" })),
+      /passed the machine over: offline/u,
+    ],
+  ])("takes the machine back when it %s", async (_, tool, why) => {
+    const { outcome, truth } = await play({ tool });
+    expect(outcome).toMatchObject({
+      kind: "rolled-back",
+      step: "activate",
+      why: expect.stringMatching(why) as string,
+    });
+    expect(truth).toEqual({ running: OLD, profile: OLD });
+  });
+
+  it("says that nothing was touched where the tool passed the machine over", async () => {
+    const { outcome, machine } = await play({ tool: () => ended({ skipped: "offline" }) });
+    expect(outcome).toMatchObject({ kind: "failed-untouched", step: "activate", running: OLD });
+    expect(machine.ran).toEqual([OLD]);
+  });
+
+  it("needs a reboot where the tool could only set what boots", async () => {
+    const { outcome, truth } = await play({
+      tool: (machine) => (
+        machine.toolRuns(NEW, "boots"),
+        ended({ exitCode: 1, inhibited: "dbus" })
+      ),
+    });
+    expect(outcome).toMatchObject({ kind: "needs-reboot", system: NEW, why: "clan: dbus" });
+    expect(truth).toEqual({ running: OLD, profile: NEW });
+  });
+
+  it("takes it back for what the method itself sees", async () => {
+    const { outcome, truth } = await play({
+      tool: (machine) => (machine.toolRuns(NEW), DONE),
+      module: { verify: async () => ["flake.lock is another one"] },
+    });
+    expect(outcome).toMatchObject({
+      kind: "rolled-back",
+      step: "health",
+      why: "flake.lock is another one",
+    });
+    expect(truth).toEqual({ running: OLD, profile: OLD });
+  });
+
+  it("is guarded: a tool that never ends is taken back by the machine alone", async () => {
+    const { outcome } = await play({
+      tool: (machine, clock) => {
+        machine.toolRuns(NEW, "both");
+        clock.pass(40);
+        return ended({ exitCode: null, timedOut: true });
+      },
+    });
+    expect(outcome).toMatchObject({ kind: "rolled-back", running: OLD });
+  });
+
+  it("is not begun where something is missing, or it would do something else", async () => {
+    const missing = await play({
+      module: { check: async () => ({ kind: "missing", missing: ["a password"] }) },
+    });
+    expect(missing.outcome).toEqual({
+      kind: "not-prepared",
+      missing: ["a password"],
+      running: OLD,
+    });
+    expect(missing.machine.counter).toBe(4);
+    const other = await play({ module: { build: async () => ({ kind: "failed", why: "other" }) } });
+    expect(other.outcome).toMatchObject({ kind: "failed-untouched", step: "build", why: "other" });
+    const cancelled = await play({ cancelAt: "build" });
+    expect(cancelled.outcome).toMatchObject({ kind: "failed-untouched", step: "build" });
+    expect(cancelled.machine.counter).toBe(4);
+  });
+
+  it.each<[string, ReadonlyMap<number, "before" | "after">]>(
+    [5, 6, 7, 8, 9, 10].flatMap((at) =>
+      (["before", "after"] as const).map((when) => [`${when} verb ${at}`, new Map([[at, when]])]),
+    ),
+  )("ends truthfully when the link is cut %s", async (_, cuts) => {
+    const { outcome, truth } = await play({
+      script: { cuts },
+      tool: (machine) => (machine.toolRuns(NEW), DONE),
+    });
+    if (outcome.kind === "active") expect(truth).toEqual({ running: NEW, profile: NEW });
+    else expect(truth).toEqual({ running: OLD, profile: OLD });
+    expect(outcome.running).toBe(truth.running);
+    expect(outcome.kind).not.toBe("unknown");
+  });
+});
+
+describe("a tool that builds from source", () => {
+  it("is asked for no closure, and what came of it is what runs", async () => {
+    const { outcome, steps, truth } = await play({
+      action: source,
+      tool: (machine) => (machine.toolRuns(OTHER, "both"), DONE),
+    });
+    expect(outcome).toMatchObject({ kind: "active", system: OTHER });
+    expect(steps).not.toContain("copy");
+    expect(steps).not.toContain("dry-activate");
+    expect(truth).toEqual({ running: OTHER, profile: OTHER });
+  });
+
+  it("is active where the same sources bring the same system", async () => {
+    const { outcome } = await play({ action: source });
+    expect(outcome).toMatchObject({ kind: "active", system: OLD, running: OLD });
+  });
+
+  it("is taken back with its sources, and says when they stay", async () => {
+    const why: string[] = [];
+    const sick = async (end: ToolEnd) =>
+      await play({
+        action: source,
+        script: { fails: ["web.service"] },
+        tool: (machine) => (machine.toolRuns(OTHER, "both"), DONE),
+        module: {
+          rollBack: async (_place, asked) => {
+            why.push(asked);
+            return end;
+          },
+        },
+      });
+    const clean = await sick(DONE);
+    expect(clean.outcome).toMatchObject({ kind: "rolled-back", failedUnits: ["web.service"] });
+    expect(clean.outcome).not.toHaveProperty("why", expect.stringContaining("sources"));
+    const left = await sick(ended({ exitCode: 23, log: "rsync" }));
+    expect(left.outcome).toMatchObject({
+      kind: "rolled-back",
+      why: expect.stringContaining(
+        "could not be brought back: clan exited with 23\nrsync",
+      ) as string,
+    });
+    expect(why).toEqual(["sick", "sick"]);
+    expect(left.truth).toEqual({ running: OLD, profile: OLD });
+  });
+
+  it("goes back by the machine's own generation, sources first", async () => {
+    const order: string[] = [];
+    const { outcome, calls } = await play({
+      action: { ...back, number: 1 },
+      module: {
+        rollBack: async (_place, asked) => {
+          order.push(asked);
+          return DONE;
+        },
+      },
+    });
+    expect(order).toEqual(["asked"]);
+    expect(calls).toEqual([]);
+    expect(outcome).toMatchObject({ kind: "active", notices: [] });
+    const left = await play({
+      action: { ...back, number: 1 },
+      module: { rollBack: async () => ended({ exitCode: 1, log: "no such revision" }) },
+    });
+    expect(left.outcome).toMatchObject({
+      kind: "active",
+      notices: [expect.stringContaining("no such revision")],
+    });
+  });
+});

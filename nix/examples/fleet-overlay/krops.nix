@@ -2,11 +2,11 @@
 let
   deploy = import ./nix/krops.nix;
   sourcesOf = name: {
-    config-shared = ./config/shared.nix;
-    config-machine = ./config/machines + "/${name}";
-    web-app-dist = ./build + "/${name}/dist";
-    lnbits-src = ./lnbits;
-    nixos = ./nix;
+    config-shared = toString ./config/shared.nix;
+    config-machine = toString (./config/machines + "/${name}");
+    web-app-dist = toString (./build + "/${name}/dist");
+    lnbits-src = toString ./lnbits;
+    nixos = toString ./nix;
   };
   machine1 = deploy { name = "machine1"; sources = sourcesOf "machine1"; };
   machine2 = deploy { name = "machine2"; sources = sourcesOf "machine2"; };

@@ -3,7 +3,7 @@ let
   deploy = import ./nix/krops.nix;
   example-machine = deploy {
     name = "example-machine";
-    sources = { config-shared = ./config/shared.nix; config-machine = ./config/machines/example-machine; };
+    sources = { config-shared = toString ./config/shared.nix; config-machine = toString ./config/machines/example-machine; };
   };
 in
 {

@@ -1,4 +1,5 @@
 import type {
+  DeployStep,
   DeployWork,
   MachineOutcome,
   MachineReference,
@@ -16,6 +17,7 @@ import type { Deployer } from "./deployer.ts";
 import { deployOne } from "./deployer.ts";
 import { judgeDeploy, judgeEnding, judgeObservation, type Speaker } from "./policy/judge.ts";
 import type { DeployPolicy } from "./policy/policy.ts";
+import { deployOneCluster, observeCluster } from "./methods/kubernetes/job.ts";
 import type { LayOut } from "./methods/place.ts";
 import { sourceAccess } from "../source/access.ts";
 import { fetchSource } from "../source/index.ts";
@@ -82,11 +84,18 @@ async function observe(
   say: (line: string) => void,
 ): Promise<Reply<Observation>> {
   const judged = judgeObservation(policy, speaker, reference);
-  say(`${reference.name}: ${judged.kind === "allowed" ? "observed" : judged.why}`);
+  say(`${reference.name}: ${judged.kind === "refused" ? judged.why : "observed"}`);
   if (judged.kind === "refused") {
     await refused("policy", judged.why);
     return { kind: "unreachable", why: judged.why };
   }
+  if (judged.kind === "cluster")
+    return await observeCluster(judged.cluster, {
+      connectSeconds,
+      signal,
+      toolFolder: jobs.tools?.toolFolder ?? null,
+      clock: jobs.clock,
+    });
   const machine = await jobs.connect(targetOf(judged.machine, "observe"), {
     connectSeconds,
     signal,
@@ -142,6 +151,37 @@ async function deploy(
     await context.refused("policy", judged.why);
     return await end({ kind: "held", why: judged.why, running: null });
   }
+  const told = {
+    step: async (step: DeployStep) => {
+      say(`step: ${step}`);
+      await sink.machine({ kind: "step", machine: work.machine.name, step });
+    },
+    observed: async (reply: Reply<Observation>) =>
+      await tellObserved(jobs, context, work.machine, reply),
+    say,
+  };
+  const layOut = layOutOf(work, speaker, context, say);
+  const { seal, resumed } = context;
+  if (judged.kind === "cluster") {
+    const { tools, clock } = jobs;
+    const { cluster } = judged;
+    if (tools === undefined)
+      return await end({ kind: "held", why: "this runner has no place for tools", running: null });
+    return await end(
+      await deployOneCluster({
+        work,
+        policy,
+        cluster,
+        tools,
+        layOut,
+        clock,
+        signal,
+        seal,
+        resumed,
+        ...told,
+      }),
+    );
+  }
   const closure: Brought = context.resumed
     ? { kind: "closure", manifest: null }
     : await closureOf(work, speaker, policy, context.manifests);
@@ -155,16 +195,11 @@ async function deploy(
       policy,
       machine: judged.machine,
       manifest: closure.manifest,
-      layOut: layOutOf(work, speaker, context, say),
+      layOut,
       signal,
-      seal: context.seal,
-      resumed: context.resumed,
-      step: async (step) => {
-        say(`step: ${step}`);
-        await sink.machine({ kind: "step", machine: work.machine.name, step });
-      },
-      observed: async (reply) => await tellObserved(jobs, context, work.machine, reply),
-      say,
+      seal,
+      resumed,
+      ...told,
     }),
   );
 }

@@ -12,7 +12,7 @@ const NOON = Date.UTC(2026, 10, 18, 10);
 const policy = DeployPolicy.parse(policyJson());
 const whyNot = (changes: Partial<DeployWork>, speaker = SPEAKER, now = NOON) => {
   const judged = judgeDeploy(policy, speaker, work(changes), now);
-  return judged.kind === "allowed" ? null : judged.why;
+  return judged.kind === "refused" ? judged.why : null;
 };
 
 describe("the runner's own policy has the last word", () => {

@@ -1,6 +1,6 @@
 import type { DeployWork, MachineReference } from "../../../protocol/machine.ts";
 import { fingerprint } from "./host-key.ts";
-import type { DeployPolicy, Kind, PolicyMachine } from "./policy.ts";
+import type { DeployPolicy, Kind, PolicyCluster, PolicyMachine } from "./policy.ts";
 import { describeWindows, isOpen } from "./window.ts";
 
 /** The repository that speaks. */
@@ -8,6 +8,7 @@ export type Speaker = { host: string; repository: number };
 
 export type Judged =
   | { kind: "allowed"; name: string; machine: PolicyMachine }
+  | { kind: "cluster"; name: string; cluster: PolicyCluster }
   | { kind: "refused"; why: string };
 
 /** Whether this runner may look at the machine for that repository. */
@@ -33,22 +34,22 @@ export function judgeDeploy(
   const kind = kindOf(work);
   const judged = judgeKind(policy, speaker, work.machine, kind);
   if (judged.kind === "refused") return judged;
-  const { machine } = judged;
-  const refs = entryOf(machine, speaker, work.machine.name)?.refs ?? [];
+  const allowed = judged.kind === "cluster" ? { ...judged.cluster, ...CLUSTERS } : judged.machine;
+  const refs = entryOf(allowed, speaker, work.machine.name)?.refs ?? [];
   if (!matchesRef(refs, work.ref))
     return refuse(`commits of ${work.ref} may not be deployed to it`);
-  if (!machine.methods.includes(work.method))
-    return refuse(`it may not be changed by ${work.method}, only by ${machine.methods.join(", ")}`);
+  if (!allowed.methods.includes(work.method))
+    return refuse(`it may not be changed by ${work.method}, only by ${allowed.methods.join(", ")}`);
   if (work.action.kind === "system") {
     const { builder } = work.action.manifest;
     if (!policy.builders.some(({ key }) => key === builder))
       return refuse("the manifest is signed by a builder that is not listed");
   }
-  const command = commandsOf(work).find((argv) => !isListed(machine, argv));
+  const command = commandsOf(work).find((argv) => !isListed(allowed, argv));
   if (command !== undefined)
     return refuse(`the command ${JSON.stringify(command)} is not listed for it`);
-  if (kind === "deploy" && machine.windows !== null && !isOpen(machine.windows, now))
-    return refuse(`deploys to it begin ${describeWindows(machine.windows)}`);
+  if (kind === "deploy" && allowed.windows !== null && !isOpen(allowed.windows, now))
+    return refuse(`deploys to it begin ${describeWindows(allowed.windows)}`);
   return judged;
 }
 
@@ -64,8 +65,14 @@ export function matchesRef(patterns: readonly string[], ref: string): boolean {
   );
 }
 
+/** A cluster has no shell for commands, and one way of changing it. */
+const CLUSTERS: Pick<PolicyMachine, "methods" | "commands"> = {
+  methods: ["kubernetes"],
+  commands: [],
+};
+
 function judgeKind(
-  { machines }: DeployPolicy,
+  { machines, clusters = {} }: DeployPolicy,
   speaker: Speaker,
   reference: MachineReference,
   kind: Kind,
@@ -73,20 +80,29 @@ function judgeKind(
   const found = Object.entries(machines).find(
     ([, { hostKey }]) => fingerprint(hostKey) === reference.hostKey,
   );
+  const cluster = Object.entries(clusters).find(
+    ([, { authority }]) => authority === reference.hostKey,
+  );
   // The same words for a machine that is not there and for another repository's: neither is told which it is.
-  const entry = found === undefined ? undefined : entryOf(found[1], speaker, reference.name);
-  if (found === undefined || entry === undefined)
+  const listed = found?.[1] ?? cluster?.[1];
+  const entry = listed === undefined ? undefined : entryOf(listed, speaker, reference.name);
+  if (entry === undefined)
     return refuse(`it names no machine ${reference.name} with that host key for this repository`);
   if (!entry.kinds.includes(kind))
     return refuse(`${kind} is not among what the repository may do to it`);
-  const [name, machine] = found;
-  return { kind: "allowed", name, machine };
+  if (found !== undefined) return { kind: "allowed", name: found[0], machine: found[1] };
+  if (cluster !== undefined) return { kind: "cluster", name: cluster[0], cluster: cluster[1] };
+  throw new Error("an entry of neither a machine nor a cluster");
 }
 
 const kindOf = ({ action }: DeployWork): Kind =>
   action.kind === "generation" ? "rollback" : "deploy";
 
-function entryOf(machine: PolicyMachine, { host, repository }: Speaker, name: string) {
+function entryOf(
+  machine: Pick<PolicyMachine, "repositories">,
+  { host, repository }: Speaker,
+  name: string,
+) {
   return machine.repositories.find(
     (entry) => entry.host === host && entry.id === repository && entry.machine === name,
   );
@@ -98,7 +114,7 @@ function commandsOf({ backup, health }: DeployWork): (readonly string[])[] {
   return backup === null ? checks : [backup, ...checks];
 }
 
-function isListed({ commands }: PolicyMachine, argv: readonly string[]): boolean {
+function isListed({ commands }: Pick<PolicyMachine, "commands">, argv: readonly string[]): boolean {
   return commands.some(
     (listed) => listed.length === argv.length && listed.every((word, at) => word === argv[at]),
   );

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
-import { MachineName, Method } from "../../../protocol/machine.ts";
+import { HostKey, MachineName, Method } from "../../../protocol/machine.ts";
 import { KropsSettings } from "../methods/krops/settings.ts";
 import { isHostKeyLine } from "./host-key.ts";
 import { Window } from "./window.ts";
@@ -64,6 +64,25 @@ const Machine = z.strictObject({
 });
 export type PolicyMachine = z.infer<typeof Machine>;
 
+/** A Kubernetes cluster: a machine without ssh, changed by method kubernetes alone. */
+const Cluster = z.strictObject({
+  /** The operator's own kubeconfig, and the one context of it that is meant. Its credentials never reach the repository's code. */
+  kubeconfig: absolutePath,
+  context: z.string().regex(/^[A-Za-z0-9][^\u0000-\u001f\u007f]{0,252}$/u),
+  /** Who the cluster is: SHA-256 of its authority's certificate (DER), as `SHA256:` and base64; another authority is another cluster. */
+  authority: HostKey,
+  /** Where Snowcat keeps its counter and lock (a ConfigMap); it has to exist. */
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u)
+    .default("snowcat"),
+  /** Whether deploys may delete objects that are no longer in the repository, when they ask for it. */
+  prune: z.boolean().default(false),
+  repositories: z.array(Repository).min(1).max(64),
+  windows: z.array(Window).min(1).max(32).nullable().default(null),
+});
+export type PolicyCluster = z.infer<typeof Cluster>;
+
 /**
  * A deploy runner's own policy, JSON, written by its operator: what it does not name, no signature allows. Machines by the
  * operator's own name for them.
@@ -71,6 +90,7 @@ export type PolicyMachine = z.infer<typeof Machine>;
 export const DeployPolicy = z
   .strictObject({
     machines: z.record(MachineName, Machine),
+    clusters: z.record(MachineName, Cluster).optional(),
     /** Whose manifests are believed: runners' keys as they enrolled them. A builder that changes its key has both for a time. */
     builders: z.array(z.strictObject({ name: z.string().max(128), key: Key })).max(64),
     /** Hosts that a health check may reach though they are not public. */
@@ -79,8 +99,18 @@ export const DeployPolicy = z
       .max(256)
       .default([]),
   })
-  .superRefine(({ machines }, context) => {
+  .superRefine(({ machines, clusters = {} }, context) => {
     const seen = new Map<string, string>();
+    for (const [name, { authority }] of Object.entries(clusters)) {
+      const other = seen.get(authority);
+      if (other !== undefined || machines[name] !== undefined)
+        context.addIssue({
+          code: "custom",
+          path: ["clusters", name],
+          message: `is also ${other ?? "a machine"}: one cluster has one entry, with all its repositories`,
+        });
+      seen.set(authority, name);
+    }
     for (const [name, { hostKey }] of Object.entries(machines)) {
       const other = seen.get(hostKey);
       if (other !== undefined)

@@ -25,7 +25,7 @@ test("a cluster is deployed: a dry run, the run, and a record of it", async () =
     ...WEB.map((path) => `PATCH ${path}?fieldManager=kluctl`),
   ]);
   expect(steps).toEqual(
-    "connect begin verify dry-activate activate confirm health commit read-back".split(" "),
+    "connect begin check build dry-activate activate confirm health commit read-back".split(" "),
   );
   expect(calls[0]?.argv).toEqual(
     expect.arrayContaining([

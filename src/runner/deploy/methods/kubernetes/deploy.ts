@@ -23,6 +23,7 @@ import { settleCluster } from "./settle.ts";
 export async function deployCluster(parts: ClusterParts): Promise<MachineOutcome> {
   const impossible = judgeWork(parts.work);
   if (impossible !== null) return impossible;
+  for (const [step, why] of Object.entries(LACKS)) parts.say(`${step} is left out: ${why}`);
   await parts.step("connect");
   const opened = await parts.open(parts.signal);
   if (opened.kind === "missing")
@@ -69,7 +70,7 @@ async function within(parts: ClusterParts, door: Door): Promise<MachineOutcome> 
     const opened = await parts.openPlace(gate.reach);
     if (opened.kind === "refused") {
       await finish(parts, records, running);
-      return untouched("verify", opened.why, running);
+      return untouched("check", opened.why, running);
     }
     const { place, proxy } = opened;
     try {

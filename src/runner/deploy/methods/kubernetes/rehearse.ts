@@ -26,21 +26,22 @@ export async function rehearse(
 ): Promise<Rehearsed> {
   const { work, tool, place, cluster, say } = parts;
   const ended = (outcome: MachineOutcome): Rehearsed => ({ kind: "ended", outcome });
-  await parts.step("verify");
+  await parts.step("check");
   if (tool.keys !== null) {
     const why = await judgeKeys(place, tool.keys);
-    if (why !== null) return ended(untouched("verify", why, running));
+    if (why !== null) return ended(untouched("check", why, running));
   }
+  await parts.step("build");
   const { copySeconds, activationSeconds } = work.limits;
   const built = await buildProgram(place, tool.entry, copySeconds);
   if (built.kind === "missing")
     return ended({ kind: "not-prepared", missing: [built.why], running });
-  if (built.kind === "failed") return ended(untouched("verify", built.why, running));
+  if (built.kind === "failed") return ended(untouched("build", built.why, running));
   const { program } = built;
   const { action } = work;
   if (action.kind === "generation" && action.system !== null && action.system !== program.system)
     return ended(
-      untouched("verify", `the tree makes ${program.system}, and not ${action.system}`, running),
+      untouched("build", `the tree makes ${program.system}, and not ${action.system}`, running),
     );
   say(`deployment program: ${program.system}`);
 

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type DeployWork, DeployWork as Work } from "../../../src/protocol/machine.ts";
+import { type DeployWork, DeployWork as Work, METHODS } from "../../../src/protocol/machine.ts";
 import type { ToolWork } from "../../../src/protocol/tool.ts";
 import type { MethodPlace } from "../../../src/runner/deploy/methods/method.ts";
 import { run } from "../../../src/runner/process/index.ts";
@@ -151,18 +151,21 @@ function workOf(tool: ToolWork): DeployWork {
     counter: 7,
     sha,
     ref: "refs/heads/main",
-    action: {
-      kind: "system",
-      system: SYSTEM,
-      manifest: {
-        digest: hash,
-        system: SYSTEM,
-        paths: 1,
-        narBytes: 1,
-        signature: `${"A".repeat(86)}==`,
-        builder: "builder",
-      },
-    },
+    action:
+      METHODS[tool.kind] === "source"
+        ? { kind: "source", tree: NAME }
+        : {
+            kind: "system",
+            system: SYSTEM,
+            manifest: {
+              digest: hash,
+              system: SYSTEM,
+              paths: 1,
+              narBytes: 1,
+              signature: `${"A".repeat(86)}==`,
+              builder: "builder",
+            },
+          },
     expected: null,
     health: [],
     backup: null,

@@ -4,6 +4,8 @@ import { colmena } from "./colmena/index.ts";
 import { deployRs } from "./deploy-rs/index.ts";
 import { krops } from "./krops/index.ts";
 import type { MethodModule } from "./method.ts";
+import { nixosRebuild } from "./nixos-rebuild/index.ts";
+import { script } from "./script/index.ts";
 
 /** Null: there is no module that the engine drives; a cluster is deployed by an engine of its own. */
 export function methodModule(kind: ToolWork["kind"]): MethodModule | null {
@@ -16,10 +18,12 @@ export function methodModule(kind: ToolWork["kind"]): MethodModule | null {
       return deployRs;
     case "krops":
       return krops;
+    case "nixos-rebuild":
+      return nixosRebuild;
+    case "script":
+      return script;
     case "darwin":
     case "kubernetes":
-    case "nixos-rebuild":
-    case "script":
       return null;
   }
 }

@@ -5,16 +5,18 @@ export function planned({
 }: {
   only?: string | undefined;
   match?: string | undefined;
-}): { deploy: boolean; guest: boolean; stack: boolean } | null {
+}): { deploy: boolean; plane: boolean; guest: boolean; stack: boolean } | null {
   switch (only) {
     case undefined:
-      return { deploy: true, guest: true, stack: match === "" };
+      return { deploy: true, plane: true, guest: true, stack: match === "" };
     case "deploy":
-      return { deploy: true, guest: false, stack: false };
+      return { deploy: true, plane: false, guest: false, stack: false };
+    case "plane":
+      return { deploy: false, plane: true, guest: false, stack: false };
     case "guest":
-      return { deploy: false, guest: true, stack: false };
+      return { deploy: false, plane: false, guest: true, stack: false };
     case "stack":
-      return { deploy: false, guest: false, stack: true };
+      return { deploy: false, plane: false, guest: false, stack: true };
     default:
       return null;
   }

@@ -8,10 +8,12 @@ import type { FaultRow } from "./deploy/row.ts";
 import { playDeploys } from "./deploy/table.ts";
 import { planned } from "./groups.ts";
 import { playGuests } from "./guest.ts";
+import { playPlane } from "./plane/table.ts";
 
-const USAGE = `usage: npm run faults -- [--only deploy|guest|stack] [--match TEXT] [--jobs N] [--json FILE]
+const USAGE = `usage: npm run faults -- [--only deploy|plane|guest|stack] [--match TEXT] [--jobs N] [--json FILE]
 
 deploy  machines in namespaces, as a table: {rows: [{fault, verdict, before, after, seconds, working, truthful}]}
+plane   such machines changed through a real Worker and a real runner, by comments; rows of the same table
 guest   one with systemd, in a virtual machine: power cut at each step, reboots, failed units; rows of the same table
 stack   tests of GitHub's faults, cut connections and SIGKILLs, on the whole stack
 
@@ -42,13 +44,14 @@ if (values.help === true || parts === null) {
   const rows = parts.deploy
     ? await playDeploys({ match, jobs: Number(values.jobs), told: print })
     : [];
+  if (parts.plane) rows.push(...(await playPlane({ match, told: print })));
   if (parts.guest) rows.push(...(await playGuests({ match, told: print })));
   if (values.json !== undefined) {
     const told = rows.map((row) => ({ ...row, detail: undefined }));
     await writeFile(values.json, `${JSON.stringify({ rows: told }, null, 2)}\n`);
   }
   const bad = rows.filter((row) => !isGood(row)).length;
-  if (parts.deploy || parts.guest)
+  if (parts.deploy || parts.plane || parts.guest)
     process.stdout.write(`${rows.length} rows, ${bad} not as they should be\n`);
   const stack = parts.stack ? await playStack() : 0;
   process.exitCode = bad === 0 && stack === 0 ? 0 : 1;

@@ -27,10 +27,10 @@ export type DeployQuestion = {
   /** Our own App: its aggregate is always asked for. */
   ownApp: number;
   /**
-   * Of a pull request: whether its head holds its base (its tree is the test merge's). Null: not known. `not-asked` for a
-   * commit that stands on the default branch.
+   * Of a pull request: whether its head holds its base (its tree is the test merge's). Null: not known. `moved`: the commit is
+   * not its head (any more). `not-asked` for a commit that stands on the default branch.
    */
-  holdsBase: boolean | null | "not-asked";
+  holdsBase: boolean | null | "moved" | "not-asked";
   /** Of a commit that is no pull request's head: whether it is on the default branch. A fork's never is. */
   onDefaultBranch: boolean | null | "not-asked";
   /**
@@ -119,6 +119,11 @@ function ofBranch({ holdsBase, onDefaultBranch, sha }: DeployQuestion): Objectio
     found.push({
       code: "branch",
       why: `${commit} does not hold its base: what was checked is the merge of both, and not this. Update the branch.`,
+    });
+  if (holdsBase === "moved")
+    found.push({
+      code: "branch",
+      why: `${commit} is not the pull request's head any more: somebody has pushed since. Ask for the new head.`,
     });
   if (holdsBase === null)
     found.push({

@@ -60,7 +60,7 @@ export async function standing(
         ? "not-asked"
         : read.head === sha
           ? await holds(octokit, { owner, name }, sha, read.merge)
-          : false,
+          : "moved",
     onDefaultBranch: read === null ? branch.commit.sha === sha : "not-asked",
   };
 }

@@ -12,10 +12,11 @@ import type {
   Standing,
   StandingOf,
 } from "./machines.ts";
+import type { HeldJob, QueuedJob, RunnerClass } from "./queued.ts";
 import type { DeliveryAttempt, Walk } from "../../core/sweep/missed.ts";
 import type { Closing } from "../../core/sweep/orphans.ts";
 import type { Pool, RunId } from "../../protocol/identifiers.ts";
-import type { JobKind, Work } from "../../protocol/specification.ts";
+import type { JobKind } from "../../protocol/specification.ts";
 import type { Provenance } from "../../protocol/provenance.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 
@@ -37,6 +38,7 @@ export { COMMENT } from "./desired.ts";
 
 export type * from "./audit.ts";
 export type * from "./machines.ts";
+export type * from "./queued.ts";
 
 /** Every object has it: puts a lost alarm back, and answers the version of its schema. Health and sweeps call it. */
 export interface Wakeable {
@@ -220,41 +222,6 @@ export type RunView = {
   counts: Record<string, number>;
   notices: string[];
 };
-
-/** A job as a Run queues it. The Fleet adds attempt, runner, expiry and signature. */
-export type QueuedJob = {
-  job: string;
-  run: RunId;
-  kind: JobKind;
-  /** For the clone token of its attempts. */
-  installation: number;
-  repository: RepositoryIdentity["repository"];
-  pool: Pool;
-  policy: string;
-  /** A runner must have all of it; null system is any. */
-  needs: { system: string | null; features: string[] };
-  /** The runner that evaluated: it has the derivations. Null where that says nothing. */
-  prefer: string | null;
-  /**
-   * Of the runner that evaluated: any runner of the pool that has the same may take it. Null: the jobs of a run for one
-   * system stay together.
-   */
-  exchange: string | null;
-  work: Work;
-  queuedAt: number;
-};
-export type RunnerClass = {
-  class: string;
-  pool: Pool;
-  systems: string[];
-  features: string[];
-  /** What evaluates on its runners, as they named it last. */
-  evaluators: string[];
-  online: number;
-  repositories: number[] | null;
-};
-
-export type HeldJob = Pick<QueuedJob, "installation" | "repository" | "pool">;
 
 export interface FleetContract extends Wakeable {
   /** Queues; answers what is missing when no class of the account can ever take it. */

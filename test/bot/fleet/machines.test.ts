@@ -56,3 +56,41 @@ it("hands a machine's job to the runner that names it for the repository, and to
   expect(JSON.parse(offer.specification)).toMatchObject({ pool: "deploy", work: job.work });
   expect(foreign.frames.map(({ body }) => body.kind)).not.toContain("offer");
 });
+
+/** A job of one run whose results are for these machines. */
+const near = (n: number, machines: string[], change: Parameters<typeof newJob>[0] = {}) =>
+  newJob({ pool: "deploy", job: `11-900.${n}`, run: "11-900", near: machines, ...change });
+
+it("keeps what is made for machines with a runner that may change all of them, whoever else is free", async () => {
+  spyRuns();
+  const of = newFleet();
+  const other = await naming(of, "deploy", ["web", WEB, [11]]);
+  const whole = await naming(of, "deploy", ["web", WEB, [11]], ["db", DB, [11]]);
+  const second = await naming(of, "deploy", ["web", WEB, [11]], ["db", DB, [11]]);
+  await of.fleet.enqueue(of.account, near(0, [WEB, DB]));
+  const home = await Promise.race(
+    [whole, second].map(async (one) => (await one.offer("11-900.0", 1), one)),
+  );
+  // The others have more free slots from here on, and what is built, planned and sent is not there.
+  const [build] = [near(1, [WEB, DB])].map((job) => ({ ...job, kind: "build" as const }));
+  if (build === undefined) throw new Error("unreachable");
+  await of.fleet.enqueue(of.account, build);
+  await home.offer("11-900.1", 1);
+  await of.fleet.enqueue(of.account, near(2, [WEB, DB], { prefer: null }));
+  await home.offer("11-900.2", 1);
+  for (const runner of [other, whole, second])
+    if (runner !== home) expect(runner.frames.map(({ body }) => body.kind)).not.toContain("offer");
+});
+
+it("says before anything begins that several runners would have to change them, and share nothing", async () => {
+  spyRuns();
+  const of = newFleet();
+  await naming(of, "deploy", ["web", WEB, [11]]);
+  const db = await naming(of, "deploy", ["db", DB, [11]]);
+  expect(await of.fleet.enqueue(of.account, near(0, [WEB, DB]))).toMatchObject({
+    outcome: "no-runner",
+    missing: [expect.stringContaining("an exchange that theirs share")],
+  });
+  expect(await of.fleet.enqueue(of.account, near(1, [DB]))).toEqual({ outcome: "queued" });
+  await db.offer("11-900.1", 1);
+});

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { lacks, missingEverywhere } from "../../../core/fleet/index.ts";
+import { lacks, missingEverywhere, route } from "../../../core/fleet/index.ts";
 import { type FromRunner, LEASE, RunnerFrame } from "../../../protocol/control.ts";
 import {
   CLOCK_SKEW,
@@ -112,17 +112,22 @@ export class Fleet extends DurableObject<Environment> implements FleetContract {
   ): Promise<{ outcome: "queued" | "known" } | { outcome: "no-runner"; missing: string[] }> {
     this.#identity.require(account);
     if (this.#jobs.get(job.job) !== null) return { outcome: "known" };
+    const runners = this.#desk.runners();
     const wanted = {
       pool: job.pool,
       repository: job.repository.id,
       system: job.needs.system,
       features: job.needs.features,
-      machines: machinesOf(job.work).map(({ hostKey }) => hostKey),
     };
-    const missing = missingEverywhere(wanted, this.#desk.runners());
+    const routed = route(wanted, job.near ?? [], job.exchange, runners);
+    if (routed.kind === "nowhere") return { outcome: "no-runner", missing: routed.missing };
+    const { exchange } = routed;
+    const machines = [...routed.machines, ...machinesOf(job.work).map(({ hostKey }) => hostKey)];
+    const missing = missingEverywhere({ ...wanted, machines }, runners);
     if (missing !== null) return { outcome: "no-runner", missing };
+    const near = job.near === undefined ? {} : { near: [...routed.machines] };
     try {
-      this.ctx.storage.transactionSync(() => this.#jobs.add(job));
+      this.ctx.storage.transactionSync(() => this.#jobs.add({ ...job, ...near, exchange }));
     } catch (error) {
       this.#jobs.reload();
       throw error;

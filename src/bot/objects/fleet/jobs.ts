@@ -64,7 +64,8 @@ export class Jobs {
   }
 
   add(request: QueuedJob): void {
-    const { job, run, kind, repository, pool, needs, prefer, exchange, queuedAt, work } = request;
+    const { job, run, kind, repository, pool, needs, prefer, exchange, queuedAt, near, work } =
+      request;
     this.#sql.exec(
       "INSERT INTO job_request (job, request) VALUES (?, ?)",
       job,
@@ -89,8 +90,14 @@ export class Jobs {
       cancel: null,
       digest: null,
       exchange,
-      pin: kind === "build" ? `${run} ${needs.system ?? "any"}` : null,
-      machines: machinesOf(work).map(({ hostKey }) => hostKey),
+      // Whatever is for machines stays where it was evaluated: closures are planned, and sent, from one store.
+      pin:
+        near !== undefined
+          ? `${run} machines`
+          : kind === "build"
+            ? `${run} ${needs.system ?? "any"}`
+            : null,
+      machines: [...new Set([...(near ?? []), ...machinesOf(work).map(({ hostKey }) => hostKey)])],
       once: kind === "deploy",
     });
   }

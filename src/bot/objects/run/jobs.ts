@@ -3,6 +3,7 @@ import type { Work } from "../../../protocol/specification.ts";
 import type { QueuedJob } from "../contracts.ts";
 import { commit, type Context, fleet, header } from "./context.ts";
 import { baseSource } from "./base.ts";
+import { nearTo } from "./deploy/near.ts";
 import { machineWork } from "./deploy/work.ts";
 import { impactWork } from "./impact.ts";
 import type { Header } from "./rows.ts";
@@ -13,7 +14,7 @@ export async function enqueue(context: Context): Promise<number | null> {
   for (const job of context.store.jobs("state = 'new' AND not_before <= ?", context.now())) {
     const answer = await fleet(context, run).enqueue(
       run.identity.account.id,
-      queuedJob(context, run, job),
+      await nearTo(context, run, queuedJob(context, run, job)),
     );
     const { store } = context;
     commit(context, () => {

@@ -1,5 +1,6 @@
 import { lost, noRunner, stop } from "../../../core/run/index.ts";
 import { commit, type Context, fleet, header, WATCH } from "./context.ts";
+import { nearTo } from "./deploy/near.ts";
 import { leasedBy, queuedJob } from "./jobs.ts";
 
 /** Jobs asked about in one go, the oldest; the others have their turn when these are over. */
@@ -37,7 +38,7 @@ export async function watch(context: Context): Promise<number | null> {
     }
     const answer = await fleet(context, run).enqueue(
       run.identity.account.id,
-      queuedJob(context, run, job),
+      await nearTo(context, run, queuedJob(context, run, job)),
     );
     if (answer.outcome === "known") continue;
     commit(context, () => {

@@ -1,4 +1,10 @@
-import { choose, type DeployMachine, identify, machinesOf } from "../../../../core/deploy/index.ts";
+import {
+  choose,
+  type DeployMachine,
+  identify,
+  isSource,
+  machinesOf,
+} from "../../../../core/deploy/index.ts";
 import type { Configuration } from "../../../../core/config/schema.ts";
 import { resolve, type Resolved } from "../../../../core/config/resolve.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
@@ -28,11 +34,11 @@ export async function prepareDeploy(
 ): Promise<number | null> {
   const github = writer(context, run);
   const { id } = run.identity.repository;
-  const source = need(
+  const policy = need(
     await repo(context, run).policy(run.identity),
     "default branch's configuration",
   );
-  const read = readSource(source);
+  const read = readSource(policy);
   if (!read.ok) {
     const [first] = read.errors;
     const message = `The default branch's configuration cannot be read, so nobody can say what may be deployed: ${first?.message ?? ""}`;
@@ -45,9 +51,9 @@ export async function prepareDeploy(
       missing: ["a deploy runner whose own policy names a machine for this repository"],
     });
   const resolved = resolve(read.configuration, [], POOL);
-  const digest = await sha256(source.text ?? "");
+  const digest = await sha256(policy.text ?? "");
   const kept = {
-    configuration: source.text ?? "",
+    configuration: policy.text ?? "",
     policy: digest,
     limits: JSON.stringify(resolved.limits),
   };
@@ -71,29 +77,35 @@ export async function prepareDeploy(
     await github.commit(run.identity.repository, run.head),
     `commit ${run.head}`,
   );
-  const narrowed = narrow(resolved, read.configuration);
   const set = systemsOf(read.configuration, reason.what.targets, targets);
+  // Where every machine builds by itself nothing of the tree is evaluated here; it may have no flake.
+  const alone = named(read.configuration, targets)
+    .filter(({ name }) => targets.some((target) => target.name === name))
+    .every(({ method }) => isSource(method));
+  const selections = alone ? [] : narrow(resolved, read.configuration);
+  const { cloneUrl } = run.identity.repository;
+  const { revision } = resolved;
+  const source = { cloneUrl, ref: reason.ref, sha: run.head, tree, revision };
   commit(
     context,
     () =>
-      admit(context.store.slice(), {
-        kind: "evaluate",
-        deploys: true,
-        pool: POOL,
-        rules: { systems: narrowed.map(() => null), set },
-      }),
+      admit(
+        context.store.slice(),
+        alone
+          ? { kind: "machines", pool: POOL }
+          : {
+              kind: "evaluate",
+              deploys: true,
+              pool: POOL,
+              rules: { systems: selections.map(() => null), set },
+            },
+      ),
     () =>
       context.store.set({
         ...kept,
         built: run.head,
-        source: JSON.stringify({
-          cloneUrl: run.identity.repository.cloneUrl,
-          ref: reason.ref,
-          sha: run.head,
-          tree,
-          revision: resolved.revision,
-        }),
-        selections: JSON.stringify(narrowed),
+        source: JSON.stringify(source),
+        selections: JSON.stringify(selections),
       }),
   );
   return null;
@@ -176,9 +188,22 @@ function narrow({ selections }: Resolved, { machines = {} }: Configuration): Sel
   return [{ kind: "flake", directory: ".", attributes: [...OUTPUTS], systems: null }];
 }
 
+/** Names of the machines that are meant, as far as that is known before anything is evaluated; else of all that runners name. */
+export function meantBefore(
+  configuration: Configuration,
+  patterns: readonly string[],
+  targets: readonly DeployTarget[],
+): string[] {
+  const open = patterns.length === 0 || patterns.some((one) => /^(?:tag|role):/u.test(one));
+  return open
+    ? [...new Set(targets.map(({ name }) => name))]
+    : [...choose(patterns, named(configuration, targets)).machines];
+}
+
 /**
  * Attributes that are built: those of the machines that are meant, as far as that is known before anything is evaluated.
- * What tags and roles mean an inventory may say alone: then it is every machine that a runner names.
+ * What tags and roles mean an inventory may say alone: then it is every machine that a runner names. A machine that builds by
+ * itself has none.
  */
 function systemsOf(
   configuration: Configuration,
@@ -186,11 +211,13 @@ function systemsOf(
   targets: readonly DeployTarget[],
 ): string[] {
   const machines = named(configuration, targets);
-  const names = new Set(targets.map(({ name }) => name));
-  const open = patterns.length === 0 || patterns.some((one) => /^(?:tag|role):/u.test(one));
-  const meant = open ? [...names] : choose(patterns, machines).machines;
+  const meant = meantBefore(configuration, patterns, targets);
   const own = new Map(Object.entries(configuration.machines ?? {}));
+  const sources = new Set(
+    named(configuration, targets).flatMap(({ name, method }) => (isSource(method) ? [name] : [])),
+  );
   return meant.flatMap((name) => {
+    if (sources.has(name)) return [];
     const declared = own.get(name);
     if (typeof declared === "object" && "attribute" in declared && declared.attribute !== undefined)
       return [String(declared.attribute)];

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { PassThrough } from "node:stream";
 import type { DeployWork } from "../../../protocol/machine.ts";
 import type { Clock } from "../../agent/clock.ts";
 import type { IsolatedJob, Isolation } from "../../isolation/index.ts";
@@ -194,9 +195,11 @@ async function bring(
     stdio: ["ignore", "pipe", "pipe"],
   });
   if (reading.stdout === null) throw new Error(`${from} cannot be read`);
+  // What nobody reads at once is let go, and the other end takes a while to begin.
+  const archive = reading.stdout.pipe(new PassThrough());
   await own(
     ["sh", "-c", 'mkdir -p -- "$1" && tar -C "$1" --no-same-owner -xf -', "sh", to],
-    reading.stdout,
+    archive,
   );
   const end = await reading.ended;
   if (!succeeded(end)) throw new Error(`${from} could not be read: tar ${describeEnd(end)}`);

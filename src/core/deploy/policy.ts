@@ -31,8 +31,13 @@ export type DeployQuestion = {
    * not its head (any more). `not-asked` for a commit that stands on the default branch.
    */
   holdsBase: boolean | null | "moved" | "not-asked";
-  /** Of a commit that is no pull request's head: whether it is on the default branch. A fork's never is. */
-  onDefaultBranch: boolean | null | "not-asked";
+  /**
+   * Of a commit that is no pull request's head: whether it is the default branch's. A fork's never is. `passed`: it is in the
+   * branch's history, and the branch has moved on.
+   */
+  onDefaultBranch: boolean | null | "passed" | "not-asked";
+  /** Machines of the same deploy were changed already: what came to the branch since is another one's. */
+  goesOn?: boolean;
   /**
    * Machines of earlier stages: the commit that their newest deployment left active; `active` null where it could not be
    * found out or where they have none.
@@ -112,7 +117,7 @@ function ofTime({ freeze, windows }: DeployPolicy, now: number): Objection[] {
   return found;
 }
 
-function ofBranch({ holdsBase, onDefaultBranch, sha }: DeployQuestion): Objection[] {
+function ofBranch({ holdsBase, onDefaultBranch, sha, goesOn }: DeployQuestion): Objection[] {
   const commit = code(sha.slice(0, 10));
   const found: Objection[] = [];
   if (holdsBase === false)
@@ -132,6 +137,11 @@ function ofBranch({ holdsBase, onDefaultBranch, sha }: DeployQuestion): Objectio
     });
   if (onDefaultBranch === false)
     found.push({ code: "branch", why: `${commit} is not on the default branch.` });
+  if (onDefaultBranch === "passed" && goesOn !== true)
+    found.push({
+      code: "branch",
+      why: `The default branch has moved on from ${commit}: its head is deployed, and no commit before it.`,
+    });
   if (onDefaultBranch === null)
     found.push({
       code: "branch",

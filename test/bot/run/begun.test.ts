@@ -101,6 +101,29 @@ policy: { deploy: { order: any, confirm: true } }
       );
   });
 
+  it("goes on where the branch moved on, and begins nothing more of a commit that was pushed away", async () => {
+    for (const [onDefaultBranch, deployed] of [
+      ["passed", ["web2", "web1"]],
+      [false, ["web2"]],
+    ] as const)
+      await running(
+        rollout,
+        async (bench) => {
+          Object.assign(bench.neighbours.standing, onBranch);
+          await builds(bench);
+          await looks(bench);
+          await plans(bench);
+          Object.assign(bench.neighbours.standing, { onDefaultBranch });
+          await ends(bench, "web2", active("web2"));
+          const names = jobs(bench, "deploy").map(
+            ({ work }) => work.kind === "deploy" && work.machine.name,
+          );
+          expect(names).toEqual(deployed);
+        },
+        ROLLOUTS,
+      );
+  });
+
   it("is, where it is a look at machines, no commit's check; what they say is told all the same", () =>
     running(begun({ kind: "observe", targets: ["web1", "web2"] }, null), async (bench) => {
       const [first, second] = jobs(bench, "observe");

@@ -38,6 +38,21 @@ describe("what keeps a deploy from going on", () => {
     ["a default branch that nobody looked at", { onDefaultBranch: null }, ["branch"]],
     ["a commit whose place nobody asked for", { holdsBase: "not-asked" }, ["branch"]],
     ["a head without its base", { holdsBase: false }, ["branch"]],
+    [
+      "a commit that the default branch has left behind",
+      { holdsBase: "not-asked", onDefaultBranch: "passed" },
+      ["branch"],
+    ],
+    [
+      "one that it left behind while the deploy goes on: that is another one's",
+      { holdsBase: "not-asked", onDefaultBranch: "passed", goesOn: true },
+      [],
+    ],
+    [
+      "one that was pushed away meanwhile",
+      { holdsBase: "not-asked", onDefaultBranch: false, goesOn: true },
+      ["branch"],
+    ],
     ["a commit that is nowhere", { holdsBase: "not-asked", onDefaultBranch: false }, ["branch"]],
     ["no check of ours", { checks: [green("lint")] }, ["checks"]],
     ["somebody else's check of our name", { checks: [green("snowcat", 1)] }, ["checks"]],

@@ -15,6 +15,7 @@ const Checks = z.object({
     }),
   ),
 });
+const Compared = z.object({ status: z.enum(["ahead", "behind", "diverged", "identical"]) });
 const Branch = z.object({
   commit: z.object({ sha: z.string() }),
   protection: z
@@ -61,8 +62,28 @@ export async function standing(
         : read.head === sha
           ? await holds(octokit, { owner, name }, sha, read.merge)
           : "moved",
-    onDefaultBranch: read === null ? branch.commit.sha === sha : "not-asked",
+    onDefaultBranch:
+      read === null
+        ? branch.commit.sha === sha || (await isBefore(octokit, { owner, name }, sha, data.name))
+        : "not-asked",
   };
+}
+
+/** Whether the branch has the commit in its history: it is ahead of it then. One that was pushed away is nowhere. */
+async function isBefore(
+  octokit: Octokit,
+  { owner, name }: { owner: string; name: string },
+  sha: string,
+  branch: string,
+): Promise<"passed" | false> {
+  const { data } = await octokit.rest.repos.compareCommitsWithBasehead({
+    owner,
+    repo: name,
+    basehead: `${sha}...${branch}`,
+    per_page: 1,
+  });
+  const { status } = Compared.parse(data);
+  return status === "ahead" || status === "identical" ? "passed" : false;
 }
 
 /** A head that holds its base has the tree of the merge that GitHub tries. Null: GitHub has not tried yet. */

@@ -18,6 +18,7 @@ export async function objectionsTo(
   run: Header,
   machines: readonly DeployMachine[],
   earlier: readonly string[],
+  goesOn = false,
 ): Promise<Objection[]> {
   const { defaultBranch } = run.identity.repository;
   const pull = run.reason.kind === "deploy" ? run.reason.pull : null;
@@ -36,6 +37,7 @@ export async function objectionsTo(
     policy: configurationOf(run).policy?.deploy ?? {},
     machines,
     ownApp: Number(context.env.GITHUB_APP_ID),
+    goesOn,
     earlier: await activeOn(context, run, earlier),
     ...facts,
   });

@@ -40,7 +40,7 @@ export function fleetDrift(question: FleetQuestion): Drift[] {
         now,
         every,
         machine: seen.name,
-        observation: seen.observation,
+        observation: sinceDeploy(seen),
         unreachable: seen.online
           ? (seen.unreachable?.why ?? null)
           : "no runner that may look at it is here",
@@ -49,6 +49,21 @@ export function fleetDrift(question: FleetQuestion): Drift[] {
         head,
       }),
     );
+}
+
+/**
+ * What was seen last, with what the last deploy's end says beside: its own look comes before its end, and may come late. A
+ * deploy whose end is told is over, whatever the machine said while it was at it.
+ */
+function sinceDeploy({ observation, history }: SeenMachine): Observation | null {
+  const last = history.find(({ outcome, counter }) => outcome !== null && counter !== null);
+  if (observation === null || last?.outcome == null) return observation;
+  const { outcome, counter, changedAt } = last;
+  const told = observation.unfinished?.counter === counter && outcome.kind !== "unknown";
+  const now = told ? { ...observation, unfinished: null } : observation;
+  const { running } = outcome;
+  if (running === null || running === now.system || changedAt < now.at) return now;
+  return { ...now, system: running, profile: null };
 }
 
 /** The newest deploy that left it active. An earlier generation is known by the deploy that had put it there. */

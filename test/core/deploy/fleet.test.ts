@@ -60,6 +60,26 @@ describe("a fleet", () => {
     ]);
   });
 
+  it("knows how a deploy ended, whatever the machine said while it was at it", () => {
+    const unfinished = { counter: 1, step: "committed", since: 0 };
+    const during = observation({ at: 900, system: NEW, profile: null, unfinished });
+    expect(drift(seen({ observation: during }), null)).toEqual([]);
+    const unknown = ticket({
+      outcome: { kind: "unknown", step: "read-back", why: "?", running: null },
+    });
+    expect(drift(seen({ observation: during, history: [unknown, ticket({})] }), null)).toEqual([
+      "unfinished",
+    ]);
+    // The last look came before the deploy, its own is on the way.
+    const before = observation({ at: 900, system: OLD });
+    const late = { observation: before, history: [ticket({ changedAt: 950 })] };
+    expect(drift(seen(late), false, NEW)).toEqual([]);
+    expect(drift(seen(late), false, OLD)).toEqual(["unmerged"]);
+    // Somebody changed it by hand since.
+    const since = observation({ at: 960, system: "/nix/store/0-other", profile: null });
+    expect(drift(seen({ ...late, observation: since }), null, OLD)).toEqual(["unknown-system"]);
+  });
+
   it("knows a deploy by the newest that stayed: what was taken back is none", () => {
     const history = [ticket({ outcome: rolledBack, system: "/nix/store/x-y" }), ticket({})];
     expect(drift(seen({ history }), false)).toEqual(["unmerged"]);

@@ -35,7 +35,7 @@ export const nixosRebuild: MethodModule<NixosRebuild> = {
     const end = await place.run(["nixos-rebuild", "build", ...words(place)], options);
     if (end.exitCode !== 0) return failed("`nixos-rebuild build`", end);
     // Only one of the two kinds says what it has built; both leave a link to it.
-    const link = await place.run(["readlink", "-e", "result"], { ...options, quiet: true });
+    const link = await place.run(["readlink", "result"], { ...options, quiet: true });
     return compared(
       place,
       link.stdout.trim(),

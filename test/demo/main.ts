@@ -56,7 +56,7 @@ try {
 } finally {
   await alive.stop();
   if (values.log !== undefined)
-    await writeFile(values.log, [...stack.worker.log, ...stack.runner.lines, ""].join("\n"));
+    await writeFile(values.log, [...stack.worker.log, ...stack.lines(), ""].join("\n"));
   await stack.stop();
 }
 process.exit(failed ? 1 : 0);
@@ -107,13 +107,14 @@ function plain({ checks, ...outcome }: Outcome): object {
 
 function choose(only: string | undefined) {
   if (only === undefined) return scenarios;
-  const wanted = only.split(",");
+  // A name may have commas of its own.
+  const wanted = [only, ...only.split(",")];
   const found = scenarios.filter(
     ({ name, group }) => wanted.includes(group) || wanted.includes(name),
   );
   if (found.length > 0) return found;
   process.stderr.write(
-    `--only ${JSON.stringify(only)} names nothing. Groups: main, commands. Stories:\n${scenarios.map(({ name }) => `  ${name}\n`).join("")}`,
+    `--only ${JSON.stringify(only)} names nothing. Groups: main, commands, deploy. Stories:\n${scenarios.map(({ name }) => `  ${name}\n`).join("")}`,
   );
   process.exit(2);
 }

@@ -66,10 +66,10 @@ export class Stage {
 
   /** What a person would look at first when something does not come. */
   async state(): Promise<object> {
-    const { runner, worker } = this.stack;
+    const { worker } = this.stack;
     return {
       runners: await this.stack.runners().catch(String),
-      runner: runner.lines.slice(-15),
+      runner: this.stack.lines().slice(-30),
       worker: worker.log.slice(-10),
     };
   }

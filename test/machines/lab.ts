@@ -169,6 +169,8 @@ export class Lab {
         "StrictModes no",
         "UseDNS no",
         "MaxStartups 100",
+        // Connections are told, those as well that come to nothing.
+        "LogLevel VERBOSE",
         `SetEnv ${environment.join(" ")}`,
         "",
       ].join("\n"),

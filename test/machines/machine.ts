@@ -81,9 +81,12 @@ export class TestMachine {
     const child = this.#unshare;
     if (child === null) return;
     this.#unshare = null;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    // A terminal's signals reach it as well.
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
     // The interface goes with the namespace, some time after its last process.
     await until("the machine's interface is gone", async () => {
       try {

@@ -27,8 +27,12 @@ export type Stack = {
   addRunner(options: AddRunner): Promise<RunningRunner>;
   /** Jobs that runners took for a repository, in order. */
   jobs(repository: number): Promise<{ job: string; kind: string }[]>;
+  /** What all runners said on standard error. */
+  lines(): string[];
   /** The account's runners as the operator sees them: online, draining, used. */
   runners(): Promise<unknown>;
+  /** What else is to be ended with it: the last that was asked for first. */
+  atEnd(end: () => Promise<void>): void;
   stop(): Promise<void>;
 };
 
@@ -141,12 +145,14 @@ async function start(
     },
     jobs: async (repository) =>
       runners.flatMap((one) => one.jobs()).filter(({ job }) => job.startsWith(`${repository}-`)),
+    lines: () => runners.flatMap((one) => one.lines),
     runners: async () => {
       const response = await fetch(`${worker.url}/operator/accounts/${owner.id}/runners`, {
         headers: { authorization: `Bearer ${worker.operatorSecret}` },
       });
       return await response.json();
     },
+    atEnd: (end) => void started.push(end),
     stop,
   };
 }

@@ -5,7 +5,7 @@ import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
 import { flaky, impact } from "./told.ts";
 import { nonFlake } from "./file.ts";
 import { faultyConfiguration, mergeGroup } from "./configuration.ts";
-import { canary, rollout } from "./deploy.ts";
+import { locked, plan, rollout, sick } from "./deploy.ts";
 import { conflict, fork, rerequest, supersede } from "./events.ts";
 
 /** In the order they are told. */
@@ -30,6 +30,8 @@ export const scenarios: Scenario[] = [
   impact,
   faultyConfiguration,
   mergeGroup,
+  plan,
   rollout,
-  canary,
+  sick,
+  locked,
 ];

@@ -14,6 +14,13 @@ const HUNTED = 1_000;
 /** Findings that are printed, of each kind. */
 const SHOWN = 10;
 
+/** Tests that play more schedules when they are asked for more. */
+const SCHEDULES = [
+  "test/core/fleet/simulation.test.ts",
+  "test/core/deploy/turns.test.ts",
+  "test/core/deploy/weather.test.ts",
+];
+
 const args = process.argv.slice(2);
 try {
   if (args.length === 0) process.exitCode = await schedules();
@@ -27,17 +34,17 @@ try {
   process.exitCode = 2;
 }
 
-/** What this command played before it knew deliveries, and still does when nothing is asked for. */
+/** What this command played before it knew deliveries, and still does when nothing is asked for, and those of deploys. */
 async function schedules(): Promise<number> {
   process.stderr.write(
-    "10,000 schedules of attempts and leases; for deliveries: npm run simulate -- --deliveries 100000\n",
+    "10,000 schedules of attempts and leases, 16,000 of turns and rollouts; for deliveries: npm run simulate -- --deliveries 100000\n",
   );
   const root = join(import.meta.dirname, "../..");
-  const test = spawn(
-    process.execPath,
-    [join(root, "scripts/test.ts"), "test/core/fleet/simulation.test.ts"],
-    { cwd: root, stdio: "inherit", env: { ...process.env, SNOWCAT_SIMULATE: "10" } },
-  );
+  const test = spawn(process.execPath, [join(root, "scripts/test.ts"), ...SCHEDULES], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, SNOWCAT_SIMULATE: "10" },
+  });
   const [code] = (await once(test, "exit")) as [number | null];
   return code ?? 1;
 }

@@ -44,6 +44,15 @@ export const MANIFEST_OF: ManifestOf = {
   machine: "machine1",
 };
 
+/** What `fixtures/systems.nix` reads. */
+export function specsText(specs: Readonly<Record<string, SystemSpec>>): string {
+  const whole = Object.entries(specs).map(([name, given]) => [
+    name,
+    { ...NOTHING, ...given, name },
+  ]);
+  return JSON.stringify(Object.fromEntries(whole));
+}
+
 /** A store of its own, in which systems are built offline; what a deploy runner would copy from. */
 export class Builder {
   readonly source: SourceStore;
@@ -63,19 +72,13 @@ export class Builder {
     specs: Readonly<Record<Name, SystemSpec>>,
   ): Promise<Record<Name, string>> {
     const names = Object.keys(specs).toSorted() as Name[];
-    const all = Object.fromEntries(
-      names.map((name) => {
-        const given: SystemSpec = specs[name];
-        return [name, { ...NOTHING, ...given, name }];
-      }),
-    );
     const file = join(import.meta.dirname, "fixtures/systems.nix");
     const out = await this.#nix("nix-build", [
       "--no-out-link",
       file,
       "--argstr",
       "specs",
-      JSON.stringify(all),
+      specsText(specs),
     ]);
     const paths = out.trim().split("\n");
     // nix-build prints the attributes' outputs in the order of their names.

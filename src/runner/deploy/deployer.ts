@@ -25,6 +25,7 @@ import { probe, type RunnerCheck } from "./health/probe.ts";
 import { DARWIN_LACKS } from "./methods/darwin/lacks.ts";
 import { methodModule } from "./methods/index.ts";
 import { type LayOut, openPlace } from "./methods/place.ts";
+import { Turns } from "./methods/turns.ts";
 import type { DeployPolicy, PolicyMachine } from "./policy/policy.ts";
 import { targetOf } from "./target.ts";
 
@@ -75,6 +76,25 @@ export function deployerFor(env: Environment, tools?: ToolSurroundings): Deploye
 
 /** One machine, by the method that its work names. */
 export async function deployOne(deployer: Deployer, one: OneDeploy): Promise<MachineOutcome> {
+  const { work, signal, say } = one;
+  const tool = one.resumed === true ? null : work.tool;
+  if (tool === null || methodModule(tool.kind)?.alone !== true)
+    return await deployNow(deployer, one);
+  say(`one machine at a time by ${tool.kind}: it waits for its turn`);
+  const end = await turns.take(tool.kind, signal);
+  if (end === null)
+    return untouched("connect", "it was cancelled while it waited for its turn", null);
+  try {
+    return await deployNow(deployer, one);
+  } finally {
+    end();
+  }
+}
+
+/** Of this process, which is the runner. */
+const turns = new Turns();
+
+async function deployNow(deployer: Deployer, one: OneDeploy): Promise<MachineOutcome> {
   const { work, policy, manifest, signal, say } = one;
   const { clock, env, store } = deployer;
   const target = targetOf(one.machine, "deploy");

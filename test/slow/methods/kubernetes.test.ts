@@ -25,7 +25,13 @@ import { ClusterDouble } from "../../runner/methods/kubernetes/double.ts";
  * The real kubectl, at both ends: as the way of the runner to the cluster, and as what a deployment program calls within the
  * sandbox. There is no control plane: behind https stands the double, and answers discovery besides.
  */
-const reason = whyNot() ?? missing("kubectl") ?? missing("openssl");
+const reason = whyNot() ?? missing("kubectl") ?? tooOld() ?? missing("openssl");
+/** Before its dry runs kubectl 1.20 of Debian 12 asks for a description of the API that the double has not. */
+function tooOld(): string | null {
+  const told = execFileSync("kubectl", ["version", "--client", "-o", "json"], { encoding: "utf8" });
+  const minor = /"minor": *"(\d+)/u.exec(told)?.[1] ?? "0";
+  return Number(minor) < 30 ? `kubectl 1.${minor} is older than 1.30` : null;
+}
 function missing(program: string): string | null {
   const found = (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
     try {

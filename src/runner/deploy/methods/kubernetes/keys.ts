@@ -13,7 +13,7 @@ const SECONDS = 60;
 export async function judgeKeys(place: ClusterPlace, folder: string): Promise<string | null> {
   const path = `${place.tree}/${folder}`;
   const ask = async (argv: readonly [string, ...string[]]): Promise<string[] | null> => {
-    const { exitCode, stdout } = await place.run(argv, { timeoutSeconds: SECONDS });
+    const { exitCode, stdout } = await place.run(argv, { timeoutSeconds: SECONDS, quiet: true });
     // grep's 1: nothing was found.
     if (exitCode !== 0 && !(exitCode === 1 && argv[0] === "grep")) return null;
     return stdout.split("\0").filter((name) => name !== "");

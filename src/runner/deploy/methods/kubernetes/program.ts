@@ -38,7 +38,10 @@ export async function programOf(
   system: string,
   timeoutSeconds: number,
 ): Promise<Built> {
-  const realised = await place.run(["nix-store", "--realise", system], { timeoutSeconds });
+  const realised = await place.run(["nix-store", "--realise", system], {
+    timeoutSeconds,
+    quiet: true,
+  });
   if (realised.exitCode !== 0)
     return {
       kind: "missing",
@@ -48,6 +51,7 @@ export async function programOf(
     ["find", "-L", system, "-maxdepth", "2", "-type", "f", "-perm", "-u+x"],
     {
       timeoutSeconds,
+      quiet: true,
     },
   );
   const files = found.stdout

@@ -103,6 +103,8 @@ export type CommandPolicy = {
   writers: readonly string[];
   /** Stricter than the registry, or laxer where it allows that. */
   commands: Partial<Record<CommandName, CommandRule>>;
+  /** Of flags that need more than their command does. */
+  flags?: Readonly<Record<string, Pick<CommandRule, "permission" | "teams">>>;
 };
 
 /**

@@ -69,7 +69,12 @@ export type ArgumentKind =
   /** The rest of the line. It is only ever shown. */
   | "text";
 
-export type FlagDeclaration = { name: string; does: string };
+/** `permission`: who may, beside giving the command. */
+export type FlagDeclaration = {
+  name: string;
+  does: string;
+  permission?: Declaration["permission"];
+};
 
 /** On a check run. GitHub takes 20 characters of identifier and label, 40 of description. */
 export type Button = { identifier: string; label: string; description: string };

@@ -118,7 +118,10 @@ const KINDS: Record<ArgumentKind, { is: (value: string) => boolean; called: stri
     is: matching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/u),
     called: "a machine's name",
   },
-  generation: { is: matching(/^[1-9][0-9]{0,8}$/u), called: "the number of a generation" },
+  generation: {
+    is: matching(/^(?:[1-9][0-9]{0,8}|last-good)$/u),
+    called: "the number of a generation, or `last-good`",
+  },
   version: { is: matching(/^[A-Za-z0-9][A-Za-z0-9._+~-]{0,126}$/u), called: "a version" },
   "run-or-job": {
     is: matching(/^(?:[1-9][0-9]{0,8}|evaluate|build)$/u),

@@ -2,7 +2,7 @@ import type { Asked, Facts, Judgement, RefusalCode } from "./command.ts";
 import { bind, branchNamed } from "./bind.ts";
 import type { Declaration } from "./declaration.ts";
 import { isNeedless } from "./needless.ts";
-import { may, requiredFor } from "./permission.ts";
+import { may, requiredFor, requiredForFlag } from "./permission.ts";
 import { printCommand } from "./read.ts";
 import { declarationOf } from "./registry.ts";
 import { lockInTheWay } from "./locks.ts";
@@ -60,10 +60,19 @@ export function judge(asked: Asked, facts: Facts): Judgement {
 function refuseOfPerson(asked: Asked, declaration: Declaration, facts: Facts): Refusal | null {
   // GitHub marks what an App or another program says. `User` is the only kind that is a person.
   if (asked.by.type !== "User") return refuse("origin", why.notAPerson());
+  const { writers } = facts.policy;
   const required = requiredFor(declaration, facts.policy);
-  return may(facts, required, facts.policy.writers)
-    ? null
-    : refuse("permission", why.permission(declaration, required, facts));
+  if (!may(facts, required, writers))
+    return refuse("permission", why.permission(declaration.name, required, facts));
+  for (const flag of declaration.flags.filter(({ name }) => asked.command.flags.includes(name))) {
+    const more = requiredForFlag(flag, facts.policy);
+    if (more !== null && !may(facts, more, writers))
+      return refuse(
+        "permission",
+        why.permission(`${declaration.name} --${flag.name}`, more, facts),
+      );
+  }
+  return null;
 }
 
 function refuseOfPlace(declaration: Declaration, pull: Facts["pull"]): Refusal | null {

@@ -40,6 +40,9 @@ A command is about one commit, which its author has seen:
 Otherwise nothing is done, and the answer has the exact command with the SHA to send. When the head moves before the
 command takes effect, it takes none. A command acts once, however often its delivery arrives.
 
+${code("/plan")}, ${code("/deploy")} and ${code("/confirm")} that name the default branch's head in full are about that, at whatever pull
+request they are said, open or closed; not where the policy asks for approvals, for those are of a pull request's head.
+
 ## Who may
 
 The role is asked of GitHub when the command is about to act, not taken from the comment. Custom roles count as write
@@ -57,7 +60,8 @@ policy:
 \`\`\`
 
 Nothing below the role in brackets can be allowed, and members of a team need it too. \`policy.deploy.permission\` holds for
-${listed(all.filter(({ permission }) => permission.usual === "maintain"))} where \`policy.commands\` has nothing of its own for them; \`policy.deploy.approvals\` for
+${listed(all.filter(({ permission }) => permission.usual === "maintain"))} where \`policy.commands\` has nothing of its own for them; \`policy.deploy.prune\`
+for what deletes (\`/deploy --prune\`); \`policy.deploy.approvals\` for
 ${listed(all.filter(({ approvals }) => approvals))}. While the default branch's configuration cannot be read, commands are for admins, but for ${listed(all.filter(({ permission }) => permission.usual === "read"))}.
 
 Apps and other bots give no commands. An approval of a deploy (\`/approve\`) comes from somebody who neither wrote nor pushed
@@ -97,7 +101,10 @@ const WHERE: Record<Declaration["where"], string | null> = {
 function section(declaration: Declaration): string {
   const { name, does, flags, missing, button, example } = declaration;
   const parts = [`### /${name}\n`, does];
-  for (const flag of flags) parts.push(`\`--${flag.name}\`: ${flag.does}.`);
+  for (const flag of flags) {
+    const more = flag.permission === undefined ? "" : `, for ${code(flag.permission.usual)} only`;
+    parts.push(`\`--${flag.name}\`: ${flag.does}${more}.`);
+  }
   if (button !== null) parts.push(`On checks as the button "${button.label}".`);
   if (missing !== null) parts.push(`It answers that it is not there yet: ${missing}.`);
   return `${parts[0]}\n${parts.slice(1).join(" ")}\n\n\`\`\`text\n${example}\n\`\`\`\n`;

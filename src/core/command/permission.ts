@@ -1,6 +1,14 @@
 import { mayWrite } from "../trust/role.ts";
-import { type CommandName, type CommandPolicy, COMMANDS, ROLES, type Role } from "./command.ts";
-import type { Declaration } from "./declaration.ts";
+import {
+  type CommandName,
+  type CommandPolicy,
+  type CommandRule,
+  COMMANDS,
+  ROLES,
+  type Role,
+} from "./command.ts";
+import { declarationOf } from "./registry.ts";
+import type { Declaration, FlagDeclaration } from "./declaration.ts";
 
 export type Person = {
   /** The collaborator's `role_name`; null where GitHub knows none, or could not be asked. */
@@ -12,8 +20,19 @@ export type Person = {
 export type Required = { role: Role | null; teams: readonly string[]; least: Role };
 
 export function requiredFor(declaration: Declaration, policy: CommandPolicy): Required {
-  const { usual, least } = declaration.permission;
-  const rule = policy.commands[declaration.name] ?? {};
+  return requiredBy(declaration.permission, policy.commands[declaration.name] ?? {});
+}
+
+/** What a flag asks for beside its command; null where that is nothing. */
+export function requiredForFlag(flag: FlagDeclaration, policy: CommandPolicy): Required | null {
+  if (flag.permission === undefined) return null;
+  return requiredBy(flag.permission, policy.flags?.[flag.name] ?? {});
+}
+
+function requiredBy(
+  { usual, least }: Declaration["permission"],
+  rule: Pick<CommandRule, "permission" | "teams">,
+): Required {
   const teams = rule.teams ?? [];
   // Teams alone take the place of the role.
   const role = rule.permission ?? (rule.teams === undefined ? usual : null);
@@ -32,7 +51,11 @@ export function teamsNamed(
   policy: CommandPolicy,
   commands: readonly CommandName[] = COMMANDS,
 ): string[] {
-  return [...new Set(commands.flatMap((name) => policy.commands[name]?.teams ?? []))];
+  const named = commands.flatMap((name) => [
+    ...(policy.commands[name]?.teams ?? []),
+    ...declarationOf(name).flags.flatMap((flag) => requiredForFlag(flag, policy)?.teams ?? []),
+  ]);
+  return [...new Set(named)];
 }
 
 /**

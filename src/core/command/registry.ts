@@ -62,7 +62,14 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
     ...USUAL,
     does: "Puts the pull request's head on the machines.",
     arguments: [{ name: "targets", kind: "target", occurs: "some" }],
-    flags: [{ name: "force", does: "also what was taken back before" }],
+    flags: [
+      { name: "force", does: "also what was taken back before" },
+      {
+        name: "prune",
+        does: "deletes what a cluster has and the commit has not",
+        permission: { usual: "admin", least: "write" },
+      },
+    ],
     permission: DEPLOYERS,
     binding: "recorded",
     forks: "refused",
@@ -88,7 +95,7 @@ const DECLARATIONS: Record<CommandName, Omit<Declaration, "name">> = {
   },
   rollback: {
     ...USUAL,
-    does: "Takes a machine back to its previous generation, or to the one that is named.",
+    does: "Takes a machine back to its previous generation, to the one that is named, or to its last good deploy.",
     arguments: [MACHINE, { name: "generation", kind: "generation", occurs: "optional" }],
     permission: DEPLOYERS,
     where: "anywhere",

@@ -10,11 +10,8 @@ export function notAPerson(): string {
   return "Commands are taken from people only, not from Apps and other programs.";
 }
 
-export function permission(
-  { name }: Declaration,
-  { role, teams, least }: Required,
-  person: Person,
-): string {
+/** @param name of the command, with the flag that it is about. */
+export function permission(name: string, { role, teams, least }: Required, person: Person): string {
   const named = teams.map((team) => code(team, 100));
   const team = `a member of ${named.length === 1 ? "the team" : "one of the teams"} ${listed(named)} with at least ${code(least)}`;
   const wanted =

@@ -21,7 +21,7 @@ export type Resolved = {
   /** Patterns of attribute names, for each kind of run. */
   sets: { push: string[]; pull_request: string[]; merge_group: string[] };
   limits: Limits;
-  policy: { trusted: TrustRule; writers: string[]; commands: CommandPolicy["commands"] };
+  policy: { trusted: TrustRule } & CommandPolicy & { writers: string[] };
 };
 
 /** What a flake's evaluation looks at when nobody says otherwise. */
@@ -82,6 +82,7 @@ export function resolve(
       trusted: policy.trusted ?? "repository",
       writers: policy.writers ?? [],
       commands: commandsOf(policy.commands, policy.deploy),
+      ...(policy.deploy?.prune === undefined ? {} : { flags: { prune: policy.deploy.prune } }),
     },
   };
 }

@@ -11,8 +11,10 @@ export type ShownPlan = {
   /** As the configuration has its stage; null where there is one alone. */
   stage: string | null;
   method: string;
-  /** Null where it could not be planned; `why` says it then. */
+  /** Null where it could not be planned; `why` says it then. Of a machine with a `source` there is none. */
   plan: MachinePlan | null;
+  /** What it builds from by itself: the tree's object name, and what runs, as Markdown. Null for a closure. */
+  source: { tree: string; by: string; running: string | null } | null;
   why: string | null;
   /** When the machine was seen last (Unix ms); null: never. */
   observedAt: number | null;
@@ -88,14 +90,24 @@ export function planSection(view: PlanView, limit = PLAN_BYTES): string {
 }
 
 function headline({ machines }: PlanView): string {
-  const changed = machines.filter(
+  const closures = machines.filter(({ source }) => source === null);
+  const sources = machines.length - closures.length;
+  const changed = closures.filter(
     ({ plan }) => plan !== null && plan.running !== plan.manifest.system,
   );
-  const same =
-    machines.length - changed.length - machines.filter(({ plan }) => plan === null).length;
-  const unplanned = machines.filter(({ plan }) => plan === null).length;
+  const unplanned = closures.filter(({ plan }) => plan === null).length;
+  const same = closures.length - changed.length - unplanned;
   const parts = [
-    `${changed.length} of ${machines.length} ${machines.length === 1 ? "machine" : "machines"} would change`,
+    ...(closures.length > 0
+      ? [
+          `${changed.length} of ${machines.length} ${machines.length === 1 ? "machine" : "machines"} would change`,
+        ]
+      : []),
+    ...(sources > 0
+      ? [
+          `${sources} ${sources === 1 ? "builds" : "build"} by ${sources === 1 ? "itself" : "themselves"}`,
+        ]
+      : []),
     ...(same > 0 ? [`${same} ${same === 1 ? "runs" : "run"} it already`] : []),
     ...(unplanned > 0 ? [`${unplanned} could not be planned`] : []),
   ];
@@ -103,22 +115,24 @@ function headline({ machines }: PlanView): string {
 }
 
 function row(machine: ShownPlan, stages: boolean, now: number): string {
-  const { plan, observedAt } = machine;
+  const { plan, source, observedAt } = machine;
   const seen =
     observedAt === null ? "never" : `${duration(Math.max(0, now - observedAt) / 1_000)} ago`;
   const what =
-    plan === null
-      ? [`not planned: ${code(machine.why ?? "nobody said why", 160)}`, "", "", ""]
-      : plan.running === plan.manifest.system
-        ? ["runs it already", "", "", ""]
-        : [
-            plan.closure.kind === "known"
-              ? closureCell(plan.closure)
-              : `${plan.manifest.paths} paths; not compared`,
-            plan.closure.kind === "known" ? packagesCell(plan.closure) : "",
-            unitsCell(plan.units),
-            plan.reboot === null ? "not known" : plan.reboot ? "**needed**" : "no",
-          ];
+    source !== null
+      ? [`tree ${code(source.tree.slice(0, 10))}; not shown`, "", "", "not known"]
+      : plan === null
+        ? [`not planned: ${code(machine.why ?? "nobody said why", 160)}`, "", "", ""]
+        : plan.running === plan.manifest.system
+          ? ["runs it already", "", "", ""]
+          : [
+              plan.closure.kind === "known"
+                ? closureCell(plan.closure)
+                : `${plan.manifest.paths} paths; not compared`,
+              plan.closure.kind === "known" ? packagesCell(plan.closure) : "",
+              unitsCell(plan.units),
+              plan.reboot === null ? "not known" : plan.reboot ? "**needed**" : "no",
+            ];
   const stage = stages ? [machine.stage === null ? "" : code(machine.stage, 60)] : [];
   return `| ${[code(machine.machine), ...stage, ...what, seen].join(" | ")} |\n`;
 }
@@ -155,7 +169,14 @@ function* warningsOf({ machine, plan, updaters, backup }: ShownPlan): Iterable<s
   }
 }
 
-function* detailsOf({ machine, plan }: ShownPlan): Iterable<string> {
+function* detailsOf({ machine, plan, source }: ShownPlan): Iterable<string> {
+  if (source !== null) {
+    const { tree, by, running } = source;
+    yield `\n**${code(machine)}** runs ${running === null ? "what nobody has seen" : code(running)}\n\n`;
+    yield `- The tree ${code(tree)} is what is approved, by ${by}.\n`;
+    yield "- Its system is built after that, so packages, sizes, units and whether it must be started anew are not shown. What comes of it is read from the machine afterwards.\n";
+    return;
+  }
   if (plan === null || plan.running === plan.manifest.system) return;
   yield `\n#### ${code(machine)}\n\n- Runs: ${plan.running === null ? "not known" : code(plan.running)}\n- Would run: ${code(plan.manifest.system)}\n`;
   if (plan.units.kind === "unknown")

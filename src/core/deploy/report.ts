@@ -25,6 +25,8 @@ export type RolloutView = RolloutSlice & {
   by: string;
   /** The plan as `planSection` has it; null for a rollback to a generation. */
   plan: string | null;
+  /** What is to be known beside it, as plain text. */
+  notices: readonly string[];
   /** Pages of the deploys' logs, by machine. */
   logs: ReadonlyMap<string, string>;
   /** From the start to the end, or to now (s). */
@@ -48,6 +50,8 @@ export function rolloutCheck(view: RolloutView): CheckBody {
     summary: summaryOf(
       [
         ...factsOf(view),
+        ...view.notices.slice(0, 16).map((one) => `- ${code(one, 500)}\n`),
+        ...(confirming ? confirmedOf(view) : []),
         ...(rollout.stopped === null
           ? []
           : [`\n**Stopped.** ${code(rollout.stopped.why, 1_000)}\n`]),
@@ -102,6 +106,19 @@ function factsOf({ purpose, sha, ref, by, rollout, seconds, url }: RolloutView):
     `- By: ${code(by)}\n`,
     rollout.phase === "finished" && seconds > 0 ? `- Took ${duration(seconds)}\n` : "",
     `- [The run](${url})\n`,
+  ];
+}
+
+/** What whoever asked says yes to: the very commit, and what it puts where. */
+function confirmedOf({ sha, targets }: RolloutView): string[] {
+  const lines = targets.map(({ machine, system, before }) => {
+    const what = system === null ? "what it builds of the commit" : code(system);
+    return `- ${code(machine)}: ${what}${before === null ? "" : `, in place of ${code(before)}`}\n`;
+  });
+  const more = (left: number) => `- and ${left} more\n`;
+  return [
+    `\n**To be confirmed by whoever asked:** ${code(sha)} is put on\n\n`,
+    bounded(lines, more, lines.length, 20_000),
   ];
 }
 

@@ -40,7 +40,29 @@ export function lastGood(
   running: string | null,
 ): { system: string; sha: string } | null {
   for (const { outcome, sha, system } of history.toSorted((a, b) => b.order - a.order))
-    if (outcome?.kind === "active" && outcome.system === system && system !== running)
+    if (
+      outcome?.kind === "active" &&
+      (system === null || outcome.system === system) &&
+      outcome.system !== running
+    )
       return { system: outcome.system, sha };
   return null;
+}
+
+/** The commit that a system was deployed from by this repository; null where nobody knows. */
+export function sourcesOf(
+  history: readonly TicketRow[],
+  system: string | null,
+  repository: number,
+): string | null {
+  const put = history
+    .filter(
+      ({ purpose, owner, outcome }) =>
+        purpose === "deploy" &&
+        owner.repository === repository &&
+        outcome?.kind === "active" &&
+        outcome.system === system,
+    )
+    .toSorted((a, b) => b.order - a.order)[0];
+  return put?.sha ?? null;
 }

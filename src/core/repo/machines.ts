@@ -23,11 +23,13 @@ export function actOnMachines(acting: Acting, { name, flags }: Command): Command
       const lost = values.filter((one) => isName(one) && !isKnown(known, one));
       if (lost.length > 0) return unknown(lost, known);
       const force = flags.includes("force");
-      return begin(acting, { kind: name, targets: [...values], force });
+      const prune = flags.includes("prune") ? { prune: true } : {};
+      return begin(acting, { kind: name, targets: [...values], force, ...prune });
     }
     case "rollback": {
       if (!isKnown(known, first)) return unknown([first], known);
-      const generation = values[1] === undefined ? null : Number(values[1]);
+      const [, named] = values;
+      const generation = named === undefined ? null : named === "last-good" ? named : Number(named);
       return begin(acting, { kind: "rollback", machine: first, generation });
     }
     case "lock":

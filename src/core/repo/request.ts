@@ -47,9 +47,10 @@ export type DeployReason = {
   /** Of the command, or of what else began it: used once. */
   key: string;
   what:
-    | { kind: "plan" | "deploy"; targets: string[]; force: boolean }
-    /** Null is the generation before. */
-    | { kind: "rollback"; machine: string; generation: number | null }
+    /** `prune`: what a cluster has and the commit has not is deleted. */
+    | { kind: "plan" | "deploy"; targets: string[]; force: boolean; prune?: boolean }
+    /** Null is the generation before, `last-good` that of the newest deploy that was well and does not run now. */
+    | { kind: "rollback"; machine: string; generation: number | "last-good" | null }
     | { kind: "observe"; targets: string[] };
   /** Where no person did, what began it, and the rollout that it goes by; null is a look at machines. */
   begun?: { by: "push" | "schedule"; rollout: string | null };

@@ -15,6 +15,8 @@ export function conclude(run: RunRow, counts: readonly Count[]): Conclusion {
   // Everything was built, or the machines would not have been touched.
   if (run.rollout !== undefined && run.rollout !== "none" && run.rollout !== "open")
     return run.rollout;
+  // Machines were never come to.
+  if (worst === "success" && run.rollout === "open") return "action_required";
   if (worst === "success" && run.requiredSucceeded !== run.required) return "action_required";
   return worst;
 }

@@ -129,13 +129,14 @@ export function sweep(slice: Slice): Changes {
   return draft.changes();
 }
 
-/** Nothing is put on a machine unless everything that was to be built is. */
-function deploys({ rollout, stopped, evaluation, required, requiredSucceeded }: RunRow): boolean {
+/** Nothing is put on a machine unless everything that was to be built is; what builds by itself asks for nothing. */
+function deploys(run: RunRow): boolean {
+  const { rollout, stopped, evaluation, required, requiredSucceeded, rules } = run;
   return (
     rollout === "open" &&
     stopped === null &&
     evaluation?.kind === "succeeded" &&
-    required > 0 &&
+    (required > 0 || rules.set.length === 0) &&
     required === requiredSucceeded
   );
 }

@@ -136,12 +136,14 @@ test("a plan, a deploy and a rollback are runs of their own, each once", async (
   await says("/plan");
   await says("/deploy --force web1");
   await says("/rollback web1 41");
+  await says("/rollback web1 last-good");
   expect(deploys()).toMatchObject([
     { kind: "plan", targets: [], force: false },
     { kind: "deploy", targets: ["web1"], force: true },
     { kind: "rollback", machine: "web1", generation: 41 },
+    { kind: "rollback", machine: "web1", generation: "last-good" },
   ]);
-  expect(new Set(deploys().map(({ run }) => run)).size).toBe(3);
+  expect(new Set(deploys().map(({ run }) => run)).size).toBe(4);
   expect(calls.filter(({ call }) => call === "supersede")).toEqual([]);
 });
 

@@ -6,6 +6,7 @@ import { SCHEMA_1 } from "./schema-1.ts";
 import { SCHEMA_2 } from "./schema-2.ts";
 import { SCHEMA_5 } from "./schema-5.ts";
 import { SCHEMA_6 } from "./schema-6.ts";
+import { SCHEMA_7 } from "./schema-7.ts";
 
 it("brings a Run of version 1 to what a new one is, and keeps its row", async () => {
   const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-1`);
@@ -54,6 +55,19 @@ it("brings a Run of version 6 to what a new one is: it does nothing with machine
     ]);
     expect(storage.sql.exec("SELECT roles, target_host FROM inventory").toArray()).toEqual([
       { roles: "[]", target_host: null },
+    ]);
+  });
+});
+
+it("brings a Run of version 7 to what a new one is, and keeps its machines", async () => {
+  const stub = env.RUN.getByName(`${env.GITHUB_HOST}/run/42-7`);
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const fresh = dump(storage);
+    const known = `INSERT INTO target (machine, host_key, settings, "order") VALUES ('web', 'k', '{}', 0)`;
+    expect(upgrade(storage, SCHEMA_7, 7, [known], STEPS)).toBe(STEPS.length);
+    expect(dump(storage)).toEqual(fresh);
+    expect(storage.sql.exec("SELECT machine, previous FROM target").toArray()).toEqual([
+      { machine: "web", previous: null },
     ]);
   });
 });

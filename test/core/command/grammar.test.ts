@@ -39,7 +39,10 @@ const KINDS: Record<ArgumentKind, fc.Arbitrary<string>> = {
     word(alphabet, `${alphabet}-`, 8).map((role) => `role:${role}`),
   ),
   machine: word(`${alphabet}_`, `${alphabet}._-`, 20),
-  generation: fc.integer({ min: 1, max: 999_999_999 }).map(String),
+  generation: fc.oneof(
+    fc.integer({ min: 1, max: 999_999_999 }).map(String),
+    fc.constant("last-good"),
+  ),
   version: word(alphabet, `${alphabet}._+~-`, 12),
   "run-or-job": fc.oneof(
     fc.integer({ min: 1, max: 9_999 }).map(String),

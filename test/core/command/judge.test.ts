@@ -128,6 +128,27 @@ describe("roles", () => {
     expect(judged(asked("status"), facts({ ...custom, ...policy({}) }))).toBe("act");
   });
 
+  test("what a flag deletes is for admins, or for whom the configuration names, beside the command's own", () => {
+    const pruning = (over: Partial<Facts>) => {
+      const { command, ...rest } = asked("deploy", ["cluster"]);
+      return judged({ ...rest, command: { ...command, flags: ["prune"] } }, facts(over));
+    };
+    const by = (prune: object, writers: string[] = []) => ({
+      policy: { writers, commands: {}, flags: { prune } },
+    });
+    expect(pruning({ role: "maintain" })).toBe("permission");
+    expect(pruning({ role: "admin" })).toBe("act");
+    expect(pruning({ role: "maintain", ...by({ permission: "maintain" }) })).toBe("act");
+    // The flag's word lets nobody give the command.
+    expect(pruning({ role: "write", ...by({ permission: "write" }) })).toBe("permission");
+    const team = by({ teams: ["cluster"] });
+    expect(pruning({ role: "maintain", ...team })).toBe("permission");
+    expect(pruning({ role: "admin", ...team })).toBe("permission");
+    expect(pruning({ role: "maintain", teams: ["cluster"], ...team })).toBe("act");
+    expect(teamsNamed(team.policy, ["deploy"])).toEqual(["cluster"]);
+    expect(teamsNamed(team.policy, ["build"])).toEqual([]);
+  });
+
   test("the configuration lowers nothing below what the registry allows, for teams either", () => {
     const everybody = COMMANDS.map((name) => [name, { permission: "read", teams: ["all"] }]);
     const lax = policy(Object.fromEntries(everybody) as CommandPolicy["commands"]);

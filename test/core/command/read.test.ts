@@ -103,7 +103,7 @@ describe("what is wrong is said", () => {
   test.each<[string, RegExp]>([
     ["/deploy", /`<targets>` is missing/u],
     ["/rollback", /`<machine>` is missing/u],
-    ["/rollback web1 zero", /`zero` is not the number of a generation/u],
+    ["/rollback web1 zero", /`zero` is not the number of a generation, or `last-good`/u],
     ["/rollback web1 1 2", /`2` is one argument too many/u],
     ["/rollback web*", /`web\*` is not a machine's name/u],
     ["/deploy web1 -f", /There is no flag `-f`/u],

@@ -7,11 +7,13 @@ import {
   newRollout,
   planSection,
   rolloutCheck,
+  toolWords,
   type RolloutSlice,
   type ShownPlan,
   stepRollout,
 } from "../../../src/core/deploy/index.ts";
 import type { MachineOutcome, MachinePlan } from "../../../src/protocol/machine.ts";
+import type { ToolWork } from "../../../src/protocol/tool.ts";
 import { active, NEW, observation, OLD, rolledBack, system } from "./keeper.ts";
 
 const SHA = "a1b2c3d4e5".repeat(4);
@@ -48,11 +50,21 @@ const plan = (machine: string, fields: Partial<MachinePlan> = {}): MachinePlan =
   warnings: [],
   ...fields,
 });
+const TREE = "d".repeat(40);
+const KROPS = {
+  kind: "krops",
+  attribute: "lnbits",
+  build: { local: "build-local.nix", krops: "krops.nix" },
+  dist: ["build/lnbits/dist"],
+  sources: [],
+  sentinel: "/var/src/.populate",
+} as const satisfies ToolWork;
 const shown = (machine: string, fields: Partial<ShownPlan> = {}): ShownPlan => ({
   machine,
   stage: null,
   method: "plain",
   plan: plan(machine),
+  source: null,
   why: null,
   observedAt: 1_000_000,
   updaters: [],
@@ -99,6 +111,11 @@ describe("a plan", () => {
               units: { kind: "unknown", why: "the machine was never observed" },
             }),
             inTheWay: ["`db1` is held by the configuration: `the disk is being replaced`."],
+          }),
+          shown("lnbits", {
+            method: "krops",
+            plan: null,
+            source: { tree: TREE, by: toolWords(KROPS), running: OLD },
           }),
           shown("laptop", { plan: null, why: "there is no runner for aarch64-darwin" }),
         ),
@@ -179,6 +196,7 @@ const check = (slice: RolloutSlice) =>
     ref: "refs/heads/main",
     by: "ada",
     plan: null,
+    notices: ["What was migrated stays migrated: `<b>`"],
     logs: new Map([["c1", "https://snowcat.example/runs/7-1/logs/3"]]),
     seconds: 65,
     url: "https://snowcat.example/runs/7-1",
@@ -206,7 +224,7 @@ describe("a rollout's check run", () => {
         w2: { kind: "unknown", step: "confirm", why: "the link is down", running: null },
       }),
     ],
-    ["confirming", played({}, { confirm: { by: 1, until: 9_000 } })],
+    ["confirming", played({ c1: null, w1: null }, { confirm: { by: 1, until: 9_000 } })],
   ])("is as in golden/rollout-%s.md", async (name, slice) => {
     await expect(rendered(slice)).toMatchFileSnapshot(`golden/rollout-${name}.md`);
   });

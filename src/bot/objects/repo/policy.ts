@@ -61,8 +61,8 @@ export class Policy {
     const read =
       source === null || source.problem !== undefined ? null : readConfiguration(source.text);
     const configuration = read === null ? UNREADABLE : read.ok ? read.configuration : read.rest;
-    const { writers, commands } = resolve(configuration, [], "untrusted").policy;
-    return { writers, commands };
+    const { writers, commands, flags } = resolve(configuration, [], "untrusted").policy;
+    return { writers, commands, ...(flags === undefined ? {} : { flags }) };
   }
 
   #kept(now: number): PolicySource | null {

@@ -143,4 +143,8 @@ export const STEPS: readonly Step[] = [
   -- What the machines' objects are to be told, in this order.
   CREATE TABLE word (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT NOT NULL, word TEXT NOT NULL) STRICT;
   `,
+  `
+  -- Of a machine that builds by itself: the tree of what it ran before, JSON.
+  ALTER TABLE target ADD COLUMN previous TEXT;
+  `,
 ];

@@ -210,7 +210,6 @@ function systemsOf(
   patterns: readonly string[],
   targets: readonly DeployTarget[],
 ): string[] {
-  const machines = named(configuration, targets);
   const meant = meantBefore(configuration, patterns, targets);
   const own = new Map(Object.entries(configuration.machines ?? {}));
   const sources = new Set(

@@ -1,9 +1,12 @@
 import {
   DEPLOY_CHECKS,
+  type DeployMachine,
+  isSource,
   planSection,
   rolloutCheck,
   type ShownPlan,
   type StageRow,
+  toolWords,
 } from "../../../../core/deploy/index.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
 import { buttonsOf } from "../../../../core/command/registry.ts";
@@ -33,6 +36,7 @@ export function deployCheck(
     by: run.sender.login,
     plan:
       reason.what.kind === "rollback" ? null : planOf(context, run, targets.all(), slice.stages),
+    notices: context.store.notices(),
     logs: logsOf(context, run, targets),
     seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
     url: pageOf(context.env.PUBLIC_URL, run.id),
@@ -63,7 +67,9 @@ function before(
       : []),
     ...context.store.notices(),
   ];
-  const planned = targets.length > 0 && targets.every(({ plan }) => plan !== null);
+  const planned =
+    targets.length > 0 &&
+    targets.every(({ plan, settings }) => plan !== null || (over && isSource(settings.method)));
   return {
     status: over ? "completed" : phase === "preparing" ? "queued" : "in_progress",
     conclusion,
@@ -106,11 +112,12 @@ function planOf(
   stages: readonly StageRow[],
 ): string {
   const machines = targets.map(
-    ({ machine, settings, plan, target, seenAt, observed }): ShownPlan => ({
+    ({ machine, settings, plan, target, running, seenAt, observed }): ShownPlan => ({
       machine,
       stage: target === null || stages.length < 2 ? null : (stages[target.stage]?.label ?? null),
       method: settings.method,
       plan,
+      source: sourceOf(run, settings, running),
       why: plan === null ? "the job that was to plan it said nothing of it" : null,
       observedAt: seenAt,
       updaters: observed?.kind === "observation" ? observed.observation.updaters : [],
@@ -129,6 +136,18 @@ function planOf(
     now: context.now(),
     url: pageOf(context.env.PUBLIC_URL, run.id),
   });
+}
+
+/** What a machine builds from by itself; its tool is named by its method where it cannot be called. */
+function sourceOf(
+  { source, reason }: Header,
+  { method, tool }: DeployMachine,
+  running: string | null,
+): ShownPlan["source"] {
+  if (!isSource(method) || source === null) return null;
+  const prune = reason.kind === "deploy" && "prune" in reason.what && reason.what.prune === true;
+  const called = tool?.kind === "kubernetes" ? { ...tool, prune } : (tool ?? null);
+  return { tree: source.tree, by: called === null ? method : toolWords(called), running };
 }
 
 /** The newest deploy's log of each machine. */

@@ -1,30 +1,23 @@
 import {
-  newRollout,
-  type Objection,
+  isSource,
   rolloutConclusion,
   type RolloutNeed,
   type RolloutEvent,
   needs,
 } from "../../../../core/deploy/index.ts";
-import type { DeployReason } from "../../../../core/repo/request.ts";
-import { beginMachines, endMachines } from "../../../../core/run/index.ts";
-import type { Conclusion } from "../../../../core/verdict/index.ts";
+import { beginMachines } from "../../../../core/run/index.ts";
 import { commit, type Context, header } from "../context.ts";
 import type { Header } from "../rows.ts";
-import { chooseTargets, configurationOf, stagesFor } from "./choose.ts";
+import { begin, endRun, refuse } from "./begin.ts";
 import { step } from "./frames.ts";
 import { objectionsTo } from "./policy.ts";
 import { type Rolling, settleJobs, told } from "./settle.ts";
+import { startDeploy, startRollback } from "./start.ts";
 import { machineOf, type Target, Targets } from "./targets.ts";
 import { machineObject, say } from "./words.ts";
 
 /** An observation is good enough to deploy by for so long (ms); the machine itself compares again before it is touched. */
 const FRESH = 10 * 60_000;
-/** So long (ms) somebody has to confirm. */
-const CONFIRM = 24 * 3_600_000;
-/** What begins by itself waits so long (ms) for checks and windows, and looks so often. */
-const PASSES = 24 * 3_600_000;
-const ASK_AGAIN = 60_000;
 /** What was asked of a machine's object and may have been forgotten is asked again so often (ms). */
 const AGAIN = 5 * 60_000;
 
@@ -54,8 +47,10 @@ async function once(rolling: Rolling): Promise<"again" | number | null> {
   const { kind } = reason.what;
   if (kind === "plan" || kind === "deploy") {
     if (kind === "deploy" && look(rolling, all)) return null;
-    if (all.some(({ plan }) => plan === null)) return await plan(rolling, all);
-    return kind === "plan" ? end(rolling, "success") : start(rolling, all);
+    // What builds by itself has no closure to compare: its plan is its tree.
+    const closures = all.filter(({ settings }) => !isSource(settings.method));
+    if (closures.some(({ plan }) => plan === null)) return await plan(rolling, closures);
+    return kind === "plan" ? endRun(rolling, "success") : await startDeploy(rolling, all);
   }
   if (look(rolling, all)) return null;
   const dumb = all.filter(({ observed }) => observed?.kind !== "observation");
@@ -63,59 +58,8 @@ async function once(rolling: Rolling): Promise<"again" | number | null> {
     context.store.notice(
       `${machine} could not be looked at: ${observed?.kind === "unreachable" ? observed.why : "the job ended without a word"}`,
     );
-  if (kind === "observe") return end(rolling, dumb.length === 0 ? "success" : "action_required");
-  return start(rolling, all);
-}
-
-/** Which machines are meant, and whether anything is in the way. */
-async function begin(rolling: Rolling): Promise<"again" | number | null> {
-  const { context, run, reason, targets } = rolling;
-  if (reason.what.kind !== "plan" && reason.what.kind !== "deploy")
-    throw new Error(`run ${run.id} has no machines`);
-  const chosen = await chooseTargets(context, run, reason.what.targets);
-  if (chosen.kind === "refused") return refuse(rolling, [chosen.why]);
-  const machines = chosen.machines.map(({ settings }) => settings);
-  if (reason.what.kind === "deploy") {
-    const { earlier } = stagesFor(
-      context,
-      run,
-      machines.map(({ name }) => name),
-    );
-    const found = await objectionsTo(context, run, machines, earlier);
-    const later = passesBy(rolling, found);
-    if (later !== null) return later;
-    if (found.length > 0)
-      return refuse(
-        rolling,
-        found.map(({ why }) => why),
-      );
-  }
-  const unplannable = machines.flatMap(({ name, attribute, problems }) =>
-    attribute?.drv == null ? [`\`${name}\`: ${problems.join("; ")}`] : [],
-  );
-  if (unplannable.length > 0) return refuse(rolling, unplannable);
-  const seen = await Promise.all(
-    chosen.machines.map(({ hostKey }) =>
-      machineObject(context, run, hostKey).view(machineOf(run, hostKey)),
-    ),
-  );
-  context.storage.transactionSync(() => {
-    for (const notice of chosen.notices) context.store.notice(notice);
-    for (const [at, { settings, hostKey }] of chosen.machines.entries()) {
-      targets.add(settings, hostKey, at);
-      const observation = seen[at]?.observation ?? null;
-      if (observation !== null) targets.seen(settings.name, observation.system, observation.at);
-    }
-  });
-  return "again";
-}
-
-/** What begins by itself waits for what passes by itself: nobody is there to ask again. A newer head takes its place. */
-function passesBy({ context, run, reason }: Rolling, found: readonly Objection[]): number | null {
-  const waits = found.length > 0 && found.every(({ passes }) => passes === true);
-  if (reason.begun === undefined || !waits) return null;
-  const now = context.now();
-  return now - run.requestedAt < PASSES ? now + ASK_AGAIN : null;
+  if (kind === "observe") return endRun(rolling, dumb.length === 0 ? "success" : "action_required");
+  return await startRollback(rolling, all);
 }
 
 /** Looks at the machines that were not seen of late, each by a job of its own: their runners may be several. */
@@ -198,54 +142,6 @@ async function plan(rolling: Rolling, all: readonly Target[]): Promise<"again" |
   return null;
 }
 
-/** Everything is known: the rollout begins, or waits for whoever asked to confirm it. */
-function start({ context, run, reason, targets }: Rolling, all: readonly Target[]): "again" {
-  const names = all.map(({ machine }) => machine);
-  const rollback = reason.what.kind === "rollback";
-  const { stages, machines, onFailure } = rollback
-    ? {
-        stages: [{ label: names.join(" "), parallel: 1, maxFailures: 0, pauseSeconds: 0 }],
-        machines: names.map((machine) => ({ machine, stage: 0 })),
-        onFailure: "stop" as const,
-      }
-    : stagesFor(context, run, names);
-  // Whoever asks confirms; what the default branch's configuration begins nobody asked for.
-  const confirm =
-    configurationOf(run).policy?.deploy?.confirm === true &&
-    !rollback &&
-    reason.begun === undefined;
-  const made = newRollout(
-    stages,
-    machines.map(({ machine, stage }) => {
-      const target = all.find((one) => one.machine === machine);
-      const system = rollback
-        ? generationOf(target, reason)
-        : (target?.plan?.manifest.system ?? null);
-      return { machine, stage, system, before: target?.running ?? null };
-    }),
-    { onFailure, confirm: confirm ? { by: run.sender.id, until: context.now() + CONFIRM } : null },
-  );
-  context.storage.transactionSync(() => {
-    targets.begin(made.stages);
-    targets.save({ rollout: made.rollout, targets: made.targets });
-    context.tasks.at("report", context.now());
-  });
-  return "again";
-}
-
-/** The system of the generation that is meant, where the machine has told. */
-function generationOf(target: Target | undefined, { what }: DeployReason): string | null {
-  if (target?.observed?.kind !== "observation" || what.kind !== "rollback") return null;
-  const { generations, profile } = target.observed.observation;
-  const wanted =
-    what.generation === null
-      ? generations
-          .filter(({ number }) => profile !== null && number < profile.number)
-          .toSorted((a, b) => b.number - a.number)[0]
-      : generations.find(({ number }) => number === what.generation);
-  return wanted?.system ?? null;
-}
-
 /** Does what the rollout needs now, one need at a time; each comes back as an event. */
 async function carryOn(
   rolling: Rolling,
@@ -284,7 +180,7 @@ async function carryOn(
     if (conclusion === null) throw new Error(`run ${run.id} has ended without a conclusion`);
     for (const { hostKey } of targets.all())
       await machineObject(context, run, hostKey).leave(machineOf(run, hostKey), run.id);
-    return end(rolling, conclusion);
+    return endRun(rolling, conclusion);
   }
   // What goes on tells by itself; what may have been forgotten is asked again.
   return Math.min(wake ?? now + AGAIN, now + AGAIN);
@@ -305,7 +201,8 @@ async function whyNotNow(
   const machines = turns.flatMap((machine) => targets.one(machine)?.settings ?? []);
   if (machines.length === 0) return null;
   // The order of stages was judged when it began, and is the rollout's own from there on.
-  const found = await objectionsTo(context, run, machines, []);
+  const goesOn = targets.errands("kind = 'deploy'").length > 0;
+  const found = await objectionsTo(context, run, machines, [], goesOn);
   return found.length === 0 ? null : found.map(({ why }) => why).join(" ");
 }
 
@@ -383,15 +280,5 @@ function deploy(
       step(context, targets, { kind: "begun", machine, counter });
     },
   );
-  return null;
-}
-
-function refuse(rolling: Rolling, why: readonly string[]): null {
-  for (const one of why) rolling.context.store.notice(one);
-  return end(rolling, "action_required");
-}
-
-function end({ context }: Rolling, conclusion: Conclusion): null {
-  commit(context, () => endMachines(context.store.slice(), conclusion));
   return null;
 }

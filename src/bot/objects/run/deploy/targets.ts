@@ -7,6 +7,7 @@ import type {
   TargetRow,
 } from "../../../../core/deploy/index.ts";
 import type { MachinePlan, Observation } from "../../../../protocol/machine.ts";
+import type { Source } from "../../../../protocol/source.ts";
 import type { MachineOf } from "../../contracts.ts";
 import type { Header } from "../rows.ts";
 import type { Store } from "../store.ts";
@@ -26,6 +27,8 @@ export type Target = {
     | { kind: "observation"; observation: Observation }
     | { kind: "unreachable"; why: string }
     | null;
+  /** The tree that the system came from which it goes back to; null where nobody knows, and of closures. */
+  previous: Source | null;
 };
 
 /** One machine of one job. `heard`: it was told of on the run channel; `settled`: what follows from the job's end was done. */
@@ -49,6 +52,7 @@ type Row = {
   plan: string | null;
   target: string | null;
   observed: string | null;
+  previous: string | null;
 };
 
 type StoredErrand = {
@@ -119,6 +123,14 @@ export class Targets {
       "UPDATE target SET plan = ? WHERE machine = ?",
       JSON.stringify(plan),
       plan.machine,
+    );
+  }
+
+  keepPrevious(machine: string, source: Source): void {
+    this.#store.sql.exec(
+      "UPDATE target SET previous = ? WHERE machine = ?",
+      JSON.stringify(source),
+      machine,
     );
   }
 
@@ -193,6 +205,7 @@ export class Targets {
         plan: row.plan === null ? null : (JSON.parse(row.plan) as MachinePlan),
         target: row.target === null ? null : (JSON.parse(row.target) as TargetRow),
         observed: row.observed === null ? null : (JSON.parse(row.observed) as Target["observed"]),
+        previous: row.previous === null ? null : (JSON.parse(row.previous) as Source),
       }));
   }
 }

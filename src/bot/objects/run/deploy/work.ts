@@ -1,7 +1,10 @@
 import type { DeployAction, DeployWork } from "../../../../protocol/machine.ts";
-import type { Limits, Selection, Work } from "../../../../protocol/specification.ts";
 import type { Source } from "../../../../protocol/source.ts";
+import type { Limits, Selection, Work } from "../../../../protocol/specification.ts";
+import type { ToolWork } from "../../../../protocol/tool.ts";
 import type * as z from "zod";
+import { isSource } from "../../../../core/deploy/index.ts";
+import type { DeployReason } from "../../../../core/repo/request.ts";
 import type { JobRow } from "../../../../core/run/index.ts";
 import type { Context } from "../context.ts";
 import type { Header } from "../rows.ts";
@@ -33,51 +36,94 @@ function planWork(
   about: readonly Target[],
   of: { source: Source; selections: Selection[]; limits: Limits },
 ): Work {
-  const machines = about.map(({ machine, settings: { attribute }, running }) => {
+  const machines = about.map(({ machine, settings: { attribute, warn }, running }) => {
     if (attribute === null || attribute.drv === null)
       throw new Error(`machine ${machine} is planned and has no system`);
     const { selection, path, drv } = attribute;
-    return { name: machine, selection, path: [...path], drv, running };
+    const words = warn.length === 0 ? {} : { warn: [...warn] };
+    return { name: machine, selection, path: [...path], drv, running, ...words };
   });
   return { kind: "plan", machines, ...of };
 }
 
 function deployWork(
-  { reason, head, id }: Header,
-  { machine, hostKey, settings, plan, target, running }: Target,
+  run: Header,
+  target: Target,
   { direction }: Errand,
   counter: number,
 ): z.infer<typeof DeployWork> {
+  const { reason, head, id } = run;
   if (reason.kind !== "deploy") throw new Error(`run ${id} has a deploy and was not asked for one`);
-  const back = direction === "back";
+  const { machine, hostKey, settings, running, target: row } = target;
   const { method, health, backup, limits } = settings;
+  const returns = direction === "back" || reason.what.kind === "rollback";
+  const { action, source } = returns ? wayBack(reason, target) : wayOn(run, target);
   return {
     kind: "deploy",
     machine: { name: machine, hostKey },
     method,
-    tool: null,
-    source: null,
+    tool: toolOf(target, reason),
+    source,
     counter,
     sha: head,
     ref: reason.ref,
-    action: actionOf(),
+    action,
     // What it was planned against; on the way back, what this run put there. Out of a hole from wherever it is.
-    expected: back ? (target?.system ?? null) : reason.what.kind === "rollback" ? null : running,
+    expected:
+      direction === "back" ? putThere(row) : reason.what.kind === "rollback" ? null : running,
     // What ran before is not judged by what its successor must do.
-    health: back ? [] : health,
-    backup: back ? null : backup,
+    health: direction === "back" ? [] : health,
+    backup: direction === "back" ? null : backup,
     limits,
   };
+}
 
-  function actionOf(): DeployAction {
-    if (back) return { kind: "generation", number: null, system: target?.before ?? null };
-    if (reason.kind === "deploy" && reason.what.kind === "rollback")
-      return {
-        kind: "generation",
-        number: reason.what.generation,
-        system: target?.system ?? null,
-      };
-    if (plan === null) throw new Error(`machine ${machine} of run ${id} was not planned`);
-    return { kind: "system", system: plan.manifest.system, manifest: plan.manifest };
+type Way = { action: DeployAction; source: Source | null };
+
+/** What was approved: a closure, or the tree that the machine builds from. */
+function wayOn(run: Header, { machine, settings: { method }, plan }: Target): Way {
+  const source = method === "plain" ? null : run.source;
+  if (isSource(method)) {
+    if (source === null) throw new Error(`machine ${machine} of run ${run.id} has no tree`);
+    return { action: { kind: "source", tree: source.tree }, source };
   }
+  if (plan === null) throw new Error(`machine ${machine} of run ${run.id} was not planned`);
+  const { manifest } = plan;
+  return { action: { kind: "system", system: manifest.system, manifest }, source };
+}
+
+/** A generation; where the method builds elsewhere, the sources that it came from go back as well, as far as they are known. */
+function wayBack({ what }: DeployReason, target: Target): Way {
+  const { target: row, settings, previous } = target;
+  const source = isSource(settings.method) ? previous : null;
+  const system = (what.kind === "rollback" ? row?.system : row?.before) ?? null;
+  const number = what.kind === "rollback" ? numberOf(what.generation, target) : null;
+  return { action: { kind: "generation", number, system }, source };
+}
+
+/** The last good one is a generation like others: the newest that has its system. */
+function numberOf(
+  generation: number | "last-good" | null,
+  { target, observed }: Target,
+): number | null {
+  if (generation !== "last-good") return generation;
+  if (observed?.kind !== "observation") return null;
+  const found = observed.observation.generations
+    .filter(({ system }) => system === target?.system)
+    .toSorted((a, b) => b.number - a.number)[0];
+  return found?.number ?? null;
+}
+
+function putThere(row: Target["target"]): string | null {
+  // A source's system is what came of it.
+  return row?.system ?? (row?.outcome?.kind === "active" ? row.outcome.system : null);
+}
+
+/** What deletes was asked for by itself, and only for this once. */
+function toolOf({ settings, target }: Target, { what }: DeployReason): ToolWork | null {
+  // Of a run that an earlier release began it is not there.
+  const tool = settings.tool ?? null;
+  if (tool?.kind !== "kubernetes") return tool;
+  const prune = what.kind === "deploy" && what.prune === true && target?.direction !== "back";
+  return { ...tool, prune };
 }

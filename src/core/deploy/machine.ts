@@ -122,7 +122,9 @@ function machine(
     ...(closure && attribute?.drv === null ? ["its system could not be evaluated"] : []),
     ...called.problems,
     ...(method === "clan" && listed !== null && listed.targetHost == null
-      ? ["the inventory names no target host for it (`deploy.targetHost`)"]
+      ? [
+          "clan names no target host for it (`deploy.targetHost` in the inventory, or `clan.core.networking.targetHost`)",
+        ]
       : []),
   ];
   return {

@@ -88,7 +88,7 @@ describe("machines that are named", () => {
     const inventory = [listed("web1", { targetHost: null })];
     const machines = { web1: { health: [{ http: "https://${domain}/" }] } };
     expect(problems({ machines }, { inventory })).toEqual([
-      expect.stringContaining("warning machines.web1: the inventory names no target host"),
+      expect.stringContaining("warning machines.web1: clan names no target host"),
       expect.stringMatching(/^warning machines\.web1: .*domain/u),
     ]);
   });

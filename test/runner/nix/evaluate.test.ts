@@ -174,6 +174,8 @@ describeIsolated("evaluation by real Nix", () => {
           worse = { networking = { targetHost = [ ] + 1; }; };
           plain = null;
         };
+        # CLAN-1: what clan keeps for itself is not asked.
+        clanInternals = throw "not for others";
         clan.inventory.machines = { host = { }; listed.deploy.targetHost = "root@listed.example.org"; odd = { }; worse = { }; plain = { }; };`),
     };
     const { end, byName } = await evaluateTree(nix, files, {

@@ -6,6 +6,7 @@
   # Paths as strings: what is sent is read where it lies, and comes into no store.
   sources,
   target ? "root@${name}.example.org",
+  path ? "/var/src",
 }:
 let
   script = name: text: import ./run.nix {
@@ -20,7 +21,7 @@ let
     set -eu
     root=''${TARGET_ROOT:+$TARGET_ROOT/${name}}
     on() { if [ -n "$root" ]; then sh -c "$1"; else ssh -T ${target} "$1"; fi; }
-    src=$root/var/src
+    src=$root${path}
     on "test -e '$src/.populate'" || { echo "error: missing sentinel file: ${host}:$src/.populate" >&2; exit 1; }
     send() {
       if [ -d "$2" ]; then
@@ -37,5 +38,5 @@ script "deploy-${name}" ''
   set -eu
   ${populate}
   [ -z "''${TARGET_ROOT-}" ] || { echo "deployed ${name}"; exit 0; }
-  exec ssh -T ${target} 'NIX_PATH=/var/src nixos-rebuild switch'
+  exec ssh -T ${target} 'NIX_PATH=${path} nixos-rebuild switch'
 ''

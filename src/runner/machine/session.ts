@@ -30,6 +30,7 @@ export class Session {
   #awaited = READY;
   #listen: (() => void) | null = null;
   #ready = false;
+  #forced = false;
   #idle: NodeJS.Timeout | undefined;
   #state: "free" | "busy" | "over" = "free";
 
@@ -59,6 +60,11 @@ export class Session {
     return this.#state === "free";
   }
 
+  /** Whether a program that is installed there answers in place of the one that is sent. */
+  get forced(): boolean {
+    return this.#forced;
+  }
+
   get busy(): boolean {
     return this.#state === "busy";
   }
@@ -83,7 +89,12 @@ export class Session {
   async #asked(verb: readonly string[], input: string): Promise<Answer> {
     if (!this.#ready) {
       const end = await this.#hears(READY);
-      if (end !== null) return neverAsked(this.#complaints, end);
+      if (end !== null) {
+        // A key of which a program is the forced command: it answers what it takes for its verb.
+        const answer = readAnswer(this.#heard, this.#complaints, end);
+        this.#forced = answer.kind === "refused";
+        return this.#forced ? answer : neverAsked(this.#complaints, end);
+      }
       this.#ready = true;
     }
     this.#heard = "";

@@ -28,6 +28,8 @@ export interface Ssh {
   readonly hostKey: HostKey;
   /** argv of a connection that runs one verb there. */
   argv(verb: readonly string[]): [string, ...string[]];
+  /** The same where the program turned out to be a forced command of the key. */
+  installed(verb: readonly string[]): [string, ...string[]];
   /** What goes to its stdin before anything else. */
   readonly preamble: string;
   /** Whether verbs may share a connection. */
@@ -48,22 +50,24 @@ export async function prepareSsh(target: MachineTarget, connectSeconds: number):
   const knownHosts = join(directory, "known_hosts");
   await writeFile(knownHosts, knownHost(target.hostPublicKey), { mode: 0o600 });
   const options = sshOptions(target, knownHosts, connectSeconds);
+  const argv = (words: string): [string, ...string[]] => [
+    "ssh",
+    "-F",
+    "none",
+    "-T",
+    ...options.flatMap((option) => ["-o", option]),
+    "-p",
+    String(target.port),
+    "-l",
+    target.user,
+    "--",
+    target.address,
+    words,
+  ];
   return {
     hostKey,
-    argv: (verb) => [
-      "ssh",
-      "-F",
-      "none",
-      "-T",
-      ...options.flatMap((option) => ["-o", option]),
-      "-p",
-      String(target.port),
-      "-l",
-      target.user,
-      "--",
-      target.address,
-      command(target, verb),
-    ],
+    argv: (verb) => argv(command(target, verb)),
+    installed: (verb) => argv(command({ ...target, program: "installed" }, verb)),
     preamble: target.program === "sent" ? SENT : "",
     sessions: target.program === "sent",
     close: () => rm(directory, { recursive: true }),

@@ -27,6 +27,8 @@ export class Talk {
   readonly options: MachineOptions;
   #session: Session | null = null;
   readonly #leaving = new Set<Promise<void>>();
+  /** The key has a program of its own there, such as one that may only look. */
+  #forced = false;
 
   constructor(ssh: Ssh, options: MachineOptions) {
     this.ssh = ssh;
@@ -58,9 +60,11 @@ export class Talk {
     anew: boolean,
   ): Promise<Answer> {
     const session = this.#sessionFor(anew);
-    return session === null
-      ? await this.#once(verb, input, limitMs)
-      : await session.ask(verb, input, limitMs);
+    if (session === null) return await this.#once(verb, input, limitMs);
+    const answer = await session.ask(verb, input, limitMs);
+    if (!session.forced) return answer;
+    this.#forced = true;
+    return await this.#once(verb, input, limitMs);
   }
 
   async close(): Promise<void> {
@@ -71,7 +75,7 @@ export class Talk {
 
   /** Null where the verb has to go alone: beside another one, or to a program that was installed for single verbs. */
   #sessionFor(anew: boolean): Session | null {
-    if (!this.ssh.sessions || this.options.signal?.aborted === true) return null;
+    if (!this.ssh.sessions || this.#forced || this.options.signal?.aborted === true) return null;
     if (anew) this.#leave();
     if (this.#session?.free === true) return this.#session;
     if (this.#session?.busy === true) return null;
@@ -89,9 +93,9 @@ export class Talk {
 
   async #once(verb: readonly string[], input: string, timeoutMs: number): Promise<Answer> {
     const { signal, env } = this.options;
-    const result = await run(this.ssh.argv(verb), {
+    const result = await run(this.#forced ? this.ssh.installed(verb) : this.ssh.argv(verb), {
       env,
-      input: `${this.ssh.preamble}${input}`,
+      input: this.#forced ? input : `${this.ssh.preamble}${input}`,
       timeoutMs,
       maxOutput: MAX_ANSWER,
       ...(signal === undefined ? {} : { signal }),

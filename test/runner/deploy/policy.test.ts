@@ -93,6 +93,25 @@ describe("the runner's own policy has the last word", () => {
     expect(whyNot({ ref: "refs/heads/release/26.05" })).toBeNull();
   });
 
+  it("allows a script word for word, where the method is allowed at all", () => {
+    const script = (...argv: string[]): Partial<DeployWork> => ({
+      method: "script",
+      tool: { kind: "script", directory: ".", argv },
+      action: { kind: "source", tree: "b".repeat(40) },
+    });
+    expect(whyNot(script("pg_dumpall"))).toMatch(/may not be changed by script, only by plain/u);
+    const json = policyJson();
+    const lenient = DeployPolicy.parse({
+      ...json,
+      machines: { web: { ...json.machines.web, methods: ["script"] } },
+    });
+    const judged = (...argv: string[]) =>
+      judgeDeploy(lenient, SPEAKER, work(script(...argv)), NOON).kind;
+    expect(judged("pg_dumpall")).toBe("allowed");
+    expect(judged("pg_dumpall", "--clean")).toBe("refused");
+    expect(judged("./deploy")).toBe("refused");
+  });
+
   it("says the same of a machine that is not there and of another repository's", () => {
     const machine = { name: "web", hostKey: fingerprint(HOST_KEYS.other) };
     expect(judgeObservation(policy, SPEAKER, machine)).toEqual(

@@ -2,7 +2,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MACHINE_PROGRAM } from "../../../src/runner/machine/index.ts";
-import { done, fault } from "../../machines/deploying.ts";
+import { clientOf, done, fault } from "../../machines/deploying.ts";
 import { onMachines } from "../../machines/suite.ts";
 
 const specs = { old: { packages: { hello: "1.0" } }, new: { packages: { hello: "2.0" } } };
@@ -38,5 +38,19 @@ onMachines("a machine that has the program as a forced command", specs, (bench) 
       why: "this key may only observe",
     });
     expect(done(await client.observe()).counter).toBe(0);
+  });
+
+  test("is found out where the policy says that the program is sent", async () => {
+    const { systems, lab } = bench();
+    const forced = `${await installed()} --only observe`;
+    const { machine } = await bench().machine("old", { forced });
+    const client = await clientOf(lab, {
+      ...machine,
+      target: { ...machine.target, program: "sent" },
+    });
+    expect(done(await client.observe()).system).toBe(systems.old);
+    expect(done(await client.observe()).counter).toBe(0);
+    expect(fault(await client.state())).toMatchObject({ why: "this key may only observe" });
+    await client.close();
   });
 });

@@ -108,10 +108,11 @@ function entryOf(
   );
 }
 
-/** What the specification asks to be run on the machine in so many words. */
-function commandsOf({ backup, health }: DeployWork): (readonly string[])[] {
+/** What the specification asks to be run in so many words: on the machine, or with the way to it. */
+function commandsOf({ backup, health, tool }: DeployWork): (readonly string[])[] {
   const checks = health.flatMap((check) => (check.kind === "command" ? [check.argv] : []));
-  return backup === null ? checks : [backup, ...checks];
+  const script = tool?.kind === "script" ? [tool.argv] : [];
+  return [...(backup === null ? [] : [backup]), ...checks, ...script];
 }
 
 function isListed({ commands }: Pick<PolicyMachine, "commands">, argv: readonly string[]): boolean {

@@ -57,7 +57,7 @@ const Machine = z.strictObject({
   methods: z.array(Method).min(1).default(["plain"]),
   /** When deploys may begin; going back may at any time. Null: always. */
   windows: z.array(Window).min(1).max(32).nullable().default(null),
-  /** Commands that a backup or a health check may run there, word for word. */
+  /** Commands that a backup or a health check may run there, and those of the method `script`, word for word. */
   commands: z.array(Argv).max(64).default([]),
   /** For method krops. */
   krops: KropsSettings.optional(),

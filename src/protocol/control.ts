@@ -91,6 +91,8 @@ export const FromRunner = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("renew"), attempts: z.array(Held).max(256) }),
   Finished,
   z.strictObject({ kind: z.literal("drain") }),
+  /** Not kept: its own policy names these machines now, and no others. The next hello says the same. */
+  z.strictObject({ kind: z.literal("targets"), targets: z.array(DeployTarget).max(256) }),
 ]);
 export type FromRunner = z.infer<typeof FromRunner>;
 

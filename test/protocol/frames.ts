@@ -33,6 +33,7 @@ export const bodies = {
       digest: "a".repeat(64),
     },
     drain: { kind: "drain" },
+    targets: { kind: "targets", targets: [{ ...machine, repositories: [11] }] },
   } satisfies { [Kind in FromRunner["kind"]]: Extract<FromRunner, { kind: Kind }> },
   fleet: {
     welcome: { kind: "welcome", runner: "r1", pool: "trusted" },

@@ -29,8 +29,8 @@ export type AgentOptions = {
   features: string[];
   /** A branch was deleted; nothing of it need be kept. */
   branchGone?: (branch: { repository: number; ref: string }) => void;
-  /** Machines that its own policy lets it change. */
-  targets?: DeployTarget[];
+  /** Machines that its own policy lets it change, as it is now. */
+  targets?: () => DeployTarget[];
   /** What evaluates here, see `probeEvaluator`. */
   evaluator?: string | null;
   /** The exchange that it passes closures through. */
@@ -81,7 +81,8 @@ export class Agent {
 
   /** Takes up what an earlier life left, then connects. */
   static async start(options: AgentOptions): Promise<Agent> {
-    const { version, systems, features, exchange, evaluator, slots, targets = [] } = options;
+    const { version, systems, features, exchange, evaluator, slots } = options;
+    const { targets = () => [] } = options;
     let agent: Agent | null = null;
     const about = (work: (running: Agent) => void) => () => {
       if (agent !== null) work(agent);
@@ -95,7 +96,7 @@ export class Agent {
         slots,
         ...(exchange === undefined ? {} : { exchange }),
         ...(evaluator == null ? {} : { evaluator }),
-        ...(targets.length === 0 ? {} : { targets }),
+        ...(targets().length === 0 ? {} : { targets: targets() }),
       }),
       running: () => (agent === null ? [] : agent.#running()),
       events: {
@@ -118,6 +119,11 @@ export class Agent {
     this.#draining = true;
     this.#control.drain();
     while (this.#ends.size > 0) await Promise.all(this.#ends);
+  }
+
+  /** The policy names others now: the control plane is told, unless it is away. Then the next hello tells it. */
+  targetsChanged(): void {
+    this.#control.targets(this.#options.targets?.() ?? []);
   }
 
   /** Cancels whatever runs; `drain` then ends soon. */

@@ -9,6 +9,7 @@ import {
   RunnerFrame,
   type ToRunner,
 } from "../../protocol/control.ts";
+import type { DeployTarget } from "../../protocol/machine.ts";
 import type { Frame } from "../../protocol/frame.ts";
 import { RUNNER_ROUTE } from "../../protocol/routes.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
@@ -119,6 +120,11 @@ export class Control {
    */
   drain(): void {
     this.#say({ kind: "drain" });
+  }
+
+  /** Not kept: a hello says it too. */
+  targets(targets: DeployTarget[]): void {
+    this.#say({ kind: "targets", targets });
   }
 
   /** Resolves when everything told so far is committed (true), or this channel was closed (false). */

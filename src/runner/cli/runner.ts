@@ -9,21 +9,23 @@ import {
 } from "../agent/configuration.ts";
 import { readCredentials, secretsOf } from "../agent/credentials.ts";
 import { probeEvaluator, probeFeatures, probeSystems } from "../agent/probe.ts";
-import type { DeployTarget } from "../../protocol/machine.ts";
 import {
+  closures,
   deployerFor,
   LocalRecords,
   machineJobs,
+  offered,
+  type Offered,
   readDeployPolicy,
-  targetsOf,
 } from "../deploy/index.ts";
 import { type Identity, loadIdentity } from "../enrolment/identity.ts";
 import type { Isolation } from "../isolation/index.ts";
 import { startIsolation, supervise } from "../isolation/index.ts";
 import { jobRunner, type RunMachineJob } from "../jobs/index.ts";
+import { MachineRoots } from "../nix/roots/machines.ts";
 import { RootTable } from "../nix/roots/table.ts";
 import { daemonSettings } from "../nix/exchange/configuration.ts";
-import { openExchange } from "../nix/exchange/exchange.ts";
+import { type Exchange, openExchange } from "../nix/exchange/exchange.ts";
 import type { Environment } from "../process/index.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { askToStop, clearRequests, watchRequests } from "./stop-requests.ts";
@@ -113,7 +115,11 @@ async function agentHere(
     isolation.roots === null
       ? null
       : await RootTable.open(directory, isolation.roots, systemClock.now());
-  const machines = await machinesOf(configuration, enrolled.identity, isolation, directory);
+  const machines = await machinesOf(configuration, enrolled.identity, isolation, {
+    directory,
+    exchange,
+    roots,
+  });
   const agent = await Agent.start({
     url: configuration.url,
     directory,
@@ -128,7 +134,7 @@ async function agentHere(
     secrets: [...(await operatorSecrets(configuration.redactFiles)), ...secretsOf(credentials)],
     credentials,
     isolation,
-    targets: machines?.targets ?? [],
+    targets: machines?.offered.targets ?? (() => []),
     runJob: jobRunner(exchange, roots, machines?.run ?? null),
     branchGone: (branch) => {
       void roots
@@ -138,7 +144,9 @@ async function agentHere(
     clock: systemClock,
     say,
   });
+  const unwatch = machines?.offered.watch(() => agent.targetsChanged());
   await drainOnRequest(agent, directory);
+  unwatch?.();
   await agent.stop();
   await isolation.close();
   return EXIT.ok;
@@ -149,17 +157,29 @@ async function machinesOf(
   { deployPolicy, toolFolder }: RunnerConfiguration,
   { pool, host }: Identity,
   isolation: Isolation,
-  directory: string,
-): Promise<{ targets: DeployTarget[]; run: RunMachineJob } | null> {
+  {
+    directory,
+    exchange,
+    roots,
+  }: { directory: string; exchange: Exchange | null; roots: RootTable | null },
+): Promise<{ offered: Offered; run: RunMachineJob } | null> {
   if (deployPolicy === null) return null;
   if (pool !== "deploy")
     throw new Error(`"deployPolicy" is for the pool deploy, and this runner is of pool ${pool}`);
+  const policy = async () => await readDeployPolicy(deployPolicy);
+  const deployer = deployerFor(storeEnvironment(isolation), { isolation, toolFolder });
   const run = machineJobs({
-    policy: async () => await readDeployPolicy(deployPolicy),
-    ...deployerFor(storeEnvironment(isolation), { isolation, toolFolder }),
+    policy,
+    ...deployer,
     records: new LocalRecords(directory),
+    closures: closures(
+      deployer.store,
+      exchange,
+      roots === null ? null : new MachineRoots(roots),
+      () => systemClock.now(),
+    ),
   });
-  return { targets: targetsOf(await readDeployPolicy(deployPolicy), host), run };
+  return { offered: await offered(policy, host, systemClock, say), run };
 }
 
 /** How the agent's own programs reach the store that jobs build in. */

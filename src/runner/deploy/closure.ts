@@ -15,7 +15,9 @@ export type Closure = {
 
 export type Brought =
   | { kind: "closure"; manifest: Closure | null }
-  | { kind: "refused"; why: string };
+  | { kind: "refused"; why: string }
+  /** It is not in this runner's store, and could not be brought there. */
+  | { kind: "absent"; why: string };
 
 /** What is to be brought: nothing, where the machine goes back to what it has, or builds by itself. */
 export async function closureOf(
@@ -23,6 +25,7 @@ export async function closureOf(
   { host, repository }: Speaker,
   { builders }: DeployPolicy,
   manifests: Pick<Manifests, "get">,
+  bring: (system: string) => Promise<string | null>,
 ): Promise<Brought> {
   if (action.kind !== "system") return { kind: "closure", manifest: null };
   const { manifest: head, system } = action;
@@ -36,6 +39,9 @@ export async function closureOf(
     builders.map(({ key }) => key),
   );
   if (checked.kind === "refused") return checked;
+  // Only what a listed builder vouches for is fetched.
+  const absent = await bring(system);
+  if (absent !== null) return { kind: "absent", why: absent };
   return {
     kind: "closure",
     manifest: { text, paths: checked.paths, boot: await bootFiles(system) },

@@ -13,6 +13,7 @@ import type { RunMachineJob } from "../jobs/index.ts";
 import type { Reply } from "../machine/index.ts";
 import { describeFault } from "./engine/parts.ts";
 import { type Brought, closureOf } from "./closure.ts";
+import type { Closures } from "./closures.ts";
 import type { Deployer } from "./deployer.ts";
 import { deployOne } from "./deployer.ts";
 import { judgeDeploy, judgeEnding, judgeObservation, type Speaker } from "./policy/judge.ts";
@@ -32,6 +33,8 @@ export interface MachineJobs extends Deployer {
   /** The policy as its file is now: what the operator takes out of it, counts from the next job on. */
   readonly policy: () => Promise<DeployPolicy>;
   readonly records: LocalRecords;
+  /** How closures come into the store and stay there; without, they are there or the deploy fails. */
+  readonly closures?: Closures;
 }
 
 /** Jobs `observe` and `deploy`. They succeed when they could do their work; how a machine ended is its outcome. */
@@ -131,15 +134,17 @@ async function tellObserved(
 async function deploy(
   jobs: MachineJobs,
   policy: DeployPolicy,
-  { host, repository }: MachineSpecification,
+  { host, repository, run }: MachineSpecification,
   work: DeployWork,
   context: JobContext,
   say: (line: string) => void,
 ): Promise<void> {
   const speaker = { host, repository: repository.id };
   const { sink, signal } = context;
+  const here = { of: { repository, run }, hostKey: work.machine.hostKey };
   const end = async (outcome: MachineOutcome): Promise<void> => {
     say(`${work.machine.name}: ${outcome.kind}`);
+    await jobs.closures?.ended(here, outcome);
     await sink.machine({ kind: "deployed", machine: work.machine.name, outcome });
   };
   // What it allowed when it was begun, is seen to its end: the window may have closed since.
@@ -184,11 +189,15 @@ async function deploy(
   }
   const closure: Brought = context.resumed
     ? { kind: "closure", manifest: null }
-    : await closureOf(work, speaker, policy, context.manifests);
+    : await closureOf(work, speaker, policy, context.manifests, async (system) =>
+        jobs.closures === undefined ? null : await jobs.closures.bring({ ...here, system }, signal),
+      );
   if (closure.kind === "refused") {
     await context.refused("manifest", closure.why);
     return await end({ kind: "failed-untouched", step: "verify", why: closure.why, running: null });
   }
+  if (closure.kind === "absent")
+    return await end({ kind: "failed-untouched", step: "copy", why: closure.why, running: null });
   await end(
     await deployOne(jobs, {
       work,

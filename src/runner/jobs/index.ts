@@ -2,10 +2,12 @@ import type { MachineSpecification, TreeSpecification } from "../../protocol/spe
 import type { Source } from "../../protocol/source.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext, RunJob } from "../agent/job.ts";
+import type { Sink } from "../agent/sink.ts";
 import type { IsolatedJob, Isolation } from "../isolation/index.ts";
 import type { RunMemory } from "../nix/build/failure.ts";
 import { runMemory } from "../nix/build/failure.ts";
 import type { Exchange } from "../nix/exchange/exchange.ts";
+import { MachineRoots } from "../nix/roots/machines.ts";
 import { branchOf, rooting } from "../nix/roots/rooted.ts";
 import type { RootTable } from "../nix/roots/table.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
@@ -111,7 +113,7 @@ function treeJobRunner(
         workspace,
         facts: await facts,
         evalJobs: await evalJobs,
-        sink: rooted?.sink ?? context.sink,
+        sink: keptPlans(roots, specification, context, rooted?.sink ?? context.sink),
         talk: context.talk,
         exchange: exchangeFor(specification, exchange),
         pool: specification.pool,
@@ -137,8 +139,21 @@ function treeJobRunner(
 
 /** Derivations are put into it by whoever evaluates; a build uses it where the control plane says that others do. */
 function exchangeFor({ work }: TreeSpecification, own: Exchange | null): Exchange | null {
-  if (own === null || work.kind === "impact" || work.kind === "plan") return null;
-  return work.kind === "evaluate" || work.exchange === own.id ? own : null;
+  if (own === null || work.kind === "impact") return null;
+  // A plan is of closures that another runner of the exchange may have built.
+  if (work.kind === "evaluate" || work.kind === "plan") return own;
+  return work.exchange === own.id ? own : null;
+}
+
+/** What is planned for machines is kept, from before it is told. */
+function keptPlans(
+  roots: RootTable | null,
+  specification: TreeSpecification,
+  { clock }: JobContext,
+  sink: Sink,
+): Sink {
+  if (roots === null || specification.work.kind !== "plan") return sink;
+  return new MachineRoots(roots).keepingPlans(specification, sink, () => clock.now());
 }
 
 /** A job comes before what is kept for later ones. */

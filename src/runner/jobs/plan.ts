@@ -3,6 +3,7 @@ import type { PlanWork } from "../../protocol/specification.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
 import type { JobContext } from "../agent/job.ts";
 import { changesOf, systemClosure } from "../nix/plan/plan.ts";
+import { type Exchange, ExchangeFailure } from "../nix/exchange/exchange.ts";
 import { showDerivations } from "../nix/store/derivations.ts";
 import { invalidPaths } from "../nix/store/validity.ts";
 import { evaluateAgain } from "./again.ts";
@@ -68,6 +69,8 @@ async function bring(work: PlanWork, place: Place, layOut: LayOut): Promise<Verd
   const drvs = work.machines.map(({ drv }) => drv);
   const absent = await invalidPaths(place.workspace, drvs, place.signal);
   if (absent.size === 0) return null;
+  if (await taken(place, (exchange) => exchange.fetchDerivations(absent, place.signal)))
+    return null;
   place.say(`${absent.size} derivations are not in this runner's store: evaluating them again`);
   const laid = await layOut();
   if (laid.kind === "refused") return laid.verdict;
@@ -83,13 +86,32 @@ async function missing(
   { drv, path }: Machine,
   system: string | null,
   absent: ReadonlySet<string>,
-  { workspace, signal }: Place,
+  place: Place,
 ): Promise<string | null> {
+  const { workspace, signal } = place;
   if (absent.has(drv))
     return `${attributeName(path)} was to be ${drv}, which this runner's store does not have, and evaluating it again did not give that derivation`;
   if (system === null) return null;
-  const invalid = await invalidPaths(workspace, [system], signal);
-  return invalid.has(system) ? "its system is not built on this runner" : null;
+  const isThere = async () => !(await invalidPaths(workspace, [system], signal)).has(system);
+  if (await isThere()) return null;
+  await taken(place, (exchange) => exchange.fetch([system], signal));
+  return (await isThere()) ? null : "its system is not built on this runner";
+}
+
+/** Whether the exchange gave what the store lacks; why not is said. */
+async function taken(
+  { exchange, say }: Place,
+  take: (exchange: Exchange) => Promise<void>,
+): Promise<boolean> {
+  if (exchange === null) return false;
+  try {
+    await take(exchange);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ExchangeFailure)) throw error;
+    say(error.message);
+    return false;
+  }
 }
 
 function infrastructure(message: string): Verdict {

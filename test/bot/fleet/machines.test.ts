@@ -57,6 +57,31 @@ it("hands a machine's job to the runner that names it for the repository, and to
   expect(foreign.frames.map(({ body }) => body.kind)).not.toContain("offer");
 });
 
+it("goes by what a runner's policy names now: what is added and taken out while it is connected", async () => {
+  spyRuns();
+  const of = newFleet();
+  const runner = await naming(of, "deploy", ["web", WEB, [11]]);
+  const stranger = await naming(of, "trusted", ["web", WEB, [11]]);
+  const names = async () =>
+    (await of.fleet.machines(of.account, 11)).map(({ hostKey }) => hostKey).toSorted();
+  const job = observe(DB);
+  expect(await of.fleet.enqueue(of.account, job)).toMatchObject({ outcome: "no-runner" });
+  // No other pool's word counts, however it is said.
+  stranger.say({ kind: "targets", targets: [{ name: "db", hostKey: DB, repositories: [11] }] });
+  runner.say({
+    kind: "targets",
+    targets: [
+      { name: "web", hostKey: WEB, repositories: [11] },
+      { name: "db", hostKey: DB, repositories: [11] },
+    ],
+  });
+  await vi.waitUntil(async () => (await names()).length === 2, { timeout: 20_000 });
+  expect(await of.fleet.enqueue(of.account, job)).toEqual({ outcome: "queued" });
+  await runner.offer(job.job, 1);
+  runner.say({ kind: "targets", targets: [] });
+  await vi.waitUntil(async () => (await names()).length === 0, { timeout: 20_000 });
+});
+
 /** A job of one run whose results are for these machines. */
 const near = (n: number, machines: string[], change: Parameters<typeof newJob>[0] = {}) =>
   newJob({ pool: "deploy", job: `11-900.${n}`, run: "11-900", near: machines, ...change });

@@ -108,3 +108,24 @@ describe("a restart of the agent in a deploy", () => {
     expect(plane.run.map(({ body }) => body.kind)).toEqual(["step", "deployed"]);
   });
 });
+
+it("tells which machines its policy names when that changes, and with the next hello", async () => {
+  const { plane } = here;
+  const target = (name: string) => ({
+    name,
+    hostKey: `SHA256:${"a".repeat(43)}`,
+    repositories: [11],
+  });
+  let targets = [target("web")];
+  const agent = await here.start(async () => succeeded, { targets: () => targets });
+  await plane.until(() => plane.hellos.length === 1);
+  expect(plane.hellos[0]?.targets).toEqual([target("web")]);
+  targets = [target("web"), target("db")];
+  agent.targetsChanged();
+  await plane.until(() => plane.unkept.some(({ kind }) => kind === "targets"));
+  expect(plane.unkept.find(({ kind }) => kind === "targets")).toEqual({ kind: "targets", targets });
+  targets = [];
+  plane.cut();
+  await plane.until(() => plane.hellos.length === 2);
+  expect(plane.hellos[1]).not.toHaveProperty("targets");
+});

@@ -58,6 +58,7 @@ export class Hearing {
     else if (stream === null) closeSocket(socket, PROTOCOL, "hello first");
     else if (body.kind === "renew") this.#renew(socket, runner, stream, body.attempts, now);
     else if (body.kind === "drain") this.#parts.runners.drain(runner);
+    else if (body.kind === "targets") this.#parts.runners.names(runner, body.targets);
     else closeSocket(socket, PROTOCOL, `${body.kind} needs a sequence number`);
   }
 
@@ -138,6 +139,7 @@ export class Hearing {
         return;
       case "hello":
       case "renew":
+      case "targets":
       // A drain that was kept may be of an earlier life of the agent; the present one says its own without a number.
       case "drain":
         return;

@@ -93,6 +93,15 @@ export class Runners {
     return before === hello.stream ? null : before;
   }
 
+  /** As a hello tells it. */
+  names(runner: string, targets: readonly DeployTarget[]): void {
+    this.#sql.exec(
+      "UPDATE runner SET targets = iif(pool = 'deploy', ?, '[]') WHERE runner = ?",
+      JSON.stringify(targets),
+      runner,
+    );
+  }
+
   drain(runner: string): void {
     this.#sql.exec("UPDATE runner SET draining = 1 WHERE runner = ?", runner);
   }

@@ -129,6 +129,14 @@ export class RootTable {
     });
   }
 
+  /** Those whose ref begins so and of which nothing was good since `before` (Unix ms) keep nothing any more. */
+  async expire(prefix: string, before: number): Promise<void> {
+    await this.#serial(async () => {
+      for (const row of [...this.#branches.values()])
+        if (row.ref.startsWith(prefix) && row.at < before) await this.#forget(row);
+    });
+  }
+
   async #forget(row: Row): Promise<void> {
     this.#branches.delete(folderOf(row));
     await this.#links.dropFolder(folderOf(row));

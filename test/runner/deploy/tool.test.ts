@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DeployAction, DeployStep } from "../../../src/protocol/machine.ts";
 import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
+import { closeLost } from "../../../src/runner/deploy/engine/lost.ts";
 import type {
   MethodModule,
   MethodPlace,
@@ -28,6 +29,23 @@ interface Play {
   readonly cancelAt?: DeployStep;
 }
 
+/** What every deploy here has. */
+function parts({ machine, clock }: { machine: ModelMachine; clock: Ticking }) {
+  return {
+    manifest: null,
+    machine,
+    beyond: machine,
+    signal: new AbortController().signal,
+    store: { nixStore: "nix-store", url: null, env: {} },
+    probe: async () => null,
+    clock,
+    seal: () => true,
+    step: async () => {},
+    observed: async () => {},
+    say: () => {},
+  };
+}
+
 async function play({ action: asked = closure, script, module, tool, cancelAt }: Play) {
   const clock = new Ticking();
   const machine = new ModelMachine({ ...quiet, ...script }, clock);
@@ -38,7 +56,9 @@ async function play({ action: asked = closure, script, module, tool, cancelAt }:
     calls.push(name);
     return { kind: "done" } as const;
   };
+  const base = parts({ machine, clock });
   const outcome = await deployMachine({
+    ...base,
     work: work({ method: "clan", action: asked }),
     manifest: asked.kind === "system" ? { text: BUILDER.text, paths: PATHS, boot: [] } : null,
     tool: {
@@ -61,19 +81,12 @@ async function play({ action: asked = closure, script, module, tool, cancelAt }:
         ...module,
       },
     },
-    machine,
-    beyond: machine,
     signal: cancel.signal,
-    store: { nixStore: "nix-store", url: null, env: {} },
-    probe: async () => null,
-    clock,
     seal: () => !cancel.signal.aborted,
     step: async (step) => {
       steps.push(step);
       if (step === cancelAt) cancel.abort();
     },
-    observed: async () => {},
-    say: () => {},
   });
   const { running, profile } = machine;
   return { outcome, steps, calls, machine, truth: { running, profile } };
@@ -211,6 +224,32 @@ describe("a tool between Snowcat's guards", () => {
     else expect(truth).toEqual({ running: OLD, profile: OLD });
     expect(outcome.running).toBe(truth.running);
     expect(outcome.kind).not.toBe("unknown");
+  });
+});
+
+describe("a tool whose runner was killed", () => {
+  it.each([
+    ["while it was at it", true],
+    ["after it had ended", false],
+  ])("%s is not begun again: the machine goes back at once", async (_, isRunning) => {
+    const clock = new Ticking();
+    const machine = new ModelMachine(quiet, clock);
+    await machine.begin({ counter: 5, expected: null, system: NEW });
+    await machine.copy({ counter: 5 });
+    await machine.verify({ counter: 5 });
+    await machine.guard({ counter: 5, activationSeconds: 600, confirmationSeconds: 600 });
+    machine.toolRuns(NEW, "both");
+    if (!isRunning) await machine.activated({ counter: 5, exitCode: 0 });
+    const before = clock.now();
+    const outcome = await closeLost({
+      ...parts({ machine, clock }),
+      work: work({ method: "clan", action: closure }),
+      tool: null,
+    });
+    expect(outcome).toMatchObject({ kind: "rolled-back", running: OLD });
+    expect(machine.profile).toBe(OLD);
+    // Nobody's limit was waited for where nobody is there to end by itself.
+    if (isRunning) expect(clock.now() - before).toBeLessThan(10_000);
   });
 });
 

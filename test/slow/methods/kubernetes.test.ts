@@ -226,6 +226,13 @@ async function deploy(counter: number, names: readonly string[], extra: readonly
       method: "kubernetes",
       machine: { name: "production", hostKey: cluster.authority },
       tool: with_,
+      source: {
+        cloneUrl: "https://github.test/o/r",
+        ref: "refs/heads/main",
+        sha: SHA,
+        tree: SHA,
+        revision: false,
+      },
       expected: null,
       action: { kind: "source", tree: SHA },
       limits: {

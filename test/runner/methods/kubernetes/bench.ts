@@ -120,6 +120,13 @@ export async function bench() {
           method: "kubernetes",
           machine: { name: "production", hostKey: AUTHORITY },
           tool,
+          source: {
+            cloneUrl: "https://github.test/o/r",
+            ref: "refs/heads/main",
+            sha: SHA,
+            tree: SHA,
+            revision: false,
+          },
           expected: null,
           action: { kind: "source", tree: SHA },
           limits: {

@@ -180,7 +180,10 @@ test("older numbers, other states and a machine that is taken are refused", asyn
     ...record!,
     data: { record: JSON.stringify({ ...applying, until: 1 }) },
   });
-  expect(await deploy("two", 8, WEB)).toMatchObject({ kind: "active", generation: 2 });
+  cluster.sick.add("web");
+  expect(await deploy("two", 8, WEB)).toMatchObject({ kind: "unknown", step: "revert" });
+  cluster.sick.clear();
+  expect(await deploy("two", 9, WEB)).toMatchObject({ kind: "active", generation: 2 });
 });
 
 test("a runner that wakes up after a newer deploy changes nothing any more", async () => {
@@ -296,4 +299,29 @@ test("a private key among the public ones stops the deploy, and is not told", as
   });
   expect(said.join("\n")).not.toContain(secret);
   expect(runs()).toHaveLength(2);
+});
+
+test("the way back needs no tree: a program that was applied before is applied again", async () => {
+  const { cluster, deploy, calls } = await bench();
+  await deploy("one", 1, WEB);
+  await deploy("two", 2, [...WEB, configmap("more")]);
+  const back = {
+    source: null,
+    action: { kind: "generation", number: null, system: null },
+  } as const;
+  const before = calls.length;
+  const wanted = { number: 9, system: null };
+  expect(
+    await deploy("-", 3, [], { work: { ...back, action: { ...back.action, ...wanted } } }),
+  ).toMatchObject({
+    kind: "failed-untouched",
+    why: "the cluster's record has not deploy number 9",
+  });
+  expect(await deploy("-", 4, [], { work: back })).toMatchObject({
+    kind: "active",
+    system: store("one"),
+    generation: 3,
+  });
+  expect(calls.slice(before).map(({ argv }) => argv[0])).not.toContain("nix-build");
+  expect(cluster.objects.has(configmap("more"))).toBe(true);
 });

@@ -56,25 +56,25 @@ async function within(parts: ClusterParts, door: Door): Promise<MachineOutcome> 
   const before = await records.read();
   await parts.observed(replyOf(before, clock.now()));
   if (before.kind !== "read") return ended("connect", before, null);
-  const running = before.record?.system ?? null;
 
   await parts.step("begin");
   const begun = await records.change((record) => {
     const refused = refusal(record, counter, expected, clock.now());
     return refused ?? begin(record, parts);
   });
-  if (begun.kind !== "written") return ended("begin", begun, running);
+  if (begun.kind !== "written") return ended("begin", begun, before.record?.system ?? null);
+  const { record } = begun;
 
   const gate = await openGate(door.socket);
   try {
     const opened = await parts.openPlace(gate.reach);
     if (opened.kind === "refused") {
-      await finish(parts, records, running);
-      return untouched("check", opened.why, running);
+      await finish(parts, records);
+      return untouched("check", opened.why, record.system);
     }
     const { place, proxy } = opened;
     try {
-      return await behind(gate, { ...parts, place, proxy }, records, running);
+      return await behind(gate, { ...parts, place, proxy }, records, record);
     } finally {
       await opened.close();
     }
@@ -87,18 +87,20 @@ async function behind(
   gate: Gate,
   parts: Furnished,
   records: ClusterRecords,
-  running: string | null,
+  record: ClusterRecord,
 ): Promise<MachineOutcome> {
-  const rehearsed = await rehearse(parts, gate, running);
+  const rehearsed = await rehearse(parts, gate, record);
   if (rehearsed.kind === "ended") {
-    await finish(parts, records, running);
+    await finish(parts, records);
     return rehearsed.outcome;
   }
   if (!parts.seal()) {
-    await finish(parts, records, running);
-    return untouched("dry-activate", "it was cancelled before anything was applied", running);
+    await finish(parts, records);
+    return untouched("dry-activate", "it was cancelled before anything was applied", record.system);
   }
-  return await settleCluster(parts, { gate, records, running, rehearsal: rehearsed.rehearsal });
+  const { rehearsal } = rehearsed;
+  const earlier = record.history[0]?.system ?? null;
+  return await settleCluster(parts, { gate, records, running: record.system, earlier, rehearsal });
 }
 
 function begin(
@@ -123,11 +125,10 @@ function begin(
 async function finish(
   { work: { counter }, clock, say }: ClusterParts,
   records: ClusterRecords,
-  running: string | null,
 ): Promise<void> {
   const closed = await records.change((record) =>
     record?.counter === counter
-      ? { ...record, state: "ended", since: clock.now(), system: running, target: null }
+      ? { ...record, state: "ended", since: clock.now(), target: null }
       : overtaken(record),
   );
   if (closed.kind !== "written") say(`not closed in the cluster: ${closed.why}`);

@@ -32,6 +32,9 @@ const LOGIN = [
   "NIX_SSL_CERT_FILE",
 ];
 
+/** The way back needs the program that was applied before, and nothing of the repository. */
+const NO_TREE: LayOut = async ({ directory }) => ({ kind: "tree", tree: directory });
+
 export interface OneCluster {
   readonly work: DeployWork;
   readonly policy: DeployPolicy;
@@ -72,7 +75,10 @@ export async function deployOneCluster(one: OneCluster): Promise<MachineOutcome>
       tool,
       cluster: { target, namespace: cluster.namespace, prune: cluster.prune },
       openPlace: async (reach: string) =>
-        await openClusterPlace({ work, ...tools, layOut: one.layOut, say, signal }, reach),
+        await openClusterPlace(
+          { work, ...tools, layOut: work.source === null ? NO_TREE : one.layOut, say, signal },
+          reach,
+        ),
       open,
       env,
       owner: randomUUID(),

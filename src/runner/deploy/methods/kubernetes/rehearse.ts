@@ -1,10 +1,11 @@
-import type { MachineOutcome } from "../../../../protocol/machine.ts";
+import type { DeployWork, MachineOutcome } from "../../../../protocol/machine.ts";
 import type { ToolEnd } from "../method.ts";
 import { type Furnished, untouched } from "./cluster.ts";
 import type { Gate, Traffic } from "./gate.ts";
 import type { Mode } from "./judge.ts";
 import { judgeKeys } from "./keys.ts";
-import { argumentsOf, buildProgram, type Program } from "./program.ts";
+import { argumentsOf, buildProgram, type Program, programOf } from "./program.ts";
+import type { ClusterRecord } from "./record.ts";
 import { faultsOf, named, prunedBy } from "./traffic.ts";
 
 /** What a dry run has shown of a program. */
@@ -22,27 +23,31 @@ type Rehearsed =
 export async function rehearse(
   parts: Furnished,
   gate: Gate,
-  running: string | null,
+  record: ClusterRecord,
 ): Promise<Rehearsed> {
   const { work, tool, place, cluster, say } = parts;
+  const running = record.system;
   const ended = (outcome: MachineOutcome): Rehearsed => ({ kind: "ended", outcome });
   await parts.step("check");
-  if (tool.keys !== null) {
+  const recorded = work.source === null ? recordedProgram(work, record) : null;
+  if (recorded?.kind === "none") return ended(untouched("check", recorded.why, running));
+  if (tool.keys !== null && recorded === null) {
     const why = await judgeKeys(place, tool.keys);
     if (why !== null) return ended(untouched("check", why, running));
   }
   await parts.step("build");
   const { copySeconds, activationSeconds } = work.limits;
-  const built = await buildProgram(place, tool.entry, copySeconds);
+  const built =
+    recorded === null
+      ? await buildProgram(place, tool.entry, copySeconds)
+      : await programOf(place, recorded.system, copySeconds);
   if (built.kind === "missing")
     return ended({ kind: "not-prepared", missing: [built.why], running });
   if (built.kind === "failed") return ended(untouched("build", built.why, running));
   const { program } = built;
   const { action } = work;
   if (action.kind === "generation" && action.system !== null && action.system !== program.system)
-    return ended(
-      untouched("build", `the tree makes ${program.system}, and not ${action.system}`, running),
-    );
+    return ended(untouched("build", `it is ${program.system}, and not ${action.system}`, running));
   say(`deployment program: ${program.system}`);
 
   await parts.step("dry-activate");
@@ -83,6 +88,22 @@ export async function rehearse(
     );
   const mayDelete = new Set(traffic.deleted.keys());
   return { kind: "ready", rehearsal: { program, dry: traffic, mayDelete } };
+}
+
+/** The way back without a tree: a program that was applied before, by its number or the one before. */
+function recordedProgram(
+  { action }: DeployWork,
+  { history, system: running }: ClusterRecord,
+): { kind: "program"; system: string } | { kind: "none"; why: string } {
+  if (action.kind !== "generation") return { kind: "none", why: "the deploy names no tree" };
+  const found =
+    action.number === null
+      ? history.find(({ system }) => system !== running)
+      : history.find(({ number }) => number === action.number);
+  const what = action.number === null ? "an earlier deploy" : `deploy number ${action.number}`;
+  return found === undefined
+    ? { kind: "none", why: `the cluster's record has not ${what}` }
+    : { kind: "program", system: found.system };
 }
 
 /** One run of the program with a kubeconfig that leads to the gate, and holds nothing that is worth taking. */

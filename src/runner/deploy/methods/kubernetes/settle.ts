@@ -15,8 +15,10 @@ import { overtaken } from "./turn.ts";
 export interface Ready {
   readonly gate: Gate;
   readonly records: ClusterRecords;
-  /** What was applied before; null where nobody knows. */
+  /** What the cluster has; null where nobody knows, as after a deploy that was cut off. */
   readonly running: string | null;
+  /** The last one that was applied and verified: what is put back. */
+  readonly earlier: string | null;
   readonly rehearsal: Rehearsal;
 }
 
@@ -142,7 +144,7 @@ type Sick = { step: DeployStep; why: string; traffic: Traffic };
 /** The earlier program is applied again; what only the newer one has made stays, and is named. */
 async function takeBack(
   parts: Furnished,
-  { gate, records, running }: Ready,
+  { gate, records, earlier: system }: Ready,
   sick: Sick,
 ): Promise<MachineOutcome> {
   const { place, work } = parts;
@@ -153,11 +155,11 @@ async function takeBack(
     const text = `${why}. It was to be taken back because of this: ${sick.why}`;
     return { kind: "unknown", step: "revert", why: short(text), running: null };
   };
-  const turned = await turn(parts, records, "reverting", running);
+  const turned = await turn(parts, records, "reverting", system);
   if (turned.kind !== "written") return notTurned(turned, "revert", null);
-  if (running === null) return await unknown("no earlier deploy of this cluster is known");
+  if (system === null) return await unknown("no earlier deploy of this cluster is known");
   const { activationSeconds, confirmationSeconds, connectSeconds } = work.limits;
-  const earlier = await programOf(place, running, work.limits.copySeconds);
+  const earlier = await programOf(place, system, work.limits.copySeconds);
   if (earlier.kind !== "built") return await unknown(earlier.why);
   const { end, traffic } = await runProgram(
     parts,
@@ -181,7 +183,7 @@ async function takeBack(
   } finally {
     await again.door.close();
   }
-  const closed = await close(parts, records, running);
+  const closed = await close(parts, records, system);
   if (closed !== null) return closed;
   await parts.observed(replyOf(await records.read(), parts.clock.now()));
   const left = [...sick.traffic.written.keys()].filter((object) => !traffic.written.has(object));
@@ -191,7 +193,7 @@ async function takeBack(
     step: sick.step,
     why: short(why.join("\n")),
     failedUnits: [],
-    running,
+    running: system,
   };
 }
 

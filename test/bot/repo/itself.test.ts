@@ -258,6 +258,15 @@ describe("drift", () => {
     expect(issue()?.version).toBeGreaterThan(issues[0]?.version ?? Infinity);
   });
 
+  test("is not told of what a rollout has just begun to put right, and is when that is over", async () => {
+    await runs("web1", system("older"));
+    await pushed(A, wanted);
+    expect([deploys().length, issues.length]).toEqual([1, 0]);
+    await repo().finished(deploys()[0]?.run ?? "", "failure");
+    await settled(repo());
+    expect(issue()?.body).toContain("No deploy put it there");
+  });
+
   test("is none where nothing ever was", async () => {
     configuration = "";
     await runs("web1", system("main"));

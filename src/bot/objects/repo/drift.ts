@@ -14,12 +14,11 @@ import {
   type WriterContract,
 } from "../contracts.ts";
 import type { Clock } from "./clock.ts";
-import { namedMachines, observedEvery } from "./itself.ts";
+import { DRIFT, namedMachines, observedEvery } from "./itself.ts";
 import type { State } from "./state.ts";
 
 /** Machines of a repository that are compared. */
 const MOST = 100;
-const ISSUE = "drift";
 
 export type Comparing = {
   env: Environment;
@@ -49,7 +48,8 @@ export async function fleetOf(
   );
   const ref = `refs/heads/${repository.defaultBranch}`;
   const head = state.head(ref)?.sha ?? null;
-  const wanted = wantedNow(state, clock, ref, head);
+  const wanted = clock.wanted();
+  const judged = judgedNow(state, wanted, ref, head);
   const every = observedEvery(await policy(identity));
   const machines = named.map((machine, at): FleetMachine => {
     const view = views[at] ?? null;
@@ -66,7 +66,7 @@ export async function fleetOf(
       every,
       repository: repository.id,
       machines: [seen],
-      wanted,
+      wanted: judged,
       head,
       merged: (pull) => mergedOf(state, pull),
     });
@@ -107,7 +107,7 @@ export async function showDrift(
   }
   const url = `${env.PUBLIC_URL.replace(/\/+$/u, "")}/fleet/${id}`;
   const wanted = driftIssue(drifts, machines.length, url);
-  const known = clock.issue(ISSUE);
+  const known = clock.issue(DRIFT);
   const text = wanted ?? {
     title: "Drift: none",
     body: `The machines are what the default branch says. [The fleet](${url})`,
@@ -117,17 +117,17 @@ export async function showDrift(
   if ((known === null && wanted === null) || known?.said === said) return { done: () => {} };
   // Numbers grow with the time, and one that was sent is never used for another text.
   const version = Math.max((known?.version ?? 0) + 1, Date.now());
-  transaction(() => clock.say(ISSUE, version, ""));
+  transaction(() => clock.say(DRIFT, version, ""));
   const issue: DesiredIssue = {
     kind: "issue",
-    resource: `issue:${id}:${ISSUE}`,
+    resource: `issue:${id}:${DRIFT}`,
     version,
     repository,
     ...text,
     state: wanted === null ? "closed" : "open",
   };
   await writer.say([issue]);
-  return { done: () => clock.say(ISSUE, version, said) };
+  return { done: () => clock.say(DRIFT, version, said) };
 }
 
 /** Drift of the machines that run this pull request. */
@@ -139,19 +139,24 @@ function machinesOf(machines: readonly FleetMachine[], pull: number) {
 }
 
 /**
- * What the branch's newest judged commit has. While a newer one is on its way to be judged nobody is told that a machine is
- * behind: it may have just that already.
+ * What the branch's newest judged commit has. While a newer one is on its way to be judged, or the newest on its way to
+ * machines, nobody is told that one is behind: it may have just that already, or have it soon.
  */
-function wantedNow(
+function judgedNow(
   state: State,
-  clock: Clock,
+  wanted: Map<string, { system: string; sha: string }>,
   ref: string,
   head: string | null,
 ): Map<string, { system: string; sha: string }> {
-  const wanted = clock.wanted();
-  const { runs } = state.slice({ ref: null, pulls: {}, runs: { keys: [`push:${ref}`] } });
-  const judging = runs.some((run) => run.head === head && run.state === "active");
-  if (!judging) return wanted;
+  const { runs } = state.slice({
+    ref: null,
+    pulls: {},
+    runs: { keys: [`push:${ref}`], active: true },
+  });
+  const own = runs.filter((run) => run.state === "active" && run.head === head);
+  if (own.some(({ reason }) => reason.kind === "deploy" && reason.what.kind === "deploy"))
+    return new Map();
+  if (!own.some(({ reason }) => reason.kind === "push")) return wanted;
   return new Map([...wanted].filter(([, { sha }]) => sha === head));
 }
 

@@ -110,7 +110,7 @@ export function performer({
     if (row.kind === "clock")
       return identity === null
         ? NOTHING
-        : beginDue({ env, state, clock, apply, policy, wakeAt }, identity);
+        : beginDue({ env, state, clock, apply, policy, wakeAt }, identity, endedOf(row));
     const effect = effectOf(row);
     if (identity === null)
       throw new Error(`effect ${effect.kind} of a repository that has no identity`);
@@ -254,6 +254,11 @@ function saying(
   const { pull, about, body } = effect;
   const resource = `comment:${id}:${pull}:${about}`;
   return { kind: "comment", resource, version: 1, repository, pull, body };
+}
+
+/** Of a row that a run's end has left. */
+function endedOf(row: DueRow): { closed: number | null } | undefined {
+  return (JSON.parse(row.payload) as { ended?: { closed: number | null } }).ended;
 }
 
 function effectOf(row: DueRow): Effect {

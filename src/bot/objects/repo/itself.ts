@@ -15,6 +15,9 @@ const WRONG = 3_600_000;
 /** How often machines are looked at where the configuration does not say (minutes). */
 const OBSERVED = 360;
 
+/** The one issue that tells of machines. */
+export const DRIFT = "drift";
+
 export type Itself = {
   env: Environment;
   state: State;
@@ -26,14 +29,28 @@ export type Itself = {
   wakeAt: (at: number | null) => void;
 };
 
-/** Begins what the repository does by itself and whose time has come. */
+/**
+ * Begins what the repository does by itself and whose time has come. Then it is looked at what drifts: what was just begun
+ * is on its way.
+ * @param ended the pull request of a deploy that is over and was closed meanwhile; undefined where no run has ended
+ */
 export async function beginDue(
   { env, state, clock, apply, policy, wakeAt }: Itself,
   identity: RepositoryIdentity,
+  ended: { closed: number | null } | undefined,
 ): Promise<{ done: () => void } | { retryAfter: number }> {
   const machines = await namedMachines(env, identity);
   // A repository without machines has nothing to roll out, and GitHub is not asked for what it might say.
-  if (machines.length === 0 && clock.rows().length === 0) return { done: () => wakeAt(null) };
+  const compare = () => {
+    if (ended !== undefined) apply({ changes: [], effects: [{ kind: "drift", ...ended }] });
+  };
+  if (machines.length === 0 && clock.rows().length === 0)
+    return {
+      done: () => {
+        wakeAt(null);
+        if (clock.issue(DRIFT) !== null) compare();
+      },
+    };
   const source = await policy(identity);
   if (!source.ok && !source.missing) return { retryAfter: source.retryAfter };
   const configuration = source.ok ? configurationOf(source.value) : null;
@@ -41,7 +58,10 @@ export async function beginDue(
     done: () => {
       const now = Date.now();
       // Nobody can say what is meant: nothing begins, and nothing of what was is forgotten.
-      if (configuration === null) return wakeAt(now + WRONG);
+      if (configuration === null) {
+        wakeAt(now + WRONG);
+        return compare();
+      }
       const ref = `refs/heads/${identity.repository.defaultBranch}`;
       const slice = state.slice({
         ref,
@@ -68,6 +88,7 @@ export async function beginDue(
       for (const { reason, sender } of answer.begin) plan.deploy(reason, sender);
       apply(plan.decision);
       wakeAt(answer.nextAt);
+      compare();
     },
   };
 }

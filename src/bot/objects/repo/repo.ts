@@ -249,11 +249,10 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     const own = "ref" in reason && reason.ref === branch;
     if (own) this.#clock.want(reason.head, systems, now);
     if (reason.kind === "deploy" ? reason.what.kind === "plan" : !own) return;
-    this.#due.add("clock", "clock:now", {}, now);
     // Where the pull request of a deploy was closed meanwhile, nobody else says what it left behind.
     const pull = reason.kind === "deploy" ? reason.pull : null;
     const over = pull !== null && this.#state.pull(pull)?.merged === false;
-    this.#apply({ changes: [], effects: [{ kind: "drift", closed: over ? pull : null }] });
+    this.#due.add("clock", "clock:now", { ended: { closed: over ? pull : null } }, now);
   }
 
   /** Whether a caller speaks for this repository, as it is known here. */

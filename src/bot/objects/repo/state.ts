@@ -90,8 +90,10 @@ export class State {
   /** The pull request that a run is for, if its commit is the head; null where it is not, or is for none. */
   pullAt(n: number): number | null {
     const reason = this.request(n)?.reason;
-    if (reason?.kind !== "pull_request") return null;
-    const [pull] = this.#pulls({ number: reason.number });
+    if (reason?.kind !== "pull_request" && reason?.kind !== "deploy") return null;
+    const number = reason.kind === "deploy" ? reason.pull : reason.number;
+    if (number === null) return null;
+    const [pull] = this.#pulls({ number });
     return pull?.head === reason.head ? pull.number : null;
   }
 

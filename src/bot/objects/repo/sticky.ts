@@ -52,7 +52,9 @@ export class Sticky {
   body(pull: number): string {
     const sections = this.#sql
       .exec<{ name: RunSection; markdown: string | null }>(
-        "SELECT name, markdown FROM section WHERE pull = ?",
+        // The plan of an earlier head is nobody's any more; nothing else takes it away.
+        `SELECT name, markdown FROM section WHERE pull = ?1
+         AND (name <> 'plan' OR run IN (SELECT n FROM run JOIN pull USING (head) WHERE pull.number = ?1))`,
         pull,
       )
       .toArray();
@@ -62,6 +64,7 @@ export class Sticky {
       impact: of("impact"),
       notices: of("notices"),
       krops: of("krops"),
+      plan: of("plan"),
       commands,
     });
   }

@@ -192,3 +192,62 @@ describe("the file", () => {
     expect(DeployPolicy.safeParse(change(policyJson())).success).toBe(false);
   });
 });
+
+describe("clusters of a policy", () => {
+  const AUTHORITY = `SHA256:${"B".repeat(43)}`;
+  const cluster = {
+    kubeconfig: "/etc/snowcat/kubeconfig",
+    context: "admin@production",
+    authority: AUTHORITY,
+    repositories: [{ host: SPEAKER.host, id: 7, machine: "production", refs: ["refs/heads/main"] }],
+  };
+  const withCluster = (changes: object = {}) =>
+    DeployPolicy.parse({ ...policyJson(), clusters: { production: { ...cluster, ...changes } } });
+  const deployed = (changes: Partial<DeployWork> = {}, speaker = SPEAKER) => {
+    const asked = work({
+      machine: { name: "production", hostKey: AUTHORITY },
+      method: "kubernetes",
+      action: { kind: "source", tree: "c".repeat(40) },
+      health: [],
+      backup: null,
+      ...changes,
+    });
+    const judged = judgeDeploy(withCluster(), speaker, asked, NOON);
+    return judged.kind === "refused" ? judged.why : judged.kind;
+  };
+
+  it("are known by their authority, and told beside machines", () => {
+    expect(deployed()).toBe("cluster");
+    expect(withCluster().clusters?.["production"]).toMatchObject({
+      namespace: "snowcat",
+      prune: false,
+    });
+    expect(targetsOf(withCluster(), SPEAKER.host)).toContainEqual({
+      name: "production",
+      hostKey: AUTHORITY,
+      repositories: [7],
+    });
+  });
+
+  it.each<[string, Partial<DeployWork>, RegExp, number?]>([
+    [
+      "another authority",
+      { machine: { name: "production", hostKey: `SHA256:${"C".repeat(43)}` } },
+      /names no machine/u,
+    ],
+    ["another repository", {}, /names no machine/u, 8],
+    ["another ref", { ref: "refs/heads/feature" }, /may not be deployed to it/u],
+    ["another method", { method: "script" }, /not be changed by script, only by kubernetes/u],
+    ["a command", { backup: ["dump"] }, /is not listed/u],
+  ])("are not open to %s", (_what, changes, why, repository = SPEAKER.repository) => {
+    expect(deployed(changes, { ...SPEAKER, repository })).toMatch(why);
+  });
+
+  it("have one entry each", () => {
+    const twice = { ...policyJson(), clusters: { a: cluster, b: cluster } };
+    expect(DeployPolicy.safeParse(twice).success).toBe(false);
+    expect(DeployPolicy.safeParse({ ...policyJson(), clusters: { web: cluster } }).success).toBe(
+      false,
+    );
+  });
+});

@@ -5,6 +5,7 @@ import { afterEach } from "vitest";
 import type { DeployWork, MachineOutcome, Observation } from "../../../../src/protocol/machine.ts";
 import type { ToolWork } from "../../../../src/protocol/tool.ts";
 import { systemClock } from "../../../../src/runner/agent/clock.ts";
+import type { ClusterParts } from "../../../../src/runner/deploy/methods/kubernetes/cluster.ts";
 import { deployCluster } from "../../../../src/runner/deploy/methods/kubernetes/deploy.ts";
 import { run } from "../../../../src/runner/process/index.ts";
 import { SHA, store, work as deployWork } from "../../deploy/support.ts";
@@ -37,6 +38,14 @@ const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
+
+type Options = {
+  lies?: Lies;
+  tool?: Partial<Tool>;
+  work?: Partial<DeployWork>;
+  prune?: boolean;
+  cancelled?: boolean;
+};
 
 /** A cluster, and deploys of it: each is one program of a repository, under a name that is its place in the store. */
 export async function bench() {
@@ -89,6 +98,53 @@ export async function bench() {
     },
   };
 
+  const parts = (name: string, counter: number, tool: Tool, options: Options): ClusterParts => ({
+    work: {
+      ...deployWork({ counter, backup: null, health: [] }),
+      method: "kubernetes",
+      machine: { name: "production", hostKey: AUTHORITY },
+      tool,
+      source: {
+        cloneUrl: "https://github.test/o/r",
+        ref: "refs/heads/main",
+        sha: SHA,
+        tree: SHA,
+        revision: false,
+      },
+      expected: null,
+      action: { kind: "source", tree: SHA },
+      limits: {
+        connectSeconds: 5,
+        copySeconds: 20,
+        activationSeconds: 20,
+        confirmationSeconds: 0.5,
+      },
+      ...options.work,
+    },
+    tool,
+    cluster: {
+      target: { kubeconfig: "/nowhere", context: "production", authority: AUTHORITY },
+      namespace: "snowcat",
+      prune: options.prune ?? false,
+    },
+    openPlace: async () => ({ kind: "open", place, proxy: null, close: async () => {} }),
+    open: async () => ({
+      kind: "open",
+      door: { socket: cluster.socket, close: async () => {} },
+    }),
+    env: {},
+    owner: `${name}-${counter}`,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    probe: async () => null,
+    seal: () => options.cancelled !== true,
+    step: async (step) => void steps.push(step),
+    observed: async (reply) => {
+      if (reply.kind === "done") observations.push(reply.value);
+    },
+    say: (line) => said.push(line),
+  });
+
   return {
     cluster,
     place,
@@ -96,6 +152,7 @@ export async function bench() {
     said,
     steps,
     observations,
+    parts: (counter: number) => parts("again", counter, TOOL, {}),
     /** The arguments that programs of the repository were given. */
     runs: () =>
       calls.flatMap(({ argv }) => (argv[0]?.startsWith("/nix/") === true ? [argv.slice(1)] : [])),
@@ -103,63 +160,12 @@ export async function bench() {
       name: string,
       counter: number,
       manifest: Manifest,
-      options: {
-        lies?: Lies;
-        tool?: Partial<Tool>;
-        work?: Partial<DeployWork>;
-        prune?: boolean;
-        cancelled?: boolean;
-      } = {},
+      options: Options = {},
     ): Promise<MachineOutcome> => {
       wanted = store(name);
       programs.set(wanted, { manifest, lies: options.lies ?? {} });
       const tool = { ...TOOL, ...options.tool };
-      return await deployCluster({
-        work: {
-          ...deployWork({ counter, backup: null, health: [] }),
-          method: "kubernetes",
-          machine: { name: "production", hostKey: AUTHORITY },
-          tool,
-          source: {
-            cloneUrl: "https://github.test/o/r",
-            ref: "refs/heads/main",
-            sha: SHA,
-            tree: SHA,
-            revision: false,
-          },
-          expected: null,
-          action: { kind: "source", tree: SHA },
-          limits: {
-            connectSeconds: 5,
-            copySeconds: 20,
-            activationSeconds: 20,
-            confirmationSeconds: 0.5,
-          },
-          ...options.work,
-        },
-        tool,
-        cluster: {
-          target: { kubeconfig: "/nowhere", context: "production", authority: AUTHORITY },
-          namespace: "snowcat",
-          prune: options.prune ?? false,
-        },
-        openPlace: async () => ({ kind: "open", place, proxy: null, close: async () => {} }),
-        open: async () => ({
-          kind: "open",
-          door: { socket: cluster.socket, close: async () => {} },
-        }),
-        env: {},
-        owner: `${name}-${counter}`,
-        clock: systemClock,
-        signal: new AbortController().signal,
-        probe: async () => null,
-        seal: () => options.cancelled !== true,
-        step: async (step) => void steps.push(step),
-        observed: async (reply) => {
-          if (reply.kind === "done") observations.push(reply.value);
-        },
-        say: (line) => said.push(line),
-      });
+      return await deployCluster(parts(name, counter, tool, options));
     },
   };
 }

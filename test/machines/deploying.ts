@@ -126,11 +126,11 @@ export class Deploy {
 /** A client as a runner has it; `close` it. */
 export async function clientOf(
   lab: Lab,
-  machine: TestMachine,
+  { target }: Pick<TestMachine, "target">,
   options: { signal?: AbortSignal; connectSeconds?: number } = {},
 ): Promise<Machine> {
   const { connectSeconds = 10, ...rest } = options;
-  return connectMachine(machine.target, {
+  return connectMachine(target, {
     connectSeconds,
     now: () => Date.now(),
     env: { PATH: lab.env.PATH ?? "" },

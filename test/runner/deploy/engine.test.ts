@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DeployStep, DeployWork, MachineOutcome } from "../../../src/protocol/machine.ts";
 import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
-import { ModelMachine, NEW, OLD, type Script, Ticking } from "./model.ts";
+import { ModelMachine, NEW, OLD, type Script } from "./model.ts";
+import { Ticking } from "./ticking.ts";
 import { quiet } from "./script.ts";
 import { BUILDER, PATHS, work } from "./support.ts";
 

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HealthCheck } from "../../../src/protocol/machine.ts";
 import { awaitHealth } from "../../../src/runner/deploy/health/patience.ts";
 import { probe, type RunnerCheck } from "../../../src/runner/deploy/health/probe.ts";
-import { Ticking } from "./model.ts";
+import { Ticking } from "./ticking.ts";
 
 const TIMES = { graceSeconds: 10, intervalSeconds: 1, timeoutSeconds: 5 };
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

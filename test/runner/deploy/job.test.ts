@@ -11,7 +11,8 @@ import { fingerprint } from "../../../src/runner/deploy/policy/host-key.ts";
 import { DeployPolicy } from "../../../src/runner/deploy/policy/policy.ts";
 import { LocalRecords } from "../../../src/runner/deploy/records.ts";
 import type { MachineTarget } from "../../../src/runner/machine/index.ts";
-import { ModelMachine, NEW, OLD, Ticking } from "./model.ts";
+import { ModelMachine, NEW, OLD } from "./model.ts";
+import { Ticking } from "./ticking.ts";
 import { quiet } from "./script.ts";
 import { BUILDER, HOST_KEYS, policyJson, signedManifest, SPEAKER, work } from "./support.ts";
 
@@ -70,6 +71,7 @@ describe("jobs about machines", () => {
       signal: new AbortController().signal,
       seal: () => true,
       refused: async (refusal, why) => void refusals.push(`${refusal}: ${why}`),
+      mask: () => {},
       resumed: rest.resumed ?? false,
     } as Partial<JobContext> as JobContext;
     const specification = {

@@ -1,5 +1,4 @@
 import type { Observation } from "../../../src/protocol/machine.ts";
-import type { Clock } from "../../../src/runner/agent/clock.ts";
 import type {
   DeployState,
   DeployStateName,
@@ -7,6 +6,7 @@ import type {
   MachineFault,
   Reply,
 } from "../../../src/runner/machine/index.ts";
+import type { Ticking } from "./ticking.ts";
 
 /** What goes wrong, and how the systems behave. Times in seconds from the first question. */
 export interface Script {
@@ -29,29 +29,6 @@ export interface Script {
 
 export const OLD = "/nix/store/00000000000000000000000000000000-old";
 export const NEW = "/nix/store/11111111111111111111111111111111-new";
-
-/** Virtual time: whoever waits, makes it pass. */
-export class Ticking implements Clock {
-  #now = 0;
-  now(): number {
-    return this.#now;
-  }
-  after(ms: number, callback: () => void): () => void {
-    let live = true;
-    queueMicrotask(() => {
-      if (!live) return;
-      this.#now += ms;
-      callback();
-    });
-    return () => (live = false);
-  }
-  random(): number {
-    return 0.5;
-  }
-  pass(seconds: number): void {
-    this.#now += seconds * 1_000;
-  }
-}
 
 /** A machine that keeps its promises (`Machine`), in virtual time, over a link that does not. */
 export class ModelMachine implements Machine {

@@ -7,7 +7,8 @@ import type {
   MethodPlace,
   ToolEnd,
 } from "../../../src/runner/deploy/methods/method.ts";
-import { ModelMachine, NEW, OLD, type Script, Ticking } from "./model.ts";
+import { ModelMachine, NEW, OLD, type Script } from "./model.ts";
+import { Ticking } from "./ticking.ts";
 import { quiet } from "./script.ts";
 import { BUILDER, PATHS, work } from "./support.ts";
 

@@ -45,7 +45,6 @@ onMachines("a machine that has the program as a forced command", specs, (bench) 
     const forced = `${await installed()} --only observe`;
     const { machine } = await bench().machine("old", { forced });
     const client = await clientOf(lab, {
-      ...machine,
       target: { ...machine.target, program: "sent" },
     });
     expect(done(await client.observe()).system).toBe(systems.old);

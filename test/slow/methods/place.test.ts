@@ -44,7 +44,8 @@ onMachines("a tool on a machine", specs, (bench) => {
         return;
       }
       const own = await isolationForTest({ egress: [], readOnlyPaths: [folder] });
-      ({ isolation, close } = own);
+      ({ isolation } = own);
+      close = () => own.close();
     });
     afterAll(() => close());
 

@@ -22,6 +22,7 @@ export interface KropsBench {
   /** `/var/src` of the machine. */
   readonly sources: string;
   readonly said: string[];
+  readonly masked: string[];
   /** argv of each program in the order of their beginning, without the bench's own folder. */
   readonly called: () => string[];
   readonly observed: () => Observation;
@@ -42,7 +43,7 @@ export interface KropsShape {
   /** The command on the machine; `nixos-rebuild switch` stands for the program of that name. */
   readonly remote?: string;
   readonly build?: string;
-  readonly settings?: Partial<KropsSettings>;
+  readonly settings?: (folder: string) => Partial<KropsSettings>;
   readonly program?: "sent" | "installed";
 }
 
@@ -130,6 +131,7 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
   await write("outside/lnbits/uv.lock", "version = 1\n");
   await mkdir(join(folder, "scratch"));
   const said: string[] = [];
+  const masked: string[] = [];
   const observed = (): Observation =>
     observation(readFileSync(join(folder, "machine/system"), "utf8").trim());
   const env = { PATH: `${join(folder, "bin")}:/usr/bin:/bin`, HOME: join(folder, "scratch") };
@@ -171,7 +173,7 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
       methods: ["krops"],
       windows: null,
       commands: [],
-      krops: KropsSettings.parse({ overlay: join(folder, "overlay"), ...shape.settings }),
+      krops: KropsSettings.parse({ overlay: join(folder, "overlay"), ...shape.settings?.(folder) }),
     },
     ssh: {
       command: join(folder, "bin/ssh"),
@@ -219,6 +221,7 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
     },
     clock: systemClock,
     say: (line) => said.push(line),
+    mask: (secret) => masked.push(secret),
     signal: new AbortController().signal,
   };
   return {
@@ -226,6 +229,7 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
     folder,
     sources,
     said,
+    masked,
     called: () =>
       existsSync(join(folder, "calls"))
         ? readFileSync(join(folder, "calls"), "utf8").trim().replaceAll(folder, "").split("\n")

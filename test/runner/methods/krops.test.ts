@@ -1,6 +1,7 @@
 import { rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { KropsSettings } from "../../../src/runner/deploy/methods/krops/settings.ts";
 import { krops } from "../../../src/runner/deploy/methods/krops/index.ts";
 import { kropsBench, type KropsBench, type KropsShape } from "./krops-place.ts";
 
@@ -39,7 +40,9 @@ describe("a deploy by krops (KRO-1)", () => {
     expect(await bench.read("machine/var/src/web-app-dist/index.html")).toBe("SITE=machine1\n");
     expect(await bench.read("machine/var/src/lnbits-src/flake.lock")).toContain("7");
     // KRO-12: what is deployed beside the repository is recorded.
-    expect(bench.said.join("\n")).toMatch(/source lnbits: narHash sha256-[A-Za-z0-9+/]{43}=/u);
+    expect(krops.notices?.(bench.place).join("\n")).toMatch(
+      /source lnbits: narHash sha256-[A-Za-z0-9+/]{43}=/u,
+    );
   });
 
   it("ends before anything is sent when the first stage fails", async () => {
@@ -226,6 +229,67 @@ describe("the overlay (KRO-3, KRO-11)", () => {
   });
 });
 
+describe("what only one machine may have (KRO-11)", () => {
+  const age = (folder: string): Partial<KropsSettings> => ({
+    age: {
+      program: `${folder}/age`,
+      identityFile: `${folder}/identity`,
+      files: [{ from: "secrets/machine1.age", to: "machine-specific/machine1/secret.env" }],
+    },
+  });
+  /** Whoever has the identity reads a file that begins with its name. */
+  const AGE = `#!/bin/sh
+[ "$1 $2" = "--decrypt --identity" ] && [ -r "$3" ] || exit 2
+read -r head
+[ "$head" = "for $(cat "$3")" ] || { echo "no identity matched any of the recipients" >&2; exit 1; }
+cat
+`;
+
+  it("is masked in whatever is told: values of environment files", async () => {
+    const { place, masked } = await start();
+    await bench.write(
+      "overlay/machine-specific/machine1/env/.env",
+      "SITE=machine1\nexport VITE_KEY='k3y-of-machine-1'\nSHORT=a\n",
+    );
+    expect(await krops.check(place)).toEqual({ kind: "done" });
+    expect(masked).toEqual(["machine1", "k3y-of-machine-1"]);
+  });
+
+  it("is decrypted by the runner's identity, which nothing in the place sees", async () => {
+    const { place, masked } = await start({ settings: age });
+    await bench.write("age", AGE, 0o755);
+    await bench.write("identity", "runner");
+    await bench.write("tree/secrets/machine1.age", "for runner\nPASSWORD=correct-horse\n");
+    expect(await krops.check(place)).toEqual({ kind: "done" });
+    expect(await bench.read("tree/machine-specific/machine1/secret.env")).toBe(
+      "PASSWORD=correct-horse\n",
+    );
+    expect(masked).toEqual(expect.arrayContaining(["correct-horse", "PASSWORD=correct-horse"]));
+    expect(bench.said.join("\n")).not.toContain("correct-horse");
+  });
+
+  it("that is for somebody else ends the deploy, with age's own reason", async () => {
+    const { place } = await start({ settings: age });
+    await bench.write("age", AGE, 0o755);
+    await bench.write("identity", "runner");
+    await bench.write("tree/secrets/machine1.age", "for another\nPASSWORD=x\n");
+    expect(await krops.check(place)).toMatchObject({
+      kind: "failed",
+      why: expect.stringMatching(
+        /secrets\/machine1\.age cannot be decrypted.*no identity matched/u,
+      ),
+    });
+  });
+
+  it("that is not there is named", async () => {
+    const { place } = await start({ settings: age });
+    expect(await krops.check(place)).toEqual({
+      kind: "missing",
+      missing: ["the secret secrets/machine1.age is not there"],
+    });
+  });
+});
+
 describe("where krops' script would go", () => {
   it.each([
     ["another host", "-l root -T machine2.example.org", "it goes to machine2.example.org"],
@@ -250,7 +314,7 @@ describe("where krops' script would go", () => {
   it("the machine under a name that the policy knows", async () => {
     const { wrong } = await deployed({
       target: "-l root -T -o LogLevel=DEBUG web.internal",
-      settings: { hosts: ["web.internal"] },
+      settings: () => ({ hosts: ["web.internal"] }),
     });
     expect(wrong).toEqual([]);
   });

@@ -6,6 +6,7 @@ import { layOverlay } from "./lay.ts";
 import { readResult } from "./result.ts";
 import { objectionsTo } from "./script.ts";
 import { NO_SETTINGS } from "./settings.ts";
+import { noticesOf, tell } from "./told.ts";
 import type { KropsTool } from "./tool.ts";
 import { danglingLinks, failed, hashesOf, holdsAnything, missing, narHashOf } from "./tree.ts";
 
@@ -42,6 +43,7 @@ export const krops: MethodModule<KropsTool> = {
   build,
   activate,
   verify,
+  notices: noticesOf,
   rollBack,
 };
 
@@ -70,7 +72,7 @@ async function check(place: Place): Promise<MethodEnd> {
 
 /** Both stages' Nix and the first stage itself: nothing is sent. */
 async function build(place: Place): Promise<MethodEnd> {
-  const { tool, work, policy, ssh, say } = place;
+  const { tool, work, policy, ssh } = place;
   const timeoutSeconds = work.limits.copySeconds;
   const options = { cwd: place.tree, timeoutSeconds };
   if (tool.build.local !== null) {
@@ -92,7 +94,10 @@ async function build(place: Place): Promise<MethodEnd> {
       if (hash === undefined) return failed(`${path} is gone after the local build`);
       sent.set(`${to}/${files[index]}`, hash);
     }
-    say(`source ${from}: narHash ${(await narHashOf(place, from, timeoutSeconds)) ?? "not known"}`);
+    tell(
+      place,
+      `source ${from}: narHash ${(await narHashOf(place, from, timeoutSeconds)) ?? "not known"}`,
+    );
   }
   const made = await place.run(nixBuild(tool.build.krops, tool.attribute), options);
   if (made.exitCode !== 0) return failed(ended(`nix-build ${tool.build.krops}`, made));

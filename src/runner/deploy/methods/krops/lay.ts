@@ -1,7 +1,9 @@
 import { destructiveSettings, machinesNamed } from "../../../../core/krops/index.ts";
 import type { MethodEnd, MethodPlace } from "../method.ts";
 import { entriesOf, type Overlay, stageOverlay } from "./overlay.ts";
+import { decryptSecrets, maskEnvironments } from "./secrets.ts";
 import { NO_SETTINGS } from "./settings.ts";
+import { tell } from "./told.ts";
 import type { KropsTool } from "./tool.ts";
 import { existing, failed, missing, modulesOf, textOf } from "./tree.ts";
 
@@ -10,11 +12,13 @@ export async function layOverlay(place: MethodPlace<KropsTool>): Promise<MethodE
   const settings = place.policy.krops ?? NO_SETTINGS;
   if (settings.overlay === null) {
     place.say("no overlay: the checkout is deployed as it is");
+    const decrypted = await decryptFor(place);
+    if (decrypted.kind !== "done") return decrypted;
     return await compareNames(place, []);
   }
   let overlay: Overlay;
   try {
-    overlay = await stageOverlay(settings.overlay, place.work.machine.name, settings);
+    overlay = await stageOverlay(settings.overlay, folderOf(place.tool), settings);
   } catch (cause) {
     return failed(`the overlay ${settings.overlay} cannot be read: ${wordsOf(cause)}`);
   }
@@ -27,11 +31,22 @@ export async function layOverlay(place: MethodPlace<KropsTool>): Promise<MethodE
       return failed(
         `the overlay holds what the repository has itself: ${taken.join(", ")}. What was approved is not replaced: take it out of the overlay, or out of git`,
       );
+    await maskEnvironments(place, overlay.environments);
     await place.bring(overlay.folder, place.tree);
+    const decrypted = await decryptFor(place);
+    if (decrypted.kind !== "done") return decrypted;
     return await compareNames(place, overlay.machines);
   } finally {
     await overlay.close();
   }
+}
+
+/** Its folders are called as the last word of its attribute. */
+const folderOf = ({ attribute }: KropsTool): string => attribute.split(".").at(-1) ?? attribute;
+
+async function decryptFor(place: MethodPlace<KropsTool>): Promise<MethodEnd> {
+  const { age } = place.policy.krops ?? NO_SETTINGS;
+  return age === null ? { kind: "done" } : await decryptSecrets(place, age);
 }
 
 /** Files that both have. A folder of both is looked into. */
@@ -68,7 +83,7 @@ async function compareNames(
   if (build.local !== null && local === null)
     return missing([`${build.local} is neither in the repository nor in the overlay`]);
   for (const { path, what, line } of destructiveSettings(await modulesOf(place)))
-    place.say(`warning: ${path} ${what}: ${line.slice(0, 300)}`);
+    tell(place, `warning: ${path} ${what}: ${line.slice(0, 300)}`);
   const named = machinesNamed({
     krops: { path: build.krops, text: krops },
     build: build.local === null || local === null ? null : { path: build.local, text: local },
@@ -76,10 +91,11 @@ async function compareNames(
   });
   for (const one of named)
     if (one.missing.length > 0)
-      place.say(
+      tell(
+        place,
         `names: ${one.machine} is named in ${one.in.join(", ")} and not in ${one.missing.join(", ")}`,
       );
-  const own = named.find(({ machine }) => machine === attribute);
+  const own = named.find(({ machine }) => machine === folderOf(place.tool));
   const others = (own?.others ?? []).map(({ machine, text }) => `${machine} (${text})`);
   return others.length === 0
     ? { kind: "done" }

@@ -24,11 +24,14 @@ export interface Overlay {
   readonly dangling: readonly string[];
   /** What was left out, and why. */
   readonly left: readonly string[];
+  /** Files of environment variables in the copy. */
+  readonly environments: readonly string[];
   /** Machines that it has a folder for under `config/machines`. */
   readonly machines: readonly string[];
   close(): Promise<void>;
 }
 
+const ENVIRONMENT = /(?:^|\/)(?:\.env(?:\.\w+)?|[^/]+\.env)$/u;
 /** At its root it speaks of the overlay itself. */
 const ITS_OWN = /^(?:readme(?:\.\w+)?|\.git)$/iu;
 
@@ -51,6 +54,7 @@ export async function stageOverlay(
     perMachine,
     dangling: [],
     left: [],
+    environments: [],
     open: [],
   };
   try {
@@ -60,7 +64,14 @@ export async function stageOverlay(
     throw cause;
   }
   const machines = await readdir(join(from, "config/machines")).catch(() => []);
-  return { folder, dangling: walk.dangling, left: walk.left, machines, close };
+  return {
+    folder,
+    dangling: walk.dangling,
+    left: walk.left,
+    environments: walk.environments,
+    machines,
+    close,
+  };
 }
 
 type Walk = {
@@ -70,6 +81,7 @@ type Walk = {
   readonly perMachine: readonly string[];
   readonly dangling: string[];
   readonly left: string[];
+  readonly environments: string[];
   /** Folders that are being copied, by their real paths: a link back to one of them has no end. */
   readonly open: string[];
 };
@@ -92,7 +104,11 @@ async function copyEntry(walk: Walk, from: string, at: string): Promise<void> {
   if (entry.isSymbolicLink()) return await copyLink(walk, from, at);
   if (entry.isDirectory()) return await copyFolder(walk, from, at);
   if (!entry.isFile()) walk.left.push(`${at}: neither file, folder nor link`);
-  else await copyFile(from, join(walk.to, at), constants.COPYFILE_FICLONE);
+  else {
+    const to = join(walk.to, at);
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    if (ENVIRONMENT.test(at)) walk.environments.push(to);
+  }
 }
 
 async function copyLink(walk: Walk, from: string, at: string): Promise<void> {

@@ -1,16 +1,27 @@
 import * as z from "zod";
 import { TreePath } from "../../../../protocol/tool.ts";
 
+const absolutePath = z.string().regex(/^\/[^\0]*$/u, "must be an absolute path");
+
 /** Of a krops machine in the runner's own policy. */
 export const KropsSettings = z.strictObject({
   /** A folder that is laid over the checkout: what git ignores there. Links in it may lead out of it. */
-  overlay: z
-    .string()
-    .regex(/^\/[^\0]*$/u, "must be an absolute path")
-    .nullable()
-    .default(null),
+  overlay: absolutePath.nullable().default(null),
   /** Folders of the overlay with an entry for each machine: of them only the machine's own is brought. */
   perMachine: z.array(TreePath).max(32).default(["machine-specific", "config/machines"]),
+  /** Files of the tree or the overlay that are encrypted for this runner, and where they come to in the tree. */
+  age: z
+    .strictObject({
+      program: absolutePath.default("age"),
+      /** Readable by the agent alone. */
+      identityFile: absolutePath,
+      files: z
+        .array(z.strictObject({ from: TreePath, to: TreePath }))
+        .min(1)
+        .max(64),
+    })
+    .nullable()
+    .default(null),
   /** What `krops.nix` may call the machine, beside its address here and its name. */
   hosts: z
     .array(

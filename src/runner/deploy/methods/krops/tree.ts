@@ -17,6 +17,15 @@ export async function textOf(place: Place, path: string): Promise<string | null>
   return read.exitCode === 0 ? read.stdout : null;
 }
 
+/** A file of any content; null where there is none. */
+export async function bytesOf(place: Place, path: string): Promise<Uint8Array | null> {
+  const read = await place.run(["base64", "--", `${place.tree}/${path}`], {
+    timeoutSeconds: LOOK,
+    quiet: true,
+  });
+  return read.exitCode === 0 ? Buffer.from(read.stdout, "base64") : null;
+}
+
 const EXISTING = `while IFS= read -r path; do
   if [ -d "$path" ] && [ ! -L "$path" ]; then echo "folder $path"
   elif [ -e "$path" ] || [ -L "$path" ]; then echo "other $path"
@@ -79,13 +88,16 @@ export async function hashesOf(
   paths: readonly string[],
 ): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
-  for (const path of paths) {
-    const read = await place.run(["sha256sum", "--", `${place.tree}/${path}`], {
-      timeoutSeconds: LOOK,
-      quiet: true,
-    });
-    const hash = /^\\?([0-9a-f]{64}) /u.exec(read.stdout)?.[1];
-    if (read.exitCode === 0 && hash !== undefined) hashes.set(path, hash);
+  if (paths.length === 0) return hashes;
+  // It goes on after a file that is not there. What it writes of a name with a backslash or a newline begins with one.
+  const read = await place.run(["sha256sum", "--", ...paths.map((path) => `./${path}`)], {
+    cwd: place.tree,
+    timeoutSeconds: LOOK,
+    quiet: true,
+  });
+  for (const line of read.stdout.split("\n")) {
+    const [, hash, path] = /^([0-9a-f]{64}) [ *]\.\/(.+)$/u.exec(line) ?? [];
+    if (hash !== undefined && path !== undefined) hashes.set(path, hash);
   }
   return hashes;
 }

@@ -188,6 +188,7 @@ export class Attempt {
               paths,
             ),
           seal: () => this.#seal(),
+          mask: (secret) => this.#redaction.secret(secret),
           refused: async (refusal, reason) =>
             await this.#parts.refused(this.#about, refusal, this.#redaction.value(reason)),
           resumed,

@@ -25,6 +25,8 @@ export type JobContext = {
   seal: () => boolean;
   /** Tells the audit log of the account that something of this job was refused, and why. Durable when it resolves. */
   refused: (refusal: Refusal, reason: string) => Promise<void>;
+  /** From here on no output of this job shows the value. */
+  mask: (secret: string) => void;
   /** Of a deploy: an earlier life of the agent was at it. Nothing of it is begun again. */
   resumed: boolean;
   /** A read-only token for the job's repository; masked in everything that is sent. Throws when none is to be had. */

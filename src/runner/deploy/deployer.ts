@@ -54,6 +54,8 @@ export interface OneDeploy {
   readonly manifest: Closure | null;
   /** Lays out the tree of `work.source`, for a tool to work on. */
   readonly layOut?: LayOut;
+  /** Of what a tool's place holds: no output shows it. */
+  readonly mask?: (secret: string) => void;
   readonly signal: AbortSignal;
   readonly seal: () => boolean;
   /** An earlier life of the runner was at it. */
@@ -139,7 +141,7 @@ const NO_TOOL: OpenedTool = { kind: "tool", tool: null, close: async () => {} };
 /** No tool: `plain`, what an earlier life began and nobody begins again, and a way back that needs no sources. */
 async function openTool(
   { tools, env, clock }: Deployer,
-  { work, machine, layOut, signal, say, resumed }: OneDeploy,
+  { work, machine, layOut, mask, signal, say, resumed }: OneDeploy,
   beyond: Machine,
 ): Promise<OpenedTool> {
   const { tool, source, action, method } = work;
@@ -166,6 +168,7 @@ async function openTool(
     layOut,
     clock,
     say,
+    mask: mask ?? (() => {}),
     signal,
   });
   return place.kind === "open"

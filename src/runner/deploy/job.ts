@@ -206,6 +206,7 @@ async function deploy(
       manifest: closure.manifest,
       layOut,
       signal,
+      mask: context.mask,
       seal,
       resumed,
       ...told,

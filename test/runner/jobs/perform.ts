@@ -86,6 +86,7 @@ export async function perform(
     signal: new AbortController().signal,
     seal: () => true,
     refused: async () => {},
+    mask: () => {},
     resumed: false,
     manifests: {
       put: async (digest, text) => void manifests.set(digest, text),

@@ -128,6 +128,7 @@ const unasked = {
   bring: never,
   machine: { digest: never, check: never, observe: never },
   clock: {} as MethodPlace["clock"],
+  mask: () => {},
   say: () => {},
   signal: new AbortController().signal,
 };

@@ -1,8 +1,11 @@
 import type { MachineOutcome } from "../../../protocol/machine.ts";
-import { type DeployParts, describeFault, untouched } from "./parts.ts";
+import { type DeployParts, describeFault, short, untouched } from "./parts.ts";
 import { prepare } from "./prepare.ts";
 import { settle } from "./settle.ts";
 import { bringSourcesBack } from "./tool.ts";
+
+/** Most that an outcome carries. */
+const NOTICES = 32;
 
 /**
  * Puts one system on one machine, by Snowcat's own activation or by a tool between its guards, and answers how the machine ended. It returns for
@@ -19,7 +22,8 @@ export async function deployMachine(parts: DeployParts): Promise<MachineOutcome>
   }
   const notice = await bringSourcesBack(parts);
   const outcome = await settle(parts, running);
-  return notice !== null && outcome.kind === "active"
-    ? { ...outcome, notices: [...outcome.notices, notice] }
-    : outcome;
+  if (outcome.kind !== "active") return outcome;
+  const told = parts.tool?.module.notices?.(parts.tool.place) ?? [];
+  const notices = [...outcome.notices, ...(notice === null ? [] : [notice]), ...told];
+  return { ...outcome, notices: notices.slice(0, NOTICES).map(short) };
 }

@@ -24,6 +24,8 @@ export interface MethodModule<Tool extends ToolKind = ToolKind> {
   activate(place: MethodPlace<Tool>): Promise<ToolEnd>;
   /** The method's own checks after it has run, each string something that is wrong: empty is healthy. */
   verify(place: MethodPlace<Tool>, after: Observation): Promise<readonly string[]>;
+  /** What a person should know of a deploy that succeeded. */
+  notices?(place: MethodPlace<Tool>): readonly string[];
   /**
    * Brings back the sources of before. `asked`: the tree of the place is the revision to go back to. `sick`: the deploy of
    * that tree is taken back, and the machine runs the earlier system again.
@@ -90,6 +92,8 @@ export interface MethodPlace<Tool extends ToolKind = ToolKind> {
   readonly clock: Clock;
   /** A line of the job's log. */
   readonly say: (line: string) => void;
+  /** From here on no log and no outcome shows the value. */
+  readonly mask: (secret: string) => void;
   /** A cancel, until the point of no return. */
   readonly signal: AbortSignal;
 }

@@ -31,6 +31,7 @@ export interface PlaceRequest {
   readonly layOut: LayOut;
   readonly clock: Clock;
   readonly say: (line: string) => void;
+  readonly mask: (secret: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +74,7 @@ export async function openPlace(request: PlaceRequest): Promise<OpenedPlace> {
 }
 
 async function furnish(
-  { work, policy, machine, isolation, toolFolder, clock, say, signal }: PlaceRequest,
+  { work, policy, machine, isolation, toolFolder, clock, say, mask, signal }: PlaceRequest,
   job: IsolatedJob,
   workspace: Workspace,
   keys: KeyAgent,
@@ -173,6 +174,7 @@ async function furnish(
     machine,
     clock,
     say,
+    mask,
     signal,
   };
 }

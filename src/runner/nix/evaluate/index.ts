@@ -7,7 +7,8 @@ import type { GroupEnd } from "./group.ts";
 import { evaluateUnits } from "./group.ts";
 import { evaluateByJobs } from "./jobs/index.ts";
 import { evaluateGroup } from "./look.ts";
-import { readInventory, withOwn } from "./inventory.ts";
+import { readInventory } from "./inventory.ts";
+import { withOwn } from "./inventory-own.ts";
 import type { Evaluation, EvaluationOptions } from "./options.ts";
 import { buildsWhileEvaluating, prepareFile, prepareFlake } from "./prepare.ts";
 import { settlePrograms } from "./programs.ts";
@@ -61,6 +62,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
   const missing: string[] = [];
   const programs: Program[] = [];
   const clan = new Map<string, ClanMachine>();
+  const systems = new Set<string>();
   let peakBytes: number | null = null;
   const notes = {
     warn(message: string): void {
@@ -86,8 +88,11 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     selection: options.index,
     remainingMs: notes.remainingMs,
     now,
-    onAttribute: (attribute) =>
-      options.onAttribute(attributeForWantOf(prepared.unfetched, attribute)),
+    onAttribute(attribute) {
+      const [output, name] = attribute.path;
+      if (output === "nixosConfigurations" && name !== undefined) systems.add(name);
+      options.onAttribute(attributeForWantOf(prepared.unfetched, attribute));
+    },
     onProgram: (program: Program) => programs.push(program),
     onMissing: (path: readonly string[]) => missing.push(attributeName(path)),
     onClan: (path, machine) => clan.set(path.at(-1) ?? "", machine),
@@ -103,6 +108,16 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
       ? await readInventory(prepared.context.evaluator, options.index, notes.remainingMs())
       : { machines: [] };
   if ("why" in inventory) notes.warn(`warning: clan's inventory cannot be read: ${inventory.why}`);
+  const machines =
+    "why" in inventory
+      ? []
+      : await withOwn(
+          inventory.machines,
+          systems,
+          clan,
+          prepared.context.evaluator,
+          notes.remainingMs,
+        );
   await settlePrograms(options, programs, (message) => notes.warn(message));
   return {
     kind: "evaluated",
@@ -110,7 +125,7 @@ async function attempt(options: EvaluationOptions, warnings: Set<string>): Promi
     missing: missing.slice(0, 1_000).map((name) => shorten(name, 4_096)),
     findings: prepared.context.findings.list(),
     peakBytes,
-    inventory: "why" in inventory ? [] : inventory.machines.map((one) => withOwn(one, clan)),
+    inventory: machines,
   };
 }
 

@@ -2,7 +2,7 @@ import { INVENTORY, type InventoryMachine } from "../../../protocol/impact.ts";
 import * as z from "zod";
 import { describeLaunch, ended, text } from "../launch.ts";
 import { clean } from "../log/clean.ts";
-import type { ClanMachine } from "./said.ts";
+import { withHint } from "./hints.ts";
 import type { Evaluator } from "./walk.ts";
 
 /** The output of a flake that clan made. Its inventory is data; `clanInternals` is never looked at. */
@@ -61,28 +61,13 @@ const Printed = z.array(
 
 /** The machines that a clan's inventory names, with class and tags; or why they cannot be read. */
 export async function readInventory(
-  { workspace, root, arguments: options, memoryBytes, signal }: Evaluator,
+  evaluator: Evaluator,
   selection: number,
   timeoutMs: number,
 ): Promise<{ machines: InventoryMachine[] } | { why: string }> {
-  const result = await workspace.launch({
-    argv: ["nix", "eval", "--json", ...options, "--expr", `(${EXPRESSION}) (${root.outputs})`],
-    network: "none",
-    memoryBytes,
-    timeoutMs: Math.max(1, Math.min(timeoutMs, LONGEST_MS)),
-    maxOutput: OUTPUT_BYTES,
-    graceMs: 0,
-    signal,
-  });
-  signal.throwIfAborted();
-  if (result.truncated) return { why: `it has more than ${OUTPUT_BYTES} bytes` };
-  if (!ended(result)) {
-    const said = clean(text(result.stderr));
-    // What stands before is Nix's, about the network.
-    const error = said.slice(Math.max(0, said.indexOf("error:"))).trim();
-    return { why: `nix eval ${describeLaunch(result)}: ${error.slice(0, 500)}` };
-  }
-  const read = Printed.safeParse(JSON.parse(text(result.stdout)));
+  const asked = await ask(evaluator, EXPRESSION, timeoutMs);
+  if ("why" in asked) return asked;
+  const read = Printed.safeParse(asked.value);
   if (!read.success) return { why: "its machines are not what clan's are" };
   const bounded = (words: readonly string[]): string[] =>
     [...new Set(words)].slice(0, INVENTORY.tags).map((word) => word.slice(0, 128));
@@ -99,25 +84,33 @@ export async function readInventory(
   return { machines };
 }
 
-/**
- * With what the machine's own configuration says: clan takes the target host from there where the inventory has none, and
- * an update of all leaves out whom it says so (clan-lol/clan-core@d7c35d91 pkgs/clan-cli/clan_lib/machines/machines.py,
- * nixosModules/clanCore/networking.nix).
- */
-export function withOwn(
-  machine: InventoryMachine,
-  configurations: ReadonlyMap<string, ClanMachine>,
-): InventoryMachine {
-  const own = configurations.get(machine.machine);
-  if (own === undefined || machine.class === "darwin") return machine;
-  return {
-    ...machine,
-    targetHost: machine.targetHost ?? whole(own.targetHost),
-    explicit: machine.explicit === true || own.explicit,
-  };
+/** What a function of Nix says of a flake's outputs, as JSON; or why it says nothing. */
+export async function ask(
+  { workspace, root, arguments: options, memoryBytes, signal }: Evaluator,
+  expression: string,
+  timeoutMs: number,
+): Promise<{ value: unknown } | { why: string }> {
+  const result = await workspace.launch({
+    argv: ["nix", "eval", "--json", ...options, "--expr", `(${expression}) (${root.outputs})`],
+    network: "none",
+    memoryBytes,
+    timeoutMs: Math.max(1, Math.min(timeoutMs, LONGEST_MS)),
+    maxOutput: OUTPUT_BYTES,
+    graceMs: 0,
+    signal,
+  });
+  signal.throwIfAborted();
+  if (result.truncated) return { why: `it has more than ${OUTPUT_BYTES} bytes` };
+  if (!ended(result)) {
+    const said = clean(text(result.stderr));
+    // What stands before is Nix's, about the network.
+    const error = said.slice(Math.max(0, said.indexOf("error:"))).trim();
+    return { why: withHint(`nix eval ${describeLaunch(result)}: ${error.slice(0, 500)}`) };
+  }
+  return { value: JSON.parse(text(result.stdout)) };
 }
 
 /** One that is cut would be another host. */
-function whole(host: string | null): string | null {
+export function whole(host: string | null): string | null {
   return host !== null && host.length <= 255 ? host : null;
 }

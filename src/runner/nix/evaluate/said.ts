@@ -24,7 +24,7 @@ export const SaidDerivation = z.object({
 export type SaidDerivation = z.output<typeof SaidDerivation>;
 
 /** `clan.core` of a machine's configuration: where clan would deploy it, and whether it is left out unless it is named. */
-const ClanMachine = z.object({ targetHost: z.string().nullable(), explicit: z.boolean() });
+export const ClanMachine = z.object({ targetHost: z.string().nullable(), explicit: z.boolean() });
 export type ClanMachine = z.output<typeof ClanMachine>;
 
 type AttributePath = readonly string[];

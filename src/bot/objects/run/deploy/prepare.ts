@@ -8,6 +8,7 @@ import {
 import type { Configuration } from "../../../../core/config/schema.ts";
 import { resolve, type Resolved } from "../../../../core/config/resolve.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
+import { kropsDeclared } from "../../../../core/krops/index.ts";
 import { admit } from "../../../../core/run/index.ts";
 import { code } from "../../../../core/report/index.ts";
 import { attributeName } from "../../../../protocol/attribute.ts";
@@ -100,13 +101,15 @@ export async function prepareDeploy(
               rules: { systems: selections.map(() => null), set },
             },
       ),
-    () =>
+    () => {
       context.store.set({
         ...kept,
         built: run.head,
         source: JSON.stringify(source),
         selections: JSON.stringify(selections),
-      }),
+      });
+      if (kropsDeclared(read.configuration) !== null) context.tasks.at("krops", context.now());
+    },
   );
   return null;
 }

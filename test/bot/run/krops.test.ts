@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { BASE, evaluating, MERGE } from "./harness.ts";
+import { asked, key, notices } from "./deploying.ts";
+import { BASE, evaluating, HEAD, MERGE } from "./harness.ts";
 import type { Neighbours } from "./neighbours.ts";
 
 const CONFIGURATION = "machines: { machine1: { method: krops } }\n";
@@ -77,4 +78,26 @@ describe("a pull request of a krops repository (KRO-2, KRO-13)", () => {
       expect(neighbours.calls).not.toContain("entries");
       expect(neighbours.sections.has("krops")).toBe(false);
     }));
+});
+
+describe("a plan of machines that krops deploys (KRO-9)", () => {
+  it("says which settings delete data there, by the text of the commit", () =>
+    evaluating(
+      asked({ kind: "plan", targets: ["machine1"], force: false }),
+      async (bench) => {
+        await bench.pass();
+        expect(await notices(bench)).toContain(
+          "config/lnbits.nix removes whole folders on machines that are deployed by krops: rm -rf /var/lib/lnbits/extensions",
+        );
+        expect(await bench.run.view()).toMatchObject({ state: "finished", conclusion: "success" });
+      },
+      (neighbours) => {
+        committed(neighbours);
+        neighbours.machines = [{ name: "machine1", hostKey: key("machine1"), online: true }];
+        neighbours.folders[`${HEAD}:config`] = ["lnbits.nix", "machines", "nginx.nix"];
+        neighbours.others[`${HEAD}:config/nginx.nix`] = "{ }";
+        neighbours.others[`${HEAD}:config/lnbits.nix`] =
+          "{ preStart = ''\n rm -rf /var/lib/lnbits/extensions\n''; }";
+      },
+    ));
 });

@@ -1,5 +1,6 @@
 import {
   CONFIG,
+  destructiveSettings,
   EXAMPLE,
   FOLDERS,
   type KropsDeclared,
@@ -15,12 +16,33 @@ import { readSource } from "./configuration.ts";
 import { type Context, header, repo, writer } from "./context.ts";
 import type { Header } from "./rows.ts";
 
-/**
- * Tells a pull request where the machines of a krops repository are named differently, by the files that are committed. It
- * stands beside the run: nothing waits for it.
- */
+/** What of krops is told beside a run; nothing waits for it. */
 export async function tellKrops(context: Context): Promise<null> {
   const run = header(context);
+  return run.reason.kind === "deploy" ? await warn(context, run) : await tellPull(context, run);
+}
+
+/** KRO-9: a plan, and the deploy, say which settings delete data of machines that build by themselves. */
+async function warn(context: Context, run: Header): Promise<null> {
+  const config = await configAt(run, writer(context, run), run.head);
+  const told = destructiveSettings(config).map(
+    ({ path, what, line }) =>
+      `${path} ${what} on machines that are deployed by krops: ${line.slice(0, 300)}`,
+  );
+  if (told.length === 0) return null;
+  context.storage.transactionSync(() => {
+    const known = context.store.notices();
+    for (const notice of told.slice(0, WARNINGS))
+      if (!known.includes(notice)) context.store.notice(notice);
+    context.tasks.at("report", context.now());
+  });
+  return null;
+}
+
+/**
+ * Tells a pull request where the machines of a krops repository are named differently, by the files that are committed.
+ */
+async function tellPull(context: Context, run: Header): Promise<null> {
   if (run.reason.kind !== "pull_request" || run.built === null) return null;
   const github = writer(context, run);
   const head = await declaredAt(run, github, run.built);
@@ -41,6 +63,8 @@ export async function tellKrops(context: Context): Promise<null> {
   return null;
 }
 
+/** Warnings of one run. */
+const WARNINGS = 16;
 /** Modules that are read; each is a request. */
 const MODULES = 16;
 

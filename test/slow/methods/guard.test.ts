@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { done, fault } from "../../machines/deploying.ts";
+import { until } from "../../machines/machine.ts";
 import { onMachines, type BenchMachine } from "../../machines/suite.ts";
 
 const specs = {
@@ -60,6 +61,32 @@ onMachines("a machine that a tool changes", specs, (bench) => {
     const truth = await at.machine.truth();
     expect(truth).toMatchObject({ running: systems.old, boots: systems.old });
     expect((await at.machine.shell("cat", "/boot/entry")).trim()).toBe(systems.old);
+  });
+
+  test("an activation that its tool left behind is ended before the machine goes back", async () => {
+    const { systems } = bench();
+    const at = await guarded("new");
+    // As NixOS's takes it: no child has the lock. It ends for nobody's word.
+    const stuck = `$SIG{TERM} = "IGNORE"; mkdir "/run/nixos"; open(my $lock, ">", "/run/nixos/switch-to-configuration.lock") or die;
+      flock($lock, 2) or die; system("ln -sfn ${systems.new} /run/current-system; touch /run/child; trap : TERM; while :; do sleep 1; done");`;
+    await at.machine.shell(
+      "sh",
+      "-c",
+      'setsid perl -e "$1" > /dev/null 2>&1 < /dev/null &',
+      "sh",
+      stuck,
+    );
+    await until("it is stuck", () =>
+      at.machine.shell("test", "-e", "/run/child").then(
+        () => true,
+        () => false,
+      ),
+    );
+    done(await at.client.revert({ counter: 1, why: "the tool is gone" }));
+    const state = await at.one.reaches("reverted", "revert-failed");
+    expect(state, state.log).toMatchObject({ name: "reverted", running: systems.old });
+    expect(state.log).toContain("ended what was activating a system here");
+    await at.machine.shell("flock", "-n", "/run/nixos/switch-to-configuration.lock", "true");
   });
 
   test("a source's system is known when it runs", async () => {

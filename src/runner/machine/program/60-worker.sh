@@ -145,21 +145,36 @@ boot_back() {
   rm -f "$deploy/generation"
 }
 
-# Whoever activates a system here, by the lock that NixOS takes for it: a tool that is gone may have left one that goes on.
+# Whoever activates a system here: who has the lock open that NixOS takes for it. A tool that is gone may have left one.
 switching() {
-  inode=$(stat -c %i /run/nixos/switch-to-configuration.lock 2> /dev/null) || return 0
-  awk -v inode="$inode" '$2 != "->" { n = split($6, at, ":"); if (at[n] == inode) print $5 }' /proc/locks |
-    while read -r pid; do if [ -d "/proc/$pid" ]; then echo "$pid"; fi; done
+  find /proc/[0-9]*/fd -maxdepth 1 -lname /run/nixos/switch-to-configuration.lock 2> /dev/null | cut -d / -f 3 | sort -u
 }
+# With all that they have started, and nobody else: the session may be a person's.
 end_switching() {
+  doomed=
+  for pid in $(switching); do doomed="$doomed $(family "$pid")"; done
+  [ -n "$doomed" ] || return 0
+  echo "ended what was activating a system here:$(echo $doomed)" >> "$deploy/log"
   for signal in TERM KILL; do
     left=50
-    for pid in $(switching); do kill "-$signal" "$pid" 2> /dev/null; done
-    while [ $left -gt 0 ] && [ -n "$(switching)" ]; do
+    for pid in $doomed; do kill "-$signal" "$pid" 2> /dev/null; done
+    while [ $left -gt 0 ] && any_lives $doomed; do
       sleep 0.1
       left=$((left - 1))
     done
   done
+}
+family() { # PID: itself, and what it started
+  for file in /proc/[0-9]*/stat; do cat "$file" 2> /dev/null; done |
+    awk -v root="$1" '{ pid = $1; sub(/.*\) /, ""); parent[pid] = $2 }
+      END { of[root] = 1; do { more = 0; for (pid in parent) if (!(pid in of) && parent[pid] in of) { of[pid] = 1; more = 1 } } while (more)
+        for (pid in of) print pid }'
+}
+any_lives() {
+  for pid; do
+    if awk '{ sub(/.*\) /, ""); exit $1 == "Z" }' "/proc/$pid/stat" 2> /dev/null; then return 0; fi
+  done
+  return 1
 }
 
 revert_now() { # COUNTER

@@ -82,7 +82,7 @@ export type RememberedEvaluation = { sha: string; pool: Pool; blob: string };
 export type RememberedTree = { key: string; run: RunId; at: number };
 
 /** Parts of the sticky comment that runs write; the commands' part is the Repo's own. */
-export const RUN_SECTIONS = ["impact", "notices", "krops"] as const;
+export const RUN_SECTIONS = ["impact", "notices", "krops", "plan"] as const;
 export type RunSection = (typeof RUN_SECTIONS)[number];
 
 export interface RepoContract extends Wakeable {

@@ -1,5 +1,11 @@
 /** Parts of a pull request's sticky comment, as Markdown; an empty one is left out. */
-export type Sections = { impact: string; notices: string; krops: string; commands: string };
+export type Sections = {
+  impact: string;
+  notices: string;
+  krops: string;
+  plan: string;
+  commands: string;
+};
 
 /** Characters of the comment, below GitHub's 65,536 with room for the marker. */
 const MOST = 60_000;
@@ -11,8 +17,8 @@ const CUT = "\n\n_This part is too long to be shown here; the run's page has it.
  * The one comment: what changes, what is to be known, what was asked for. A part that does not fit is left out with a
  * word, the longest first: half of one could leave a block of code open over the rest.
  */
-export function stickyBody({ impact, notices, krops, commands }: Sections): string {
-  const parts = [impact, notices, krops, commands]
+export function stickyBody({ impact, notices, krops, plan, commands }: Sections): string {
+  const parts = [impact, notices, krops, plan, commands]
     .map((part) => part.trim())
     .filter((part) => part !== "");
   if (parts.length === 0) return NOTHING;

@@ -1,6 +1,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DesiredComment, DesiredReaction } from "../../../src/bot/objects/contracts.ts";
+import { Fleet } from "../../../src/bot/objects/fleet/fleet.ts";
 import { Writer } from "../../../src/bot/objects/writer/writer.ts";
 import { deliver } from "../support/deliver.ts";
 import { env } from "../support/env.ts";
@@ -23,11 +24,7 @@ beforeEach(async () => {
   forbidNetwork();
   said = [];
   vi.spyOn(Writer.prototype, "role").mockResolvedValue({ ok: true, value: "write" });
-  const about = { headRef: "topic", base: B, baseRef: "main", fork: false, draft: false };
-  vi.spyOn(Writer.prototype, "pull").mockResolvedValue({
-    ok: true,
-    value: { ...about, author: "ada", state: "open", head: C, merge: { kind: "pending" } },
-  });
+  stands(C);
   vi.spyOn(Writer.prototype, "file").mockResolvedValue({ ok: false, missing: true });
   vi.spyOn(Writer.prototype, "say").mockImplementation(
     async (what) =>
@@ -38,6 +35,15 @@ afterEach(async () => {
   vi.restoreAllMocks();
   await reset();
 });
+
+/** The pull request's head, as GitHub has it. */
+function stands(head: string): void {
+  const about = { headRef: "topic", base: B, baseRef: "main", fork: false, draft: false };
+  vi.spyOn(Writer.prototype, "pull").mockResolvedValue({
+    ok: true,
+    value: { ...about, author: "ada", state: "open", head, merge: { kind: "pending" } },
+  });
+}
 
 const bring = async (event: string, payload: object) => {
   expect((await deliver(event, payload, {})).status).toBe(202);
@@ -102,6 +108,29 @@ describe("the sticky comment", () => {
     await repo().section(`${ID}-3`, "notices", "### Configuration\n\nof an earlier one");
     await settled(repo());
     expect((sticky() as DesiredComment).body).toContain("of the head");
+  });
+
+  test("has the plan of the head as it stands, and of no earlier one", async () => {
+    stands(A);
+    await bring("pull_request", pull({ repository: ID }));
+    vi.spyOn(Fleet.prototype, "machines").mockResolvedValue([
+      { name: "web1", hostKey: `SHA256:${"w".repeat(43)}`, online: true },
+    ]);
+    await bring("issue_comment", comment({ repository: ID, body: `/plan ${A}` }));
+    const [, plan] = starts();
+    expect(plan?.reason).toMatchObject({ kind: "deploy", what: { kind: "plan" }, head: A });
+    await repo().section(String(plan?.run), "plan", "### Plan\n\nweb1 would change.");
+    await settled(repo());
+    expect((sticky() as DesiredComment).body).toContain("web1 would change.");
+    stands(C);
+    const later = { action: "synchronize", head: C, before: A, updatedAt: "2026-01-01T00:00:09Z" };
+    await bring("pull_request", pull({ repository: ID, ...later }));
+    await bring("issue_comment", comment({ repository: ID, body: "/status", id: 9_001 }));
+    expect((sticky() as DesiredComment).body).not.toContain("web1 would change.");
+    // The answer of what was planned before comes late.
+    await repo().section(String(plan?.run), "plan", "### Plan\n\nlate");
+    await settled(repo());
+    expect((sticky() as DesiredComment).body).not.toContain("late");
   });
 
   test("is not made for a pull request of which there is nothing to say", async () => {

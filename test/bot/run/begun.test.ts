@@ -4,8 +4,6 @@ import {
   NAMES,
   key,
   system,
-  asked,
-  deploy,
   observation,
   active,
   running,

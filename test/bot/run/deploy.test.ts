@@ -17,7 +17,7 @@ import {
   plans,
   ends,
 } from "./deploying.ts";
-import { built, evaluating, HEAD } from "./harness.ts";
+import { evaluating, HEAD } from "./harness.ts";
 
 describe("a plan", () => {
   it("evaluates and builds the machines that are meant in the deploy pool, and contacts none", () =>

@@ -159,6 +159,10 @@ describe("machines that build by themselves", () => {
       expect(check?.text).toContain(TREE.slice(0, 10));
       expect(check?.text).toContain("`krops.nix`");
       expect(check?.text).toContain("not shown");
+      // The pull request's comment says the same, and how to carry it out.
+      const told = bench.neighbours.sections.get("plan");
+      expect(told).toContain("`krops.nix`");
+      expect(told).toContain(`/deploy lnbits pict ${HEAD}`);
     }));
 
   it("that come after one that fails go back to the sources of before, as far as anybody knows them", () =>

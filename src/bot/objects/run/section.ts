@@ -6,8 +6,12 @@ import {
 } from "../../../core/impact/index.ts";
 import type { MachineDifference } from "../../../protocol/impact.ts";
 import { type Context, header, repo } from "./context.ts";
+import { planFor } from "./deploy/plan.ts";
 import { pageOf } from "./links.ts";
 import type { Store } from "./store.ts";
+
+/** Of a plan in the comment, which has other parts. */
+const PLAN_BYTES = 20_000;
 
 /** How the run stands to its base now; null where nothing is known yet, or there is nobody to tell. */
 export function impactNow({ store, env }: Context): Impact | null {
@@ -74,6 +78,10 @@ function shown(store: Store): ShownMachine[] {
 export async function tellSection(context: Context): Promise<number | null> {
   const { store } = context;
   const run = header(context);
+  if (run.reason.kind === "deploy") {
+    await repo(context, run).section(run.id, "plan", planFor(context, run, PLAN_BYTES));
+    return null;
+  }
   const text = sectionFor(context);
   if (run.impact === null || text === null || text === run.impact.section) return null;
   await repo(context, run).section(run.id, "impact", text);

@@ -1,12 +1,7 @@
 import {
   DEPLOY_CHECKS,
-  type DeployMachine,
   isSource,
-  planSection,
   rolloutCheck,
-  type ShownPlan,
-  type StageRow,
-  toolWords,
 } from "../../../../core/deploy/index.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
 import { buttonsOf } from "../../../../core/command/registry.ts";
@@ -15,6 +10,7 @@ import type { Context } from "../context.ts";
 import { logPage, pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
 import { concluded } from "../summary.ts";
+import { planOf } from "./plan.ts";
 import { type Target, Targets } from "./targets.ts";
 
 /** The one check of a run for machines: what each is at. It is never the check that a merge waits for. */
@@ -103,52 +99,6 @@ const GOES_ON = {
   deploying: "Looking and planning",
   finished: "Over",
 } as const;
-
-/** What would change, or was to: by the plan of this run. */
-function planOf(
-  context: Context,
-  run: Header,
-  targets: readonly Target[],
-  stages: readonly StageRow[],
-): string {
-  const machines = targets.map(
-    ({ machine, settings, plan, target, running, seenAt, observed }): ShownPlan => ({
-      machine,
-      stage: target === null || stages.length < 2 ? null : (stages[target.stage]?.label ?? null),
-      method: settings.method,
-      plan,
-      source: sourceOf(run, settings, running),
-      why: plan === null ? "the job that was to plan it said nothing of it" : null,
-      observedAt: seenAt,
-      updaters: observed?.kind === "observation" ? observed.observation.updaters : [],
-      backup: settings.backup !== null,
-      inTheWay: settings.problems,
-    }),
-  );
-  const planned = run.reason.kind === "deploy" && run.reason.what.kind === "plan";
-  return planSection({
-    sha: run.head,
-    machines,
-    inTheWay: [],
-    command: planned
-      ? `/deploy ${targets.map(({ machine }) => machine).join(" ")} ${run.head}`
-      : null,
-    now: context.now(),
-    url: pageOf(context.env.PUBLIC_URL, run.id),
-  });
-}
-
-/** What a machine builds from by itself; its tool is named by its method where it cannot be called. */
-function sourceOf(
-  { source, reason }: Header,
-  { method, tool }: DeployMachine,
-  running: string | null,
-): ShownPlan["source"] {
-  if (!isSource(method) || source === null) return null;
-  const prune = reason.kind === "deploy" && "prune" in reason.what && reason.what.prune === true;
-  const called = tool?.kind === "kubernetes" ? { ...tool, prune } : (tool ?? null);
-  return { tree: source.tree, by: called === null ? method : toolWords(called), running };
-}
 
 /** The newest deploy's log of each machine. */
 function logsOf({ env, store }: Context, run: Header, targets: Targets): Map<string, string> {

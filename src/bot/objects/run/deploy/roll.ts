@@ -50,7 +50,9 @@ async function once(rolling: Rolling): Promise<"again" | number | null> {
     // What builds by itself has no closure to compare: its plan is its tree.
     const closures = all.filter(({ settings }) => !isSource(settings.method));
     if (closures.some(({ plan }) => plan === null)) return await plan(rolling, closures);
-    return kind === "plan" ? endRun(rolling, "success") : await startDeploy(rolling, all);
+    if (kind === "deploy") return await startDeploy(rolling, all);
+    if (reason.pull !== null) context.tasks.at("section", context.now());
+    return endRun(rolling, "success");
   }
   if (look(rolling, all)) return null;
   const dumb = all.filter(({ observed }) => observed?.kind !== "observation");

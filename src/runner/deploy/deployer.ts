@@ -16,6 +16,7 @@ import type {
 } from "../machine/index.ts";
 import type { Isolation } from "../isolation/index.ts";
 import type { Environment } from "../process/index.ts";
+import type { LaunchFile } from "../nix/launch.ts";
 import type { Closure } from "./closure.ts";
 import { deployMachine } from "./engine/deploy.ts";
 import { closeLost } from "./engine/lost.ts";
@@ -54,6 +55,8 @@ export interface OneDeploy {
   readonly manifest: Closure | null;
   /** Lays out the tree of `work.source`, for a tool to work on. */
   readonly layOut?: LayOut;
+  /** The operator's secrets for this deploy; its tool sees them as files. */
+  readonly secrets?: readonly LaunchFile[];
   /** Of what a tool's place holds: no output shows it. */
   readonly mask?: (secret: string) => void;
   readonly signal: AbortSignal;
@@ -141,7 +144,7 @@ const NO_TOOL: OpenedTool = { kind: "tool", tool: null, close: async () => {} };
 /** No tool: `plain`, what an earlier life began and nobody begins again, and a way back that needs no sources. */
 async function openTool(
   { tools, env, clock }: Deployer,
-  { work, machine, layOut, mask, signal, say, resumed }: OneDeploy,
+  { work, machine, layOut, secrets = [], mask, signal, say, resumed }: OneDeploy,
   beyond: Machine,
 ): Promise<OpenedTool> {
   const { tool, source, action, method } = work;
@@ -166,6 +169,7 @@ async function openTool(
     ...tools,
     env,
     layOut,
+    secrets,
     clock,
     say,
     mask: mask ?? (() => {}),

@@ -23,6 +23,7 @@ import type { LayOut } from "./methods/place.ts";
 import { sourceAccess } from "../source/access.ts";
 import { fetchSource } from "../source/index.ts";
 import type { LocalRecords } from "./records.ts";
+import { secretsFor, textsOf } from "./secrets.ts";
 import { targetOf } from "./target.ts";
 
 /** Machines that are looked at together. */
@@ -198,8 +199,17 @@ async function deploy(
   }
   if (closure.kind === "absent")
     return await end({ kind: "failed-untouched", step: "copy", why: closure.why, running: null });
+  // What is only seen to its end, or done by Snowcat's own hand, needs none.
+  const secrets =
+    context.resumed || work.tool === null
+      ? ({ kind: "read", files: [] } as const)
+      : await secretsFor(policy, speaker, judged.name, work);
+  if (secrets.kind === "missing")
+    return await end({ kind: "not-prepared", missing: secrets.missing, running: null });
+  for (const one of textsOf(secrets.files)) context.mask(one);
   await end(
     await deployOne(jobs, {
+      secrets: secrets.files,
       work,
       policy,
       machine: judged.machine,

@@ -1,4 +1,5 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DeployWork } from "../../../src/protocol/machine.ts";
@@ -49,7 +50,11 @@ onMachines("a tool on a machine", specs, (bench) => {
     });
     afterAll(() => close());
 
-    const deploy = async (changes: Partial<DeployWork>, files: Record<string, string> = {}) => {
+    const deploy = async (
+      changes: Partial<DeployWork>,
+      files: Record<string, string> = {},
+      secrets: { name: string; content: string }[] = [],
+    ) => {
       const { lab, systems } = bench();
       const { machine } = await bench().machine("old");
       const one = await workOn(lab, machine.target, systems.new, { limits: LIMITS });
@@ -84,6 +89,7 @@ onMachines("a tool on a machine", specs, (bench) => {
           manifest: changes.action?.kind === "source" ? null : one.manifest,
           work: { ...one.work, ...changes },
           layOut,
+          secrets,
           signal: new AbortController().signal,
           seal: () => true,
           step: async () => {},
@@ -152,6 +158,36 @@ esac`;
         kind: "rolled-back",
         why: expect.stringContaining("exited with 7") as string,
       });
+    });
+
+    test("is given the operator's secrets as files of its own, and of nobody's after it", async () => {
+      const content = "what the operator keeps\n";
+      const work: Partial<DeployWork> = {
+        method: "script",
+        tool: { kind: "script", directory: ".", argv: ["./deploy"] },
+        action: { kind: "source", tree: "b".repeat(40) },
+      };
+      const program = [
+        "#!/bin/sh",
+        'echo "folder $SNOWCAT_SECRETS"; echo "count $(ls "$SNOWCAT_SECRETS" | wc -l)"',
+        'echo "sum $(sha256sum < "$SNOWCAT_SECRETS/token")"; echo "mode $(stat -c %a "$SNOWCAT_SECRETS/token")"',
+        'echo "on $(stat -f -c %T "$SNOWCAT_SECRETS")"',
+        'env | grep -c "what the operator" | sed "s/^/seen in env /"',
+      ].join("\n");
+      const { outcome, said } = await deploy(work, { deploy: program }, [
+        { name: "token", content },
+      ]);
+      expect(outcome, said).toMatchObject({ kind: "active" });
+      expect(said).toContain("count 1");
+      expect(said).toContain(`sum ${createHash("sha256").update(content).digest("hex")}`);
+      expect(said).toContain("mode 400");
+      expect(said).toContain("seen in env 0");
+      if (kind === "isolated") expect(said).toContain("on tmpfs");
+      const folder = /folder (\S+)/u.exec(said)?.[1] ?? "";
+      expect(folder).toMatch(/^\//u);
+      if (kind === "none") expect(await readdir(folder).catch(() => [])).toEqual([]);
+      const without = await deploy(work, { deploy: '#!/bin/sh\necho "[$SNOWCAT_SECRETS]"\n' });
+      expect(without.said).toContain("[]");
     });
   });
 });

@@ -5,7 +5,7 @@ import type { Clock } from "../../agent/clock.ts";
 import type { IsolatedJob, Isolation } from "../../isolation/index.ts";
 import type { Machine } from "../../machine/index.ts";
 import { knownHost } from "../../machine/index.ts";
-import { describeLaunch, ended, text, type Workspace } from "../../nix/launch.ts";
+import { describeLaunch, ended, type LaunchFile, text, type Workspace } from "../../nix/launch.ts";
 import { workspaceOf } from "../../nix/workspace.ts";
 import { describeEnd, type Environment, start, succeeded } from "../../process/index.ts";
 import type { PolicyMachine } from "../policy/policy.ts";
@@ -29,6 +29,8 @@ export interface PlaceRequest {
   /** To find OpenSSH by, outside of the job. */
   readonly env: Environment;
   readonly layOut: LayOut;
+  /** Files that the tool may read and nobody else: the operator's secrets for this deploy. */
+  readonly secrets?: readonly LaunchFile[];
   readonly clock: Clock;
   readonly say: (line: string) => void;
   readonly mask: (secret: string) => void;
@@ -74,7 +76,18 @@ export async function openPlace(request: PlaceRequest): Promise<OpenedPlace> {
 }
 
 async function furnish(
-  { work, policy, machine, isolation, toolFolder, clock, say, mask, signal }: PlaceRequest,
+  {
+    work,
+    policy,
+    machine,
+    isolation,
+    toolFolder,
+    secrets = [],
+    clock,
+    say,
+    mask,
+    signal,
+  }: PlaceRequest,
   job: IsolatedJob,
   workspace: Workspace,
   keys: KeyAgent,
@@ -126,6 +139,7 @@ async function furnish(
     SSH_ASKPASS_REQUIRE: "never",
     GIT_TERMINAL_PROMPT: "0",
     NIX_CONFIG: "extra-experimental-features = nix-command flakes",
+    ...(secrets.length === 0 ? {} : { SNOWCAT_SECRETS: workspace.secrets }),
   };
   return {
     work,
@@ -150,6 +164,7 @@ async function furnish(
         cwd,
         env: { ...base, ...env },
         network: "proxy",
+        files: secrets,
         ...(stdin === undefined ? {} : { input: stdin }),
         timeoutMs: timeoutSeconds * 1_000,
         signal,

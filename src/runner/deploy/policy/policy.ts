@@ -83,6 +83,25 @@ const Cluster = z.strictObject({
 });
 export type PolicyCluster = z.infer<typeof Cluster>;
 
+/** A secret that the tools of a deploy are given as a file. Every rule has to fit. */
+const Secret = z.strictObject({
+  /** The file's name as the tools see it, in the folder that SNOWCAT_SECRETS names. */
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u),
+  /** Where the operator keeps it; readable by the agent's user alone. */
+  file: absolutePath,
+  /** By this policy's own names for them. */
+  machines: z.array(MachineName).min(1).max(256),
+  repositories: z
+    .array(z.strictObject({ host: z.string().min(1).max(255), id: z.int().positive() }))
+    .min(1)
+    .max(64),
+  refs: z.array(RefPattern).min(1).max(64),
+  kinds: z
+    .array(z.enum(["deploy", "rollback"]))
+    .min(1)
+    .default(["deploy"]),
+});
+
 /**
  * A deploy runner's own policy, JSON, written by its operator: what it does not name, no signature allows. Machines by the
  * operator's own name for them.
@@ -93,6 +112,8 @@ export const DeployPolicy = z
     clusters: z.record(MachineName, Cluster).optional(),
     /** Whose manifests are believed: runners' keys as they enrolled them. A builder that changes its key has both for a time. */
     builders: z.array(z.strictObject({ name: z.string().max(128), key: Key })).max(64),
+    /** Secrets of the operator's, by rule; of two with one name only one may fit a deploy. */
+    secrets: z.array(Secret).max(256).default([]),
     /** Hosts that a health check may reach though they are not public. */
     healthHosts: z
       .array(z.strictObject({ host: Host, port: Port }))

@@ -74,7 +74,7 @@ export const clan: MethodModule<Clan> = {
       place,
       system.stdout.trim(),
       "clan",
-      "it evaluates a copy of the tree that has no revision (`self.rev`) and is the repository's root; plan it without `revision`, with its flake at the root",
+      "it evaluates a copy of the tree without a revision, and the flake at its root",
     );
   },
 

@@ -34,7 +34,7 @@ export function compared(
   if (found === system) return { kind: "done" };
   return {
     kind: "failed",
-    why: `${tool} would deploy ${found === "" ? "nothing" : found}, and ${system ?? "no system"} was approved: ${hint}`,
+    why: `${tool} would deploy ${found === "" ? "nothing" : found}, and ${system ?? "no system"} was approved: ${hint}. A flake that reads its revision or its time (\`self.rev\`, \`self.lastModified\`) is another system in each copy of its tree`,
   };
 }
 

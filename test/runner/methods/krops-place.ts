@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { KropsTool } from "../../../src/runner/deploy/methods/krops/tool.ts";
@@ -129,6 +129,7 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
   await write("outside/lnbits/flake.nix", "{ outputs = _: { }; }\n");
   await write("outside/lnbits/flake.lock", '{ "version": 7 }\n');
   await write("outside/lnbits/uv.lock", "version = 1\n");
+  await symlink(join(folder, "outside/lnbits"), join(folder, "overlay/lnbits"));
   await mkdir(join(folder, "scratch"));
   const said: string[] = [];
   const masked: string[] = [];

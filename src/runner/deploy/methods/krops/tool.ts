@@ -1,4 +1,3 @@
 import type { ToolWork } from "../../../../protocol/tool.ts";
 
 export type KropsTool = Extract<ToolWork, { kind: "krops" }>;
-export type KropsSource = KropsTool["sources"][number];

@@ -7,6 +7,7 @@ import { clusterApi } from "../../../../src/runner/deploy/methods/kubernetes/api
 import { awaitChecks } from "../../../../src/runner/deploy/methods/kubernetes/checks.ts";
 import { openDoor } from "../../../../src/runner/deploy/methods/kubernetes/door.ts";
 import { authorityFingerprint } from "../../../../src/runner/deploy/methods/kubernetes/identity.ts";
+import { progressOf } from "../../../../src/runner/deploy/methods/kubernetes/rollout.ts";
 import { ClusterDouble } from "./double.ts";
 
 /**
@@ -165,4 +166,53 @@ test("jobs, answers of services and files in pods are waited for, and judged", a
     "service csi/nix-cache:81/nix-cache-info: not found (404), and its time is over",
     "/etc/machines in csi/statefulset/nix-cache: it lacks node-2, node, and its time is over",
   ]);
+});
+
+test.each([
+  [
+    "a workload whose controller has not looked yet",
+    "deployments",
+    { generation: 2 },
+    {},
+    { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1 },
+    /has not looked/u,
+  ],
+  [
+    "old pods that have not gone",
+    "deployments",
+    { generation: 1 },
+    {},
+    { observedGeneration: 1, replicas: 2, updatedReplicas: 1, readyReplicas: 2 },
+    /old pods/u,
+  ],
+  [
+    "a daemon on one node, not ready",
+    "daemonsets",
+    {},
+    {},
+    { observedGeneration: 0, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberReady: 0 },
+    /0 of 1 pods are ready/u,
+  ],
+  [
+    "a set that is rolled out",
+    "statefulsets",
+    { generation: 1 },
+    { replicas: 2 },
+    { observedGeneration: 1, replicas: 2, updatedReplicas: 2, readyReplicas: 2 },
+    null,
+  ],
+  [
+    "a daemon that no node wants",
+    "daemonsets",
+    {},
+    {},
+    { observedGeneration: 0, desiredNumberScheduled: 0 },
+    null,
+  ],
+] as const)("%s", async (_what, resource, metadata, spec, status, why) => {
+  const path = `/apis/apps/v1/namespaces/csi/${resource}/one`;
+  double.objects.set(path, { metadata, spec, status });
+  const progress = await progressOf(clusterApi(double.socket, 5), path);
+  if (why === null) expect(progress).toEqual({ kind: "done" });
+  else expect(progress).toEqual({ kind: "waits", why: expect.stringMatching(why) as string });
 });

@@ -27,6 +27,8 @@ export class ClusterDouble {
   /** Called before a request is answered. */
   before: (method: string, path: string) => void = () => {};
   socket = "";
+  /** Of the last request. */
+  headers: IncomingMessage["headers"] = {};
   #version = 1;
   #folder = "";
   readonly #open = new Set<Socket>();
@@ -58,6 +60,7 @@ export class ClusterDouble {
     const text = Buffer.concat(chunks).toString("utf8");
     const body = text === "" ? null : (JSON.parse(text) as Stored & { dryRun?: string[] });
     const { method = "", url = "" } = incoming;
+    this.headers = incoming.headers;
     const [path = "", query = ""] = url.split("?");
     this.before(method, path);
     if (method !== "GET")

@@ -16,7 +16,7 @@ export {
 } from "./lock.ts";
 export type { Ask, Turn } from "./lock.ts";
 export { identify, machinesOf } from "./machine.ts";
-export { lastGood, rollbackTo, sourcesOf } from "./rollback.ts";
+export { lastGood, migrationsLeft, rollbackTo, sourcesOf } from "./rollback.ts";
 export type { RollbackTo } from "./rollback.ts";
 export { isSource } from "./tool.ts";
 export { toolWords } from "./tool-words.ts";

@@ -1,5 +1,6 @@
-import type { Observation } from "../../protocol/machine.ts";
+import type { MachinePlan, Observation } from "../../protocol/machine.ts";
 import type { TicketRow } from "./rows.ts";
+import type { TargetRow } from "./stages.ts";
 
 export type RollbackTo =
   /** `system` is what that generation must be; null where nobody has looked. */
@@ -47,6 +48,25 @@ export function lastGood(
     )
       return { system: outcome.system, sha };
   return null;
+}
+
+/** What is said of machines that a migration may have changed, and that were taken back from it. */
+export function migrationsLeft(
+  machines: readonly {
+    machine: string;
+    plan: Pick<MachinePlan, "warnings"> | null;
+    target: Pick<TargetRow, "outcome" | "back"> | null;
+  }[],
+): string[] {
+  return machines.flatMap(({ machine, plan, target }) => {
+    const migrates = plan?.warnings.some(({ rule }) => rule === "migration") === true;
+    const returned = target?.outcome?.kind === "rolled-back" || target?.back != null;
+    return migrates && returned
+      ? [
+          `${machine} was taken back from a system that may have migrated its data: what was migrated stays migrated.`,
+        ]
+      : [];
+  });
 }
 
 /** The commit that a system was deployed from by this repository; null where nobody knows. */

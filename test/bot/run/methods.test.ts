@@ -6,6 +6,7 @@ import {
   type MachineOutcome,
   type Observation,
 } from "../../../src/protocol/machine.ts";
+import * as web from "./deploying.ts";
 import { BASE, type Bench, drv, evaluated, evaluating, HEAD, TREE } from "./harness.ts";
 
 const path = (name: string) => `/nix/store/${"0".repeat(32)}-${name}`;
@@ -308,4 +309,60 @@ describe("a machine that builds by itself, beside others", () => {
       },
       { configuration: MIXED },
     ));
+});
+
+describe("a closure that an outside tool activates", () => {
+  const COLMENA = `
+machines: { web1: { method: colmena, warn: [{ when: lnbits, says: deletes what users installed }] } }
+policy: { deploy: { order: any, confirm: true } }
+`;
+
+  it("comes with the tree and the tool's call; on the way back it is a generation alone", () =>
+    web.running(
+      web.deploy("web1"),
+      async (bench) => {
+        await web.builds(bench);
+        await web.looks(bench);
+        expect(jobs(bench, "plan")[0]?.work).toMatchObject({
+          machines: [{ warn: [{ when: "lnbits", says: "deletes what users installed" }] }],
+        });
+        await web.plans(bench);
+        await bench.pass(2_000);
+        // Who asked sees what the button says yes to.
+        const check = bench.neighbours.checks()["snowcat / deploy"];
+        expect(check).toMatchObject({ status: "queued", actions: [{ identifier: "confirm" }] });
+        for (const word of [HEAD, web.system("web1"), web.OLD])
+          expect(check?.summary).toContain(word);
+        await bench.run.confirm(9);
+        await bench.pass();
+        expect(works(bench, "web1")).toMatchObject([
+          {
+            tool: { kind: "colmena", directory: ".", node: "web1" },
+            source: { sha: HEAD, tree: TREE },
+            action: { kind: "system", system: web.system("web1") },
+          },
+        ]);
+      },
+      COLMENA,
+    ));
+
+  it("goes back without the tool's tree", () =>
+    web.running(
+      web.asked({ kind: "rollback", machine: "web1", generation: null }),
+      async (bench) => {
+        await web.looks(bench);
+        expect(works(bench, "web1")).toMatchObject([
+          { method: "colmena", tool: { kind: "colmena" }, source: null },
+        ]);
+      },
+      COLMENA,
+    ));
+
+  it("is not plain's, which has neither", () =>
+    web.running(web.deploy("web2"), async (bench) => {
+      await web.builds(bench);
+      await web.looks(bench);
+      await web.plans(bench);
+      expect(works(bench, "web2")).toMatchObject([{ method: "plain", tool: null, source: null }]);
+    }));
 });

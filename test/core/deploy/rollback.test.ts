@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { lastGood, rollbackTo } from "../../../src/core/deploy/rollback.ts";
+import {
+  lastGood,
+  migrationsLeft,
+  rollbackTo,
+  sourcesOf,
+} from "../../../src/core/deploy/rollback.ts";
 import { ask, end } from "../../../src/core/deploy/index.ts";
+import type { MachineOutcome } from "../../../src/protocol/machine.ts";
 import { active, asked, Keeper, NEW, observation, OLD, rolledBack, system } from "./keeper.ts";
 
 const generations = [5, 4, 2].map((number) => ({ number, system: system(`g${number}`), at: 0 }));
@@ -45,5 +51,35 @@ describe("a rollback", () => {
     expect(lastGood(history, NEW)?.system).toBe(OLD);
     expect(lastGood(history, system("bad"))?.system).toBe(NEW);
     expect(lastGood([], NEW)).toBeNull();
+  });
+
+  it("of a system that may have migrated its data says that it stays so", () => {
+    const warnings = [{ rule: "migration", message: "inventree-server.service may migrate" }];
+    const of = (outcome: MachineOutcome, back: MachineOutcome | null = null, warned = warnings) =>
+      migrationsLeft([{ machine: "web1", plan: { warnings: warned }, target: { outcome, back } }]);
+    expect(of(rolledBack)).toEqual([
+      "web1 was taken back from a system that may have migrated its data: what was migrated stays migrated.",
+    ]);
+    expect(of(active(NEW), active(OLD))).toHaveLength(1);
+    expect(of(active(NEW))).toEqual([]);
+    expect(of(rolledBack, null, [])).toEqual([]);
+  });
+
+  it("of sources goes to the commit that this repository put there last, by what came of it", () => {
+    const keeper = new Keeper();
+    const deploy = (key: string, came: string, sha: string, counter: number) => {
+      const wish = asked(key, { system: null, sha, method: "krops" });
+      keeper.write(ask(keeper.slice(key), wish, counter));
+      keeper.write(end(keeper.slice(key), key, counter, active(came), counter));
+    };
+    deploy("a", OLD, "a".repeat(40), 1);
+    deploy("b", OLD, "b".repeat(40), 2);
+    deploy("c", NEW, "c".repeat(40), 3);
+    const history = [...keeper.tickets.values()];
+    const [{ owner }] = history as [(typeof history)[0]];
+    expect(sourcesOf(history, OLD, owner.repository)).toBe("b".repeat(40));
+    expect(sourcesOf(history, OLD, owner.repository + 1)).toBeNull();
+    expect(sourcesOf(history, null, owner.repository)).toBeNull();
+    expect(lastGood(history, NEW)).toEqual({ system: OLD, sha: "b".repeat(40) });
   });
 });

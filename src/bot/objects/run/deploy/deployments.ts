@@ -1,9 +1,15 @@
 import { deploymentStateOf, reasonOf, wordOf } from "../../../../core/deploy/index.ts";
+import type { MachineOutcome } from "../../../../protocol/machine.ts";
 import type { DesiredDeployment } from "../../contracts.ts";
 import { type Context, header, writer } from "../context.ts";
 import { logPage, pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
 import { type Errand, type Target, Targets } from "./targets.ts";
+
+/** Of a machine that builds by itself: what nobody knew before. */
+function cameOf(outcome: MachineOutcome | null): string | null {
+  return outcome?.kind === "active" ? outcome.system : null;
+}
 
 /** What GitHub is told of each machine that is deployed to: one deployment for each, in the environment of its name. */
 export async function showDeployments(context: Context): Promise<number | null> {
@@ -82,7 +88,7 @@ function deploymentOf(
       to:
         direction === "back"
           ? (target?.before ?? null)
-          : (target?.system ?? plan?.manifest.system ?? null),
+          : (target?.system ?? plan?.manifest.system ?? cameOf(outcome)),
       by: run.sender.login,
       asked: run.reason.kind === "deploy" ? run.reason.key : "",
     },

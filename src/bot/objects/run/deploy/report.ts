@@ -1,6 +1,7 @@
 import {
   DEPLOY_CHECKS,
   isSource,
+  migrationsLeft,
   rolloutCheck,
 } from "../../../../core/deploy/index.ts";
 import type { DeployReason } from "../../../../core/repo/request.ts";
@@ -32,7 +33,7 @@ export function deployCheck(
     by: run.sender.login,
     plan:
       reason.what.kind === "rollback" ? null : planOf(context, run, targets.all(), slice.stages),
-    notices: context.store.notices(),
+    notices: [...context.store.notices(), ...migrationsLeft(targets.all())],
     logs: logsOf(context, run, targets),
     seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
     url: pageOf(context.env.PUBLIC_URL, run.id),

@@ -4,6 +4,7 @@ import type { DeployStep, DeployWork, MachineOutcome } from "../../../src/protoc
 import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
 import { ModelMachine, NEW, OLD, type Script } from "./model.ts";
 import { Ticking } from "./ticking.ts";
+import { weather } from "./weather.ts";
 import { quiet } from "./script.ts";
 import { BUILDER, PATHS, work } from "./support.ts";
 
@@ -188,37 +189,11 @@ describe("the deploy of one machine", () => {
   });
 });
 
-const script: fc.Arbitrary<Script> = fc.record({
-  cuts: fc
-    .array(fc.tuple(fc.nat(24), fc.constantFrom("before" as const, "after" as const)), {
-      maxLength: 5,
-    })
-    .map((list) => new Map(list)),
-  down: fc.record({ from: fc.nat(60), seconds: fc.oneof(fc.constant(0), fc.nat(200)) }),
-  deaf: fc.oneof(
-    { weight: 5, arbitrary: fc.constant(false) },
-    { weight: 1, arbitrary: fc.constant(true) },
-  ),
-  activation: fc.record({
-    seconds: fc.integer({ min: 0, max: 45 }),
-    exit: fc.constantFrom(0, 0, 0, 4, 1, 100),
-  }),
-  fails: fc.constantFrom([], [], [], ["web.service"]),
-  failed: fc.constantFrom([], [], ["old.service"]),
-  healthy: fc.constantFrom(true, true, true, false),
-  bootable: fc.constantFrom(true, true, true, false),
-  powerCut: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: fc.nat(60) },
-  ),
-  refuses: fc.constant(null),
-});
-
 describe("whatever goes wrong", () => {
   it("the machine works, and the outcome says what is so", async () => {
     const seen = new Map<string, number>();
     await fc.assert(
-      fc.asyncProperty(script, async (bad) => {
+      fc.asyncProperty(weather, async (bad) => {
         const { outcome, machine, told } = await play(bad);
         seen.set(outcome.kind, (seen.get(outcome.kind) ?? 0) + 1);
         switch (outcome.kind) {

@@ -79,13 +79,12 @@ export class ModelMachine implements Machine {
     const deploy = this.#deploy;
     if (deploy === null) return;
     const since = this.#seconds - this.#began;
-    if (deploy.name === "activating" && deploy.guarded) {
-      if (since >= this.#limits.activation) this.#revert("activation-limit");
-      return;
-    }
     const limit = Math.min(activation.seconds, this.#limits.activation);
     const dies = powerCut !== null && since >= powerCut && !this.#rebooted;
-    if (deploy.name === "activating" && since >= limit && !(dies && powerCut < limit)) {
+    if (deploy.name === "activating" && deploy.guarded) {
+      const over = since >= this.#limits.activation && !this.#rebooted;
+      if (over && !(dies && powerCut < this.#limits.activation)) this.#revert("activation-limit");
+    } else if (deploy.name === "activating" && since >= limit && !(dies && powerCut < limit)) {
       if (activation.seconds > this.#limits.activation) {
         this.#revert("activation-limit");
       } else {
@@ -294,19 +293,21 @@ export class ModelMachine implements Machine {
   }
   activated({ counter, exitCode }: { counter: number; exitCode: number }) {
     return this.#verb(() =>
-      this.#guard(counter, ["activating", "activated"], () => {
-        if (this.#deploy === null) throw new Error("nothing was begun");
-        this.#deploy.wanted ??= exitCode === 100 ? this.profile : this.running;
-        this.#deploy.exit = exitCode;
-        this.#activatedAt = this.#seconds;
-        this.#is("activated");
-        return this.#state();
-      }),
+      this.#rebooted
+        ? refused("state")
+        : this.#guard(counter, ["activating", "activated"], () => {
+            if (this.#deploy === null) throw new Error("nothing was begun");
+            this.#deploy.wanted ??= exitCode === 100 ? this.profile : this.running;
+            this.#deploy.exit = exitCode;
+            this.#activatedAt = this.#seconds;
+            this.#is("activated");
+            return this.#state();
+          }),
     );
   }
   unguard({ counter }: { counter: number }) {
     return this.#verb(() =>
-      this.running !== OLD || this.profile !== OLD
+      this.running !== OLD || this.profile !== OLD || this.#rebooted
         ? refused("moved")
         : this.#guard(counter, ["activating"], () => {
             if (this.#deploy !== null) this.#deploy.guarded = false;

@@ -1,97 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { DeployAction, DeployStep } from "../../../src/protocol/machine.ts";
-import { deployMachine } from "../../../src/runner/deploy/engine/deploy.ts";
 import { closeLost } from "../../../src/runner/deploy/engine/lost.ts";
-import type {
-  MethodModule,
-  MethodPlace,
-  ToolEnd,
-} from "../../../src/runner/deploy/methods/method.ts";
-import { ModelMachine, NEW, OLD, type Script } from "./model.ts";
-import { Ticking } from "./ticking.ts";
+import type { ToolEnd } from "../../../src/runner/deploy/methods/method.ts";
+import { ModelMachine, NEW, OLD } from "./model.ts";
 import { quiet } from "./script.ts";
-import { BUILDER, PATHS, work } from "./support.ts";
-
-const OTHER = "/nix/store/22222222222222222222222222222222-other";
-const DONE: ToolEnd = { exitCode: 0, timedOut: false, log: "" };
-const ended = (changes: Partial<ToolEnd>): ToolEnd => ({ ...DONE, ...changes });
-const { action } = work({});
-if (action.kind !== "system") throw new Error("a system is deployed");
-const closure: DeployAction = { ...action, system: NEW };
-const source: DeployAction = { kind: "source", tree: "b".repeat(40) };
-const back: DeployAction = { kind: "generation", number: null, system: null };
-
-interface Play {
-  readonly action?: DeployAction;
-  readonly script?: Partial<Script>;
-  readonly module?: Partial<MethodModule>;
-  /** What the tool does to the machine, and how it says that it ended. */
-  readonly tool?: (machine: ModelMachine, clock: Ticking) => ToolEnd;
-  readonly cancelAt?: DeployStep;
-}
-
-/** What every deploy here has. */
-function parts({ machine, clock }: { machine: ModelMachine; clock: Ticking }) {
-  return {
-    manifest: null,
-    machine,
-    beyond: machine,
-    signal: new AbortController().signal,
-    store: { nixStore: "nix-store", url: null, env: {} },
-    probe: async () => null,
-    clock,
-    seal: () => true,
-    step: async () => {},
-    observed: async () => {},
-    say: () => {},
-  };
-}
-
-async function play({ action: asked = closure, script, module, tool, cancelAt }: Play) {
-  const clock = new Ticking();
-  const machine = new ModelMachine({ ...quiet, ...script }, clock);
-  const steps: DeployStep[] = [];
-  const calls: string[] = [];
-  const cancel = new AbortController();
-  const called = (name: string) => async () => {
-    calls.push(name);
-    return { kind: "done" } as const;
-  };
-  const base = parts({ machine, clock });
-  const outcome = await deployMachine({
-    ...base,
-    work: work({ method: "clan", action: asked }),
-    manifest: asked.kind === "system" ? { text: BUILDER.text, paths: PATHS, boot: [] } : null,
-    tool: {
-      // Of the place the engine itself looks at nothing.
-      place: {} as MethodPlace,
-      module: {
-        name: "clan",
-        artefact: "closure",
-        lacks: {},
-        check: called("check"),
-        build: called("build"),
-        async activate() {
-          calls.push("activate");
-          return tool?.(machine, clock) ?? DONE;
-        },
-        async verify() {
-          calls.push("verify");
-          return [];
-        },
-        ...module,
-      },
-    },
-    signal: cancel.signal,
-    seal: () => !cancel.signal.aborted,
-    step: async (step) => {
-      steps.push(step);
-      if (step === cancelAt) cancel.abort();
-    },
-  });
-  const { running, profile } = machine;
-  return { outcome, steps, calls, machine, truth: { running, profile } };
-}
+import { work } from "./support.ts";
+import { Ticking } from "./ticking.ts";
+import { back, closure, DONE, ended, OTHER, parts, play, source } from "./tool-play.ts";
 
 describe("a tool between Snowcat's guards", () => {
   it("activates what was approved, and Snowcat confirms, commits and reads back", async () => {

@@ -19,7 +19,8 @@ export function judgeActivation(state: DeployState): Activation {
   const { activation, newlyFailed, stillFailed, log } = state;
   const failedUnits = [...(newlyFailed ?? [])];
   const tail = log === "" ? "" : `\n${log}`;
-  if (activation === EXIT.reboot)
+  // Where it runs, or something else does, health is to be asked for: nothing that says 100 gets past it.
+  if (activation === EXIT.reboot && state.running === state.old)
     return { kind: "needs-reboot", why: `the activation asks for a reboot (exit code 100)${tail}` };
   if (activation !== 0 && activation !== EXIT.units) {
     // NixOS's own check refused it before anything was changed, with an exit code that says nothing (1).

@@ -130,7 +130,7 @@ function judgeTool(name: string, state: DeployState, end: ToolEnd, old: string):
     return sick(`${name} ${describeEnd(end)}, and the deploy is ${state.name}${why}`);
   }
   if (end.skipped !== undefined) return sick(`${name} passed the machine over: ${end.skipped}`);
-  if (end.inhibited !== undefined)
+  if (end.inhibited !== undefined && state.running === old)
     return { kind: "needs-reboot", why: `${name}: ${end.inhibited}` };
   if (end.exitCode !== 0 && end.exitCode !== EXIT.units && end.exitCode !== EXIT.reboot)
     return sick(`${name} ${describeEnd(end)}`);

@@ -110,6 +110,8 @@ verb_unguard() { # COUNTER
   mine "$1"
   in_state activating
   [ -e "$deploy/guard" ] || refuse state "deploy $1 is no tool's"
+  # After a reboot nobody knows what ran meanwhile.
+  alive || refuse state "the watchdog of deploy $1 does not run"
   [ "$(link_of /run/current-system)" = "$old" ] && [ "$(profile_number)" = "$(get before)" ] ||
     refuse moved "this machine runs or boots something else since deploy $1 was guarded"
   [ -z "$(switching)" ] || refuse busy "a system is being activated here"

@@ -32,6 +32,15 @@ export class FakeGitHub {
   readonly reactions: string[] = [];
   readonly issues: { number: number; title: string; body: string; state: string; app: number }[] =
     [];
+  /** `statuses` are their states, in order. */
+  readonly deployments: {
+    id: number;
+    sha: string;
+    environment: string;
+    payload: unknown;
+    app: number;
+    statuses: string[];
+  }[] = [];
   readonly requests: string[] = [];
   readonly unexpected: string[] = [];
   /** Taken by the requests whose `METHOD path` begins with the key, in order. */
@@ -106,6 +115,7 @@ export class FakeGitHub {
     }
     const issue = /^\/repos\/o\/r\/issues(?:\/(\d+))?$/u.exec(path);
     if (issue) return this.#issue(method, issue[1], body);
+    if (path.startsWith("/repos/o/r/deployments")) return this.#deploy(method, path, url, body);
     if (path.includes("/issues/")) return this.#talk(method, path, url, body);
     const commit = /^\/repos\/o\/r\/git\/commits\/([0-9a-f]{40})$/u.exec(path);
     if (method === "GET" && commit)
@@ -145,6 +155,45 @@ export class FakeGitHub {
     if (known === undefined) return json({ message: "This issue was deleted" }, 410);
     if (method === "PATCH") Object.assign(known, sent);
     return json(shown(known));
+  }
+
+  #deploy(method: string, path: string, url: URL, sent: Record<string, unknown>): Response {
+    const shown = ({ app, statuses: _, ...deployment }: (typeof this.deployments)[number]) => ({
+      ...deployment,
+      performed_via_github_app: { id: app },
+    });
+    const status = /^\/repos\/o\/r\/deployments\/(\d+)\/statuses$/u.exec(path);
+    if (method === "POST" && status) {
+      const known = this.deployments.find(({ id }) => id === Number(status[1]));
+      if (known === undefined) return json({ message: "Not Found" }, 404);
+      known.statuses.push(String(sent["state"]));
+      return json({ id: known.statuses.length, state: sent["state"] }, 201);
+    }
+    if (path !== "/repos/o/r/deployments") {
+      this.unexpected.push(`${method} ${path}`);
+      return json({ message: "Not Found" }, 404);
+    }
+    if (method === "POST") {
+      const made = {
+        id: this.deployments.length + 1,
+        sha: String(sent["ref"]),
+        environment: String(sent["environment"]),
+        payload: sent["payload"],
+        app: APP,
+        statuses: [],
+      };
+      this.deployments.push(made);
+      return json(shown(made), 201);
+    }
+    this.#asked += 1;
+    const asked = (name: string) => url.searchParams.get(name);
+    const listed = this.deployments.filter(
+      ({ sha, environment }) => sha === asked("sha") && environment === asked("environment"),
+    );
+    const page = Number(asked("page") ?? 1);
+    return json(
+      this.#asked > this.lag ? listed.slice((page - 1) * 100, page * 100).map(shown) : [],
+    );
   }
 
   #talk(method: string, path: string, url: URL, sent: Record<string, unknown>): Response {

@@ -3,30 +3,14 @@ import { Conversation } from "../../demo/conversation.ts";
 import { changed, Fleet, SITE } from "../../demo/fleet.ts";
 import { eventually } from "../../demo/stage.ts";
 import { onStack } from "../../e2e/suite.ts";
+import { api, drift } from "./told.ts";
 
 /** A fleet of five behind ssh: what begins without anybody asking, and what is said of what drifts. */
 
 const PATIENCE = 240_000;
 const [CANARY, ...REST] = SITE;
-type Issue = { title: string; state: string; body: string; pull_request?: unknown };
 
 onStack("a fleet by itself", {}, (at) => {
-  const api = async (fleet: Fleet, path: string, change?: object): Promise<unknown> => {
-    const { github, stack } = at.stage;
-    const { account, repository } = fleet.project;
-    const response = await fetch(`${github.url}/repos/${account.login}/${repository.name}${path}`, {
-      method: change === undefined ? "GET" : "PATCH",
-      headers: { authorization: `Bearer ${stack.tokens.write}` },
-      ...(change === undefined ? {} : { body: JSON.stringify(change) }),
-    });
-    expect(response.ok).toBe(true);
-    return await response.json();
-  };
-  const drift = async (fleet: Fleet): Promise<Issue | null> => {
-    // As GitHub's description has it.
-    const all = (await api(fleet, "/issues?state=all")) as Issue[];
-    return all.find((one) => one.pull_request === undefined) ?? null;
-  };
   /** The newest check of deploys on a commit, when it is over and another than before. */
   const deployed = async ({ project }: Fleet, sha: string, before = 0) => {
     const all = () => project.checkRuns(sha).filter(({ name }) => name === "snowcat / deploy");

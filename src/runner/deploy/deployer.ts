@@ -16,7 +16,6 @@ import type {
 } from "../machine/index.ts";
 import type { Isolation } from "../isolation/index.ts";
 import type { Environment } from "../process/index.ts";
-import type { LaunchFile } from "../nix/launch.ts";
 import type { Closure } from "./closure.ts";
 import { deployMachine } from "./engine/deploy.ts";
 import { closeLost } from "./engine/lost.ts";
@@ -28,6 +27,7 @@ import { methodModule } from "./methods/index.ts";
 import { type LayOut, openPlace } from "./methods/place.ts";
 import { Turns } from "./methods/turns.ts";
 import type { DeployPolicy, PolicyMachine } from "./policy/policy.ts";
+import type { SecretFile } from "./secrets.ts";
 import { targetOf } from "./target.ts";
 
 /** What every deploy of a runner works with. */
@@ -56,7 +56,7 @@ export interface OneDeploy {
   /** Lays out the tree of `work.source`, for a tool to work on. */
   readonly layOut?: LayOut;
   /** The operator's secrets for this deploy; its tool sees them as files. */
-  readonly secrets?: readonly LaunchFile[];
+  readonly secrets?: readonly SecretFile[];
   /** Of what a tool's place holds: no output shows it. */
   readonly mask?: (secret: string) => void;
   readonly signal: AbortSignal;

@@ -7,8 +7,11 @@ import type { DeployPolicy } from "./policy/policy.ts";
 /** Characters of one secret. */
 const MOST = 64 * 1_024;
 
+/** `variable`: what names the file's path to the tools, beside the folder that all are in. */
+export type SecretFile = LaunchFile & { readonly variable?: string };
+
 export type Secrets =
-  | { kind: "read"; files: LaunchFile[] }
+  | { kind: "read"; files: SecretFile[] }
   /** They are promised to the deploy and cannot be given: it does not begin. */
   | { kind: "missing"; missing: [string, ...string[]] };
 
@@ -31,13 +34,13 @@ export async function secretsFor(
       rule.kinds.includes(kind) &&
       matchesRef(rule.refs, ref),
   );
-  const files: LaunchFile[] = [];
+  const files: SecretFile[] = [];
   const missing: string[] = [];
-  for (const { name, file } of fit) {
+  for (const { name, file, variable } of fit) {
     const content = await readFile(file, "utf8").catch(codeOf);
     if (typeof content !== "string") missing.push(`secret ${name}: ${content.code}`);
     else if (content.length > MOST) missing.push(`secret ${name}: above ${MOST} characters`);
-    else files.push({ name, content });
+    else files.push({ name, content, ...(variable === undefined ? {} : { variable }) });
   }
   const [first, ...rest] = missing;
   return first === undefined

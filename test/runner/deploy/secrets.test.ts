@@ -41,6 +41,15 @@ it("are given where machine, repository, ref and kind all fit", async () => {
   });
 });
 
+it("have a variable where a tool looks for them by one, and it is the path's", async () => {
+  const named = policy({ variable: "SOPS_AGE_KEY_FILE" });
+  expect(await secretsFor(named, SPEAKER, "web", work("refs/heads/main"))).toMatchObject({
+    files: [{ name: "token", variable: "SOPS_AGE_KEY_FILE" }],
+  });
+  for (const variable of ["path", "A-B", "", "A=B", "1A"])
+    expect(() => policy({ variable })).toThrow();
+});
+
 it.each([
   ["another machine", SPEAKER, "db", work("refs/heads/main")],
   ["another repository", { ...SPEAKER, repository: 8 }, "web", work("refs/heads/main")],

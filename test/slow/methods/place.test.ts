@@ -53,7 +53,7 @@ onMachines("a tool on a machine", specs, (bench) => {
     const deploy = async (
       changes: Partial<DeployWork>,
       files: Record<string, string> = {},
-      secrets: { name: string; content: string }[] = [],
+      secrets: { name: string; content: string; variable?: string }[] = [],
     ) => {
       const { lab, systems } = bench();
       const { machine } = await bench().machine("old");
@@ -169,16 +169,19 @@ esac`;
       };
       const program = [
         "#!/bin/sh",
-        'echo "folder $SNOWCAT_SECRETS"; echo "count $(ls "$SNOWCAT_SECRETS" | wc -l)"',
+        'echo "folder $SNOWCAT_SECRETS"; echo "count $(ls "$SNOWCAT_SECRETS" | wc -l)"; echo "named $TOKEN_FILE"',
         'echo "sum $(sha256sum < "$SNOWCAT_SECRETS/token")"; echo "mode $(stat -c %a "$SNOWCAT_SECRETS/token")"',
         'echo "on $(stat -f -c %T "$SNOWCAT_SECRETS")"',
         'env | grep -c "what the operator" | sed "s/^/seen in env /"',
       ].join("\n");
       const { outcome, said } = await deploy(work, { deploy: program }, [
-        { name: "token", content },
+        { name: "token", content, variable: "TOKEN_FILE" },
+        { name: "path", content, variable: "PATH" },
       ]);
       expect(outcome, said).toMatchObject({ kind: "active" });
-      expect(said).toContain("count 1");
+      expect(said).toContain("count 2");
+      // Their paths by name, and none in the place of what every tool has.
+      expect(said).toMatch(/named \/\S+\/token$/mu);
       expect(said).toContain(`sum ${createHash("sha256").update(content).digest("hex")}`);
       expect(said).toContain("mode 400");
       expect(said).toContain("seen in env 0");

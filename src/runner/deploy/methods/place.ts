@@ -5,10 +5,11 @@ import type { Clock } from "../../agent/clock.ts";
 import type { IsolatedJob, Isolation } from "../../isolation/index.ts";
 import type { Machine } from "../../machine/index.ts";
 import { knownHost } from "../../machine/index.ts";
-import { describeLaunch, ended, type LaunchFile, text, type Workspace } from "../../nix/launch.ts";
+import { describeLaunch, ended, text, type Workspace } from "../../nix/launch.ts";
 import { workspaceOf } from "../../nix/workspace.ts";
 import { describeEnd, type Environment, start, succeeded } from "../../process/index.ts";
 import type { PolicyMachine } from "../policy/policy.ts";
+import type { SecretFile } from "../secrets.ts";
 import type { MethodPlace, ToolRun } from "./method.ts";
 import { Output } from "./output.ts";
 import { type KeyAgent, startKeyAgent } from "./way.ts";
@@ -30,7 +31,7 @@ export interface PlaceRequest {
   readonly env: Environment;
   readonly layOut: LayOut;
   /** Files that the tool may read and nobody else: the operator's secrets for this deploy. */
-  readonly secrets?: readonly LaunchFile[];
+  readonly secrets?: readonly SecretFile[];
   readonly clock: Clock;
   readonly say: (line: string) => void;
   readonly mask: (secret: string) => void;
@@ -133,7 +134,12 @@ async function furnish(
   await write(command, wrapper.script, 0o755);
   await own(["mkdir", "-p", scratch], "");
 
+  const named = secrets.flatMap(({ name, variable }) =>
+    variable === undefined ? [] : [[variable, posix.join(workspace.secrets, name)] as const],
+  );
   const base = {
+    // First: none of them can take the place of what every tool has.
+    ...Object.fromEntries(named),
     PATH: `${posix.join(folder, "bin")}:${path}`,
     SSH_AUTH_SOCK: agentSocket,
     SSH_ASKPASS_REQUIRE: "never",
@@ -164,7 +170,7 @@ async function furnish(
         cwd,
         env: { ...base, ...env },
         network: "proxy",
-        files: secrets,
+        files: secrets.map(({ name, content }) => ({ name, content })),
         ...(stdin === undefined ? {} : { input: stdin }),
         timeoutMs: timeoutSeconds * 1_000,
         signal,

@@ -87,6 +87,11 @@ export type PolicyCluster = z.infer<typeof Cluster>;
 const Secret = z.strictObject({
   /** The file's name as the tools see it, in the folder that SNOWCAT_SECRETS names. */
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u),
+  /** A variable that tools look for the file by, such as clan's SOPS_AGE_KEY_FILE; it holds the path, never the secret. */
+  variable: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]{0,62}$/u)
+    .optional(),
   /** Where the operator keeps it; readable by the agent's user alone. */
   file: absolutePath,
   /** By this policy's own names for them. */

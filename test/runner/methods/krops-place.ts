@@ -47,8 +47,8 @@ export interface KropsShape {
   readonly program?: "sent" | "installed";
 }
 
-const OLD = `/nix/store/${"a".repeat(32)}-nixos-system-machine1-1`;
-export const NEW = `/nix/store/${"b".repeat(32)}-nixos-system-machine1-2`;
+export const OLD = `/nix/store/${"a".repeat(32)}-nixos-system-machine1-1`;
+const NEW = `/nix/store/${"b".repeat(32)}-nixos-system-machine1-2`;
 
 export async function kropsBench(shape: KropsShape = {}): Promise<KropsBench> {
   const folder = await mkdtemp(join(tmpdir(), "snowcat-krops-"));
@@ -120,6 +120,11 @@ exec ${ssh} '${shape.remote ?? "nixos-rebuild switch"}'
       `echo 'building the system configuration...' >&2; echo 'activating the configuration...' >&2; echo ${NEW} > ${folder}/machine/system`,
   );
   await program("nom", "cat");
+  await write(
+    "bin/readlink",
+    `#!/bin/sh\n[ "$1" != /run/current-system ] || exec cat ${folder}/machine/system\nexec /usr/bin/readlink "$@"\n`,
+    0o755,
+  );
   await write("machine/system", `${OLD}\n`);
   await write("machine/var/src/.populate", "");
   await write("machine/var/src/config-shared", "{ domain }: { old = true; }\n");

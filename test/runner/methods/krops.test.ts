@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { krops } from "../../../src/runner/deploy/methods/krops/index.ts";
-import { kropsBench, type KropsBench, type KropsShape } from "./krops-place.ts";
+import { kropsBench, type KropsBench, type KropsShape, OLD } from "./krops-place.ts";
 
 let bench: KropsBench;
 const start = async (shape: KropsShape = {}): Promise<KropsBench> =>
@@ -166,6 +166,11 @@ describe("where krops' script would go", () => {
 });
 
 describe("the way back (KRO-8)", () => {
+  const backTo = (system: string): KropsBench["place"] => ({
+    ...bench.place,
+    work: { ...bench.place.work, action: { kind: "generation", number: 1, system } },
+  });
+
   it("of a sick deploy brings the sources of before, and nothing new stays", async () => {
     await deployed();
     expect(await bench.read("machine/var/src/config-shared")).not.toContain("old");
@@ -187,10 +192,27 @@ describe("the way back (KRO-8)", () => {
   });
 
   it("that somebody asked for sends the earlier revision's sources, and switches to nothing", async () => {
-    const { place } = await start();
-    expect(await krops.rollBack?.(place, "asked")).toMatchObject({ exitCode: 0 });
+    await start();
+    expect(await krops.rollBack?.(backTo(OLD), "asked")).toMatchObject({ exitCode: 0 });
     expect(await bench.read("machine/var/src/lnbits-src/flake.lock")).toContain("7");
+    expect(bench.said).toContain(
+      "what is sent from outside of the repository is the overlay's of today",
+    );
     expect(bench.called().some((call) => call.startsWith("nixos-rebuild"))).toBe(false);
+  });
+
+  it("that somebody asked for brings what was there when that system ran, where the machine has kept it", async () => {
+    await deployed();
+    const calls = bench.called().length;
+    expect(await krops.rollBack?.(backTo(OLD), "asked")).toMatchObject({ exitCode: 0 });
+    expect(await bench.read("machine/var/src/lnbits-src/flake.lock")).toContain("6");
+    expect(await bench.read("machine/var/src/config-shared")).toContain("old");
+    expect(
+      bench
+        .called()
+        .slice(calls)
+        .map((call) => call.split(" ")[0]),
+    ).toEqual(["ssh"]);
   });
 
   it("that somebody asked for is none where the machine has other sources afterwards", async () => {

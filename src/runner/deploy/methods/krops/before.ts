@@ -11,10 +11,9 @@ const NAME = ".snowcat-before";
 const word = (text: string): string =>
   `$(printf %s ${Buffer.from(text).toString("base64")} | base64 -d)`;
 
-const head = (sentinel: string, counter: number): string => `set -eu
+const head = (sentinel: string): string => `set -eu
 src="${word(dirname(sentinel))}"
 sentinel="${word(basename(sentinel))}"
-counter=${counter}
 cd -- "$src"
 each() { # COMMAND: for each entry here that is a source's
   for entry in * .[!.]* ..?*; do
@@ -30,20 +29,30 @@ keep() { # TO ENTRY
 
 /** A script for `sh -s` on the machine. */
 export function keepSources(sentinel: string, counter: number): string {
-  return `${head(sentinel, counter)}
+  return `${head(sentinel)}
 rm -rf ${NAME}.new
 mkdir -m 700 ${NAME}.new ${NAME}.new/sources
 each keep ${NAME}.new/sources
-echo "$counter" > ${NAME}.new/counter
+echo ${counter} > ${NAME}.new/counter
+# Of what system they are.
+readlink /run/current-system > ${NAME}.new/system || :
 rm -rf ${NAME}
 mv ${NAME}.new ${NAME}
 `;
 }
 
-/** The way back, which may be gone twice. Fails where nothing of this deploy is kept. */
-export function restoreSources(sentinel: string, counter: number): string {
-  return `${head(sentinel, counter)}
-[ "$(cat ${NAME}/counter)" = "$counter" ] || { echo "no sources of before deploy $counter are kept" >&2; exit 1; }
+/** How `restoreSources` exits where what it is asked for is not kept. */
+export const NOT_KEPT = 3;
+
+/** The way back, which may be gone twice. @param of what was kept before this deploy, or when this system ran. */
+export function restoreSources(
+  sentinel: string,
+  of: { counter: number } | { system: string },
+): string {
+  const [file, wanted] = "counter" in of ? ["counter", `${of.counter}`] : ["system", of.system];
+  return `${head(sentinel)}
+wanted="${word(wanted)}"
+[ "$(cat ${NAME}/${file} 2> /dev/null)" = "$wanted" ] || { echo "the sources of ${file} $wanted are not kept" >&2; exit ${NOT_KEPT}; }
 drop() { [ -e "${NAME}/sources/$1" ] || [ -L "${NAME}/sources/$1" ] || rm -rf -- "./$1"; }
 each drop
 src=$PWD

@@ -1,7 +1,7 @@
 import type { Observation } from "../../../../protocol/machine.ts";
 import { describeFault } from "../../engine/parts.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
-import { keepSources, restoreSources } from "./before.ts";
+import { keepSources, NOT_KEPT, restoreSources } from "./before.ts";
 import { layOverlay } from "./lay.ts";
 import { readResult } from "./result.ts";
 import { objectionsTo } from "./script.ts";
@@ -178,12 +178,18 @@ async function notAsSent(place: Place, { sent }: Deploy): Promise<string[]> {
 }
 
 /**
- * KRO-8. `sick`: from what the machine kept. `asked`: the place's tree is the earlier revision, whose sources are sent; that
- * it runs again is the generation's, which was built of them.
+ * KRO-8. `sick`: from what the machine kept. `asked`: the same where that was kept when the wanted system ran, for of what lay
+ * outside of the repository nobody else has it; otherwise the place's tree, the earlier revision, is sent. That it runs again
+ * is the generation's, which was built of them.
  */
 async function rollBack(place: Place, why: "asked" | "sick"): Promise<ToolEnd> {
   const { tool, work } = place;
-  if (why === "sick") return await onMachine(place, restoreSources(tool.sentinel, work.counter));
+  if (why === "sick") return await onMachine(place, restoreSources(tool.sentinel, work));
+  const system = work.action.kind === "generation" ? work.action.system : null;
+  if (system !== null) {
+    const kept = await onMachine(place, restoreSources(tool.sentinel, { system }));
+    if (kept.exitCode !== NOT_KEPT) return kept;
+  }
   for (const step of [check, build]) {
     const done = await step(place);
     if (done.kind === "failed") return unsent(done.why);
@@ -192,6 +198,7 @@ async function rollBack(place: Place, why: "asked" | "sick"): Promise<ToolEnd> {
   const deploy = deploys.get(place);
   if (deploy === undefined || deploy.populate.length === 0)
     return unsent("what sends and what switches cannot be told apart in its script");
+  tell(place, "what is sent from outside of the repository is the overlay's of today");
   for (const program of deploy.populate) {
     const end = await place.run([program], {
       cwd: place.tree,

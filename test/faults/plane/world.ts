@@ -8,6 +8,7 @@ import { nix, type Tree } from "../../demo/scenarios/flakes.ts";
 import { eventually, type Project, Stage } from "../../demo/stage.ts";
 import { type Lab, startLab } from "../../machines/lab.ts";
 import type { TestMachine } from "../../machines/machine.ts";
+import { exchangeFolder } from "../../support/exchange.ts";
 import { type Stack, startStack } from "../../support/stack.ts";
 
 /** Evaluation, build, plan and deploy, on two busy cores (ms). */
@@ -40,7 +41,8 @@ export class PlaneWorld {
     this.#machines = machines;
   }
 
-  static async open(): Promise<PlaneWorld> {
+  /** @param runners by which runners the machines are changed; one for all unless said otherwise. */
+  static async open(runners: Runners = ONE): Promise<PlaneWorld> {
     const stack = await startStack();
     try {
       const stage = new Stage(stack);
@@ -52,7 +54,7 @@ export class PlaneWorld {
         await stage.project("fleet", files),
         await stage.project("other-fleet", files),
       ] as const;
-      await startDeployRunner(stack, lab, projects, machines);
+      await startDeployRunners(stack, lab, projects, machines, runners);
       return new PlaneWorld(stack, projects, machines);
     } catch (error) {
       await stack.stop();
@@ -107,6 +109,10 @@ export class PlaneWorld {
   }
 }
 
+/** Deploy runners by the machines that their policies name, and whether they share an exchange. */
+export type Runners = { of: readonly (readonly MachineName[])[]; exchange: boolean };
+const ONE: Runners = { of: [MACHINES], exchange: false };
+
 const CONFIGURATION = `version: 1
 evaluate:
   - { flake: ., attributes: [nixosConfigurations], systems: [x86_64-linux] }
@@ -139,44 +145,55 @@ async function installed(lab: Lab): Promise<Map<MachineName, TestMachine>> {
   return machines;
 }
 
-async function startDeployRunner(
+async function startDeployRunners(
   stack: Stack,
   lab: Lab,
   projects: readonly Project[],
   machines: ReadonlyMap<MachineName, TestMachine>,
+  { of, exchange }: Runners,
 ): Promise<void> {
   const directory = await mkdtemp("/var/tmp/snowcat-deploy-");
   stack.atEnd(() => rm(directory, { recursive: true, force: true }));
   await chmod(directory, 0o755);
-  const [file, identityFile] = [join(directory, "policy.json"), join(directory, "identity")];
-  const policy = async (builders: { name: string; key: string }[]) => {
-    const entries = [...machines].map(([machine, { target }]) => [
-      machine,
-      {
-        address: target.address,
-        port: target.port,
-        hostKey: target.hostPublicKey,
-        identityFile,
-        repositories: projects.map(({ repository: { id } }) => ({
+  const folder = exchange ? await exchangeFolder(of.length) : null;
+  if (folder !== null) stack.atEnd(() => folder.remove());
+  const builders: { name: string; key: string }[] = [];
+  const policies: (() => Promise<void>)[] = [];
+  for (const [index, names] of of.entries()) {
+    const file = join(directory, `policy-${index}.json`);
+    const identityFile = join(directory, `identity-${index}`);
+    const policy = async () => {
+      const entries = names.flatMap((machine) => {
+        const target = machines.get(machine)?.target;
+        if (target === undefined) return [];
+        const { address, port, hostPublicKey: hostKey } = target;
+        const repositories = projects.map(({ repository: { id } }) => ({
           host: "github.com",
           id,
           machine,
           refs: ["refs/heads/*"],
-        })),
+        }));
+        return [[machine, { address, port, hostKey, identityFile, repositories }]];
+      });
+      await writeFile(file, JSON.stringify({ machines: Object.fromEntries(entries), builders }));
+    };
+    await policy();
+    policies.push(policy);
+    const { stateDirectory } = await stack.addRunner({
+      name: `deploy-${index}`,
+      pool: "deploy",
+      configuration: {
+        deployPolicy: file,
+        ...(folder === null ? {} : { exchange: folder.configuration(index) }),
       },
-    ]);
-    await writeFile(file, JSON.stringify({ machines: Object.fromEntries(entries), builders }));
-  };
-  await policy([]);
-  const { stateDirectory } = await stack.addRunner({
-    name: "deploy",
-    pool: "deploy",
-    configuration: { deployPolicy: file },
-  });
-  const agent = join(stateDirectory, "agent");
-  const key = publicKeyOf(createPrivateKey(await readFile(join(agent, "key.pem"), "utf8")));
-  await policy([{ name: "this runner", key }]);
-  await copyFile(lab.identityFile, identityFile);
-  const { uid, gid } = await stat(agent);
-  await chown(identityFile, uid, gid);
+    });
+    const agent = join(stateDirectory, "agent");
+    const key = publicKeyOf(createPrivateKey(await readFile(join(agent, "key.pem"), "utf8")));
+    builders.push({ name: `runner ${index}`, key });
+    await copyFile(lab.identityFile, identityFile);
+    const { uid, gid } = await stat(agent);
+    await chown(identityFile, uid, gid);
+  }
+  // Each believes what any of them has built.
+  for (const policy of policies) await policy();
 }

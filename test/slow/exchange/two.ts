@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { RunningRunner } from "../../support/runner.ts";
+import { exchangeFolder } from "../../support/exchange.ts";
 import { startStack, type Stack } from "../../support/stack.ts";
 
 const run = promisify(execFile);
@@ -20,38 +21,17 @@ export type Two = {
 const FEATURES = ["one", "two"] as const;
 
 export async function startTwo(options: { exchange: boolean; slots?: number }): Promise<Two> {
-  // Where an agent's user may go, and outside of /tmp, which the sandbox replaces.
-  const folder = await mkdtemp("/var/tmp/snowcat-exchange-");
-  await chmod(folder, 0o755);
-  const exchange = join(folder, "store");
-  // Each agent has a user of its own, and Nix makes these folders for its own user alone.
-  const folders = ["", "nar", "log", "realisations"].map((name) => join(exchange, name));
-  await run("mkdir", ["-m", "0777", ...folders]);
-  const keys = await Promise.all(
-    ["one-1", "two-1"].map(async (name) => {
-      const [secret, open] = [join(folder, `${name}.secret`), join(folder, `${name}.public`)];
-      await run("nix-store", ["--generate-binary-cache-key", name, secret, open]);
-      return { secret, open: (await readFile(open, "utf8")).trim() };
-    }),
-  );
+  const folder = await exchangeFolder(FEATURES.length);
   const configuration = (index: 0 | 1) => ({
     features: [FEATURES[index], "both"],
     // Logs of Nix's own tell which builders have run.
     nix: { "system-features": `${FEATURES[index]} both`, "keep-build-log": "true" },
-    ...(options.exchange
-      ? {
-          exchange: {
-            url: `file://${exchange}`,
-            publicKeys: keys.map(({ open }) => open),
-            secretKeyFile: keys[index]?.secret ?? "",
-          },
-        }
-      : {}),
+    ...(options.exchange ? { exchange: folder.configuration(index) } : {}),
   });
   const stack = await startStack({ configuration: configuration(0), slots: options.slots ?? 2 });
   const stop = async () => {
     await stack.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    await folder.remove();
   };
   try {
     const two = await stack.addRunner({
@@ -59,7 +39,13 @@ export async function startTwo(options: { exchange: boolean; slots?: number }): 
       pool: "trusted",
       configuration: configuration(1),
     });
-    return { stack, one: stack.runner, two, exchange: options.exchange ? exchange : null, stop };
+    return {
+      stack,
+      one: stack.runner,
+      two,
+      exchange: options.exchange ? folder.directory : null,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type MachineName, PlaneWorld } from "../../faults/plane/world.ts";
+import { whyNoMachines } from "../../machines/lab.ts";
+
+/** Several deploy runners of one account, each with machines of its own: what one builds another brings to its machine, or nobody. */
+
+const OF = [["web1", "db1"], ["web2"]] as const;
+
+async function connections(world: PlaneWorld, name: MachineName): Promise<number> {
+  const log = await readFile(join(world.machine(name).place.directory, "sshd.log"), "utf8");
+  return log.split("\n").filter((line) => line.startsWith("Connection from ")).length;
+}
+
+describe.skipIf(whyNoMachines() !== null).each([true, false])(
+  "machines of several runners, with an exchange: %s",
+  (exchange) => {
+    let world: PlaneWorld;
+    beforeAll(async () => {
+      world = await PlaneWorld.open({ of: OF, exchange });
+    }, 300_000);
+    afterAll(async () => await world?.close());
+
+    it("are deployed together only where what is built can reach both", async () => {
+      const [project] = world.projects;
+      const proposed = await world.propose(project, "both", ["web1", "web2"], { page: "Both" });
+      const before = await world.machine("web2").truth();
+      await proposed.talk.say(`/deploy tag:pair ${proposed.head}`, ["eyes", "+1"]);
+      const told = await world.deployed(proposed);
+      const [one, two] = [await world.machine("web1").truth(), await world.machine("web2").truth()];
+      if (exchange) {
+        expect(told).toMatchObject({ conclusion: "success", title: "2 of 2 machines active" });
+        expect(two.running).not.toBe(before.running);
+        expect(two.boots).toBe(two.running);
+        expect(one.boots).toBe(one.running);
+        return;
+      }
+      expect(told.conclusion).toBe("action_required");
+      expect(`${told.title} ${told.text}`).toContain("an exchange that theirs share");
+      expect(two.running).toBe(before.running);
+      expect(await connections(world, "web1")).toBe(0);
+      expect(await connections(world, "web2")).toBe(0);
+    });
+
+    it("of one runner go to that one", async () => {
+      const [, project] = world.projects;
+      const proposed = await world.propose(project, "one", ["db1"], { page: "Alone" });
+      await proposed.talk.say(`/deploy db1 ${proposed.head}`, ["eyes", "+1"]);
+      expect(await world.deployed(proposed)).toMatchObject({ conclusion: "success" });
+    });
+  },
+);

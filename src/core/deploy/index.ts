@@ -15,6 +15,7 @@ export {
   withdraw,
 } from "./lock.ts";
 export type { Ask, Turn } from "./lock.ts";
+export { blamed } from "./blame.ts";
 export { identify, machinesOf } from "./machine.ts";
 export { lastGood, migrationsLeft, rollbackTo, sourcesOf } from "./rollback.ts";
 export type { RollbackTo } from "./rollback.ts";

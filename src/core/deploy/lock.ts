@@ -1,5 +1,6 @@
 import type { DeployStep, MachineOutcome, Observation } from "../../protocol/machine.ts";
 import { code } from "../report/escape.ts";
+import { blamed } from "./blame.ts";
 import { Desk } from "./desk.ts";
 import { judgeLost } from "./lost.ts";
 import { condemns, reasonOf } from "./outcome.ts";
@@ -207,7 +208,8 @@ function settle(desk: Desk, ticket: TicketRow, observation: Observation, now: nu
 
 function close(desk: Desk, ticket: TicketRow, outcome: MachineOutcome, now: number): void {
   desk.change(ticket, { state: "ended", outcome, changedAt: now });
-  const { system, sha } = ticket;
+  const { sha } = ticket;
+  const system = blamed(ticket);
   if (system === null) return;
   if (outcome.kind === "active") desk.redeem(system);
   else if (condemns(outcome))
@@ -243,11 +245,11 @@ function inTheWay(desk: Desk, ticket: TicketRow): Refusal | null {
   if (lock !== null && lock.order < ticket.order && !isOwn(lock, ticket))
     return { code: "locked", why: keptBy("locked", lock) };
   if (ticket.purpose === "rollback") return null;
-  const bad = ticket.force ? null : desk.bad(ticket.system);
+  const bad = ticket.force ? null : desk.bad(blamed(ticket));
   if (bad !== null)
     return {
       code: "bad",
-      why: `This very system was taken back here before (${code(bad.sha.slice(0, 10))}: ${code(bad.why)}). ${code("--force")} puts it there all the same.`,
+      why: `${isSource(ticket.method) ? "What this commit builds" : "This very system"} was taken back here before (${code(bad.sha.slice(0, 10))}: ${code(bad.why)}). ${code("--force")} puts it there all the same.`,
     };
   const runs = desk.machine.observation?.system ?? null;
   // While another deploy is under way what was seen last is about to change: it is looked at again when its turn comes.

@@ -73,7 +73,7 @@ export type KeepRow = {
   at: number;
 };
 
-/** A system that was activated here and had to be taken back; one row. */
+/** What was activated here and had to be taken back, a system or `commit:<sha>` (see `blamed`); one row. */
 export type BadRow = { system: string; sha: string; why: string; at: number };
 
 /** What a decision looks at: all that is open, and the rows of what is asked. */
@@ -82,7 +82,7 @@ export type MachineSlice = {
   /** Every ticket that has not ended, and the one that is asked about, if there is any. */
   tickets: readonly TicketRow[];
   keeps: readonly KeepRow[];
-  /** Those of the systems of these tickets. */
+  /** Those that these tickets would bring, by `blamed`. */
   bad: readonly BadRow[];
 };
 

@@ -172,6 +172,23 @@ describe("what keeps a machine", () => {
 });
 
 describe("what is refused", () => {
+  it("remembers the commit that a machine built from and was taken back from, and no other", () => {
+    const keeper = new Keeper();
+    const by = (sha: string) => ({ method: "krops" as const, system: null, sha });
+    const [sick, well] = ["b".repeat(40), "c".repeat(40)];
+    keeper.write(ask(keeper.slice("a"), asked("a", by(sick)), 1));
+    keeper.write(end(keeper.slice("a"), "a", 1, rolledBack, 2));
+    const again = ask(keeper.slice("b"), asked("b", by(sick)), 3).turn;
+    expect(again).toMatchObject({ kind: "refused", refusal: { code: "bad" } });
+    expect(JSON.stringify(again)).toContain("What this commit builds was taken back here before");
+    expect(ask(keeper.slice("c"), asked("c", by(well)), 3).turn.kind).toBe("granted");
+    const forced = asked("d", { ...by(sick), force: true });
+    expect(ask(keeper.slice("d"), forced, 3).turn.kind).toBe("granted");
+    // A rollback to what it built is another matter.
+    const back = asked("e", { ...by(sick), purpose: "rollback" });
+    expect(ask(keeper.slice("e"), back, 3).turn.kind).toBe("granted");
+  });
+
   it("a system that was taken back, unless it is forced; its success redeems it", () => {
     const keeper = begun();
     keeper.write(end(keeper.slice("a"), "a", 1, rolledBack, 20));

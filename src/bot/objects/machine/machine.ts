@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import {
   type Ask,
   ask,
+  blamed,
   end,
   free,
   heard,
@@ -67,7 +68,7 @@ export class Machine extends DurableObject<Environment> implements MachineContra
   async ask(of: MachineOf, asked: Ask): Promise<Turn> {
     if (!(await this.#isNamed(of)))
       return { kind: "refused", refusal: { code: "gone", why: NOT_NAMED } };
-    return this.#step(of, asked.key, [asked.system], (slice, now) => ask(slice, asked, now)).turn;
+    return this.#step(of, asked.key, [blamed(asked)], (slice, now) => ask(slice, asked, now)).turn;
   }
 
   async withdraw(of: MachineOf, key: string): Promise<{ begun: number | null }> {
@@ -160,7 +161,7 @@ export class Machine extends DurableObject<Environment> implements MachineContra
     const result = this.ctx.storage.transactionSync(() => {
       this.#require(of);
       const tickets = this.#rows.tickets(key);
-      const wanted = [...systems, ...tickets.map(({ system }) => system)];
+      const wanted = [...systems, ...tickets.map((ticket) => blamed(ticket))];
       const slice = {
         machine: this.#rows.machine(),
         tickets,

@@ -9,7 +9,9 @@ const WEB = [configmap("web"), deployment("web")];
 
 test("a cluster is deployed: a dry run, the run, and a record of it", async () => {
   const { cluster, deploy, runs, steps, calls, observations } = await bench();
-  expect(await deploy("one", 1, WEB)).toEqual({
+  expect(
+    await deploy("one", 1, WEB, { tool: { arguments: ["--yes", "--abort-on-error"] } }),
+  ).toEqual({
     kind: "active",
     system: store("one"),
     generation: 1,
@@ -17,8 +19,8 @@ test("a cluster is deployed: a dry run, the run, and a record of it", async () =
     running: store("one"),
   });
   expect(runs()).toEqual([
-    ["--dry-run", "--short-output"],
-    ["--yes", "--short-output"],
+    ["--dry-run", "--short-output", "--abort-on-error"],
+    ["--yes", "--short-output", "--abort-on-error"],
   ]);
   expect(cluster.changes.filter((change) => change.includes("/csi/"))).toEqual([
     ...WEB.map((path) => `PATCH ${path}?dryRun=All&fieldManager=kluctl`),
@@ -89,6 +91,12 @@ const LIES: [string, Lies, string, RegExp][] = [
     /would change the cluster/u,
   ],
   [
+    "only rehearses, whatever it is told",
+    { alwaysDry: true, orphans: [], exitCode: 0 },
+    "failed-untouched",
+    /passed over.*configmaps csi\/web/u,
+  ],
+  [
     "deletes without being told to prune",
     { deletes: [configmap("old")] },
     "failed-untouched",
@@ -104,7 +112,7 @@ const LIES: [string, Lies, string, RegExp][] = [
 test.each(LIES)("a program that %s", async (_what, lies, kind, why) => {
   const { cluster, deploy } = await bench();
   await deploy("one", 1, [...WEB, configmap("old")]);
-  if (lies.exitCode === 0) {
+  if (lies.exitCode === 0 && lies.alwaysDry !== true) {
     let real = 0;
     cluster.fault = (method, path) => {
       if (method !== "PATCH" || path !== deployment("web")) return null;

@@ -17,6 +17,8 @@ export interface Lies {
   readonly deletes?: readonly string[];
   /** A `--dry-run` that is lost on the way: `$@` is not handed on. */
   readonly ignoresDryRun?: boolean;
+  /** A `--dry-run` of the script's own, in each run. */
+  readonly alwaysDry?: boolean;
   /** Deletes in earnest what the dry run did not show. */
   readonly surprises?: readonly string[];
   readonly says?: string;
@@ -42,7 +44,8 @@ export async function kluctl(
   const known = ["--dry-run", "--yes", "--short-output", "--prune", "--abort-on-error"];
   const strange = argv.find((word) => !known.includes(word));
   if (strange !== undefined) return end(1, `Error: unknown flag: ${strange}`);
-  const dry = argv.includes("--dry-run") && lies.ignoresDryRun !== true;
+  const dry =
+    lies.alwaysDry === true || (argv.includes("--dry-run") && lies.ignoresDryRun !== true);
   if (!dry && !argv.includes("--yes") && lies.ignoresDryRun !== true) return end(1, "aborted");
   const config = Kubeconfig.parse(JSON.parse(await readFile(kubeconfig, "utf8")));
   const { server } = config.clusters[0].cluster;

@@ -59,6 +59,8 @@ export function judgeRequest({ method, path, body }: RequestOptions, mode: Mode)
     return refuse(`${describeObject(named)} is Snowcat's own record of this cluster`);
   if (mode.kind === "dry-run" && !isDry(query))
     return refuse(`${method} ${bare} would change the cluster, and this is a dry run`);
+  // A rehearsal in the middle of the run itself: nothing that it names was written.
+  if (mode.kind === "apply" && isDry(query)) return REHEARSED;
   return { kind: "changes", object: named, deletes: false, verb: method };
 }
 
@@ -74,17 +76,19 @@ function judgeDelete(
   if (isFolder || isOurs(object, mode.namespace))
     return refuse(`${what} holds Snowcat's own record of this cluster`);
   const changes = { kind: "changes", object, deletes: true, verb: "DELETE" } as const;
+  // The API takes the options of a deletion from its body, if there is one, and from the query otherwise.
+  const isDryRun = body.length === 0 ? isDry(query) : DryOptions.safeParse(json(body)).success;
+  if (mode.kind === "apply" && isDryRun) return REHEARSED;
   if (mode.kind === "apply")
     return mode.mayDelete.has(what) && object.subresource === null
       ? changes
       : refuse(
           `${what} is not deleted: the dry run did not show it, or pruning is not permitted here`,
         );
-  // The API takes the options of a deletion from its body, if there is one, and from the query otherwise.
-  const isDryRun = body.length === 0 ? isDry(query) : DryOptions.safeParse(json(body)).success;
   return isDryRun ? changes : refuse(`DELETE ${what} would change the cluster: this is a dry run`);
 }
 
+const REHEARSED: Judged = { kind: "reads", object: null };
 const DryOptions = z.object({ dryRun: z.tuple([z.literal("All")]) });
 const Named = z.object({
   metadata: z.object({

@@ -89,19 +89,23 @@ function argvOf(entry: KubernetesTool["entry"], tree: string): [string, ...strin
   ];
 }
 
+/** Said by each run as it needs them. */
+const OURS: ReadonlySet<string> = new Set(["--yes", "-y", "--short-output"]);
+
 /** Arguments for one run of it. `dry` and `prune` are said in the tool's own words, and held by the gate besides. */
 export function argumentsOf(
   { file }: Program,
   given: readonly string[],
   { dry, prune }: { dry: boolean; prune: boolean },
 ): readonly string[] {
-  if (basename(file) === "kubenix") return kubenix(given, dry, prune);
+  const own = given.filter((word) => !OURS.has(word));
+  if (basename(file) === "kubenix") return kubenix(own, dry, prune);
   return [
     ...(dry ? ["--dry-run"] : ["--yes"]),
     // Values of what changes do not belong in a log.
     "--short-output",
     ...(prune ? ["--prune"] : []),
-    ...given,
+    ...own,
   ];
 }
 

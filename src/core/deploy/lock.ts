@@ -4,6 +4,7 @@ import { blamed } from "./blame.ts";
 import { Desk } from "./desk.ts";
 import { judgeLost } from "./lost.ts";
 import { condemns, reasonOf } from "./outcome.ts";
+import { isSource } from "./tool.ts";
 import type {
   KeepRow,
   MachineChanges,

@@ -17,7 +17,7 @@ const { action } = work({});
 if (action.kind !== "system") throw new Error("a system is deployed");
 export const closure: DeployAction = { ...action, system: NEW };
 export const source: DeployAction = { kind: "source", tree: "b".repeat(40) };
-export const back: DeployAction = { kind: "generation", number: null, system: null };
+export const back: DeployAction = { kind: "generation", number: 1, system: null };
 
 interface Play {
   readonly action?: DeployAction;

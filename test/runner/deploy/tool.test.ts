@@ -216,7 +216,7 @@ describe("a tool that builds from source", () => {
   it("goes back by the machine's own generation, sources first", async () => {
     const order: string[] = [];
     const { outcome, calls } = await play({
-      action: { ...back, number: 1 },
+      action: back,
       module: {
         rollBack: async (_place, asked) => {
           order.push(asked);
@@ -228,7 +228,7 @@ describe("a tool that builds from source", () => {
     expect(calls).toEqual([]);
     expect(outcome).toMatchObject({ kind: "active", notices: [] });
     const left = await play({
-      action: { ...back, number: 1 },
+      action: back,
       module: { rollBack: async () => ended({ exitCode: 1, log: "no such revision" }) },
     });
     expect(left.outcome).toMatchObject({

@@ -55,7 +55,11 @@ describe.skipIf(whyNoMachines() !== null)("snowcat deploy --local", () => {
   }, 120_000);
   afterAll(() => world.close(), 60_000);
 
-  async function policy(changes: { builders?: unknown[]; windows?: unknown[] }): Promise<void> {
+  async function policy(changes: {
+    builders?: unknown[];
+    windows?: unknown[];
+    methods?: string[];
+  }): Promise<void> {
     const { address, hostPublicKey, identityFile } = machine.target;
     const { builders = [{ name: "myself", key }], ...rest } = changes;
     const web = {
@@ -117,6 +121,10 @@ describe.skipIf(whyNoMachines() !== null)("snowcat deploy --local", () => {
       running: world.systems.good,
       boots: world.systems.good,
     });
+    // The way back is the machine's own, whatever tool its policy has for the way there.
+    await policy({ methods: ["krops"] });
+    const forth = await snowcat("--system", world.systems.good, "--why", "again");
+    expect(forth).toMatchObject({ code: 69, err: expect.stringContaining("by krops only") });
     const back = await snowcat("--generation", "previous", "--why", "it was worse");
     expect(back.code, back.err).toBe(0);
     expect(await machine.truth()).toMatchObject({ running: world.systems.old });
@@ -131,6 +139,7 @@ describe.skipIf(whyNoMachines() !== null)("snowcat deploy --local", () => {
   }, 120_000);
 
   it("takes a sick one back, and says so with its exit code", async () => {
+    await policy({});
     const sick = await snowcat("--system", world.systems.exit1, "--why", "a try");
     expect(sick.code).toBe(1);
     expect(JSON.parse(sick.out)).toMatchObject({ outcome: { kind: "rolled-back" } });

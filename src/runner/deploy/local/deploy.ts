@@ -100,10 +100,11 @@ export async function deployLocally(parts: LocalParts, request: LocalRequest): P
 
 /** What the policy says of the machine holds for its operator too; a window may be stepped over, knowingly. */
 function judge(machine: PolicyMachine, request: LocalRequest, now: number): string | null {
-  if (!machine.methods.includes("plain"))
-    return `the policy changes ${request.machine} by ${machine.methods.join(", ")} only`;
   const { windows } = machine;
+  // The way back is the machine's own, by whatever it came there.
   const forward = request.what.kind === "system";
+  if (forward && !machine.methods.includes("plain"))
+    return `the policy changes ${request.machine} by ${machine.methods.join(", ")} only`;
   if (forward && windows !== null && !request.outsideWindows && !isOpen(windows, now))
     return `deploys to ${request.machine} begin ${describeWindows(windows)}; --outside-windows steps over that`;
   return null;

@@ -119,8 +119,11 @@ function Facts({ view }: { view: RunView }) {
           : reason.kind === "push"
             ? `push to ${plain(reason.ref)}`
             : reason.kind === "deploy"
-              ? `${reason.what.kind}${reason.pull === null ? "" : ` for pull request ${reason.pull}`}`
-              : `merge queue ${plain(reason.headRef)}`}
+              ? deployReason(reason)
+              : `merge queue ${plain(reason.headRef)}`}{" "}
+        {reason.kind === "deploy" ? (
+          <a href={`/fleet/${view.identity.repository.id}`}>machines</a>
+        ) : null}
       </dd>
       <dt>Head</dt>
       <dd>
@@ -145,6 +148,13 @@ function Facts({ view }: { view: RunView }) {
       <dd>{view.finishedAt === null ? "not yet" : new Date(view.finishedAt).toISOString()}</dd>
     </dl>
   );
+}
+
+function deployReason({ what, pull, begun }: Extract<RunView["reason"], { kind: "deploy" }>) {
+  const of = pull === null ? "" : ` for pull request ${pull}`;
+  const by = begun === undefined ? "" : `, begun by ${begun.by}`;
+  const rollout = begun?.rollout == null ? "" : ` for the rollout ${plain(begun.rollout)}`;
+  return `${what.kind}${of}${by}${rollout}`;
 }
 
 function Attribute({ run, attribute }: { run: string; attribute: AttributeView }) {

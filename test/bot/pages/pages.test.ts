@@ -171,6 +171,27 @@ describe("a run's page", () => {
     });
   });
 
+  it("of machines says what began it, and leads to them", async () => {
+    const was = view.reason;
+    view.reason = {
+      kind: "deploy",
+      head: "1".repeat(40),
+      ref: "refs/heads/main",
+      pull: null,
+      key: "push:web:1",
+      what: { kind: "deploy", targets: ["*"], force: false },
+      begun: { by: "push", rollout: hostile },
+    };
+    try {
+      const body = await (await get("/runs/42-1")).text();
+      expect(body).toContain("deploy, begun by push for the rollout &lt;script&gt;");
+      expect(body).toContain('href="/fleet/42"');
+      expect(body).not.toContain("<script>alert");
+    } finally {
+      view.reason = was;
+    }
+  });
+
   it("is the same 404 for what is unknown, private, or cannot be asked for", async () => {
     const unknown = await (await get("/runs/42-999")).text();
     expect(made).toEqual([]);

@@ -44,7 +44,9 @@ import { Sticky } from "./sticky.ts";
 const PRUNED_AFTER = 6 * 3_600_000;
 
 /** A repository without machines looks so often (ms) whether it has some. */
-const LOOKED_AFTER = 6 * 3_600_000;
+const LOOKED_AFTER = 3_600_000;
+/** Pages ask for the machines; those that ask within this time (ms) are given the same. */
+const SAME_FLEET = 2_000;
 
 /** One repository: takes its deliveries in, decides which runs there are, remembers what was judged. */
 export class Repo extends DurableObject<Environment> implements RepoContract {
@@ -59,6 +61,7 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
   readonly #policy: Policy;
   readonly #receiver = new Receiver();
   readonly #comparing: Comparing;
+  #fleet: { at: number; answer: Promise<FleetView | null> } | null = null;
   readonly #perform: Perform;
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -175,7 +178,14 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
 
   async fleet(): Promise<FleetView | null> {
     const identity = this.#state.identity();
-    return identity === null ? null : await fleetOf(this.#comparing, identity);
+    if (identity === null) return null;
+    // Anybody may ask, and each answer is a call to every machine's object.
+    if (this.#fleet === null || Date.now() - this.#fleet.at > SAME_FLEET) {
+      const answer = fleetOf(this.#comparing, identity);
+      this.#fleet = { at: Date.now(), answer };
+      answer.catch(() => (this.#fleet = null));
+    }
+    return await this.#fleet.answer;
   }
 
   async section(run: RunId, section: RunSection, markdown: string | null): Promise<void> {

@@ -4,6 +4,8 @@ import type { InventoryMachine } from "../../protocol/impact.ts";
 import type { Selection } from "../../protocol/specification.ts";
 import { expected, inSet, matches } from "../config/match.ts";
 import type { Configuration } from "../config/schema.ts";
+import type { KropsTree } from "../krops/index.ts";
+import { kropsNamed } from "./krops.ts";
 import { deploying } from "./machines.ts";
 import type { Path } from "./uses.ts";
 
@@ -34,6 +36,8 @@ export type Answers = {
   /** Machines of clan inventories, and why some could not be read. */
   inventory: readonly InventoryMachine[];
   unread: readonly string[];
+  /** What the checkout has of krops; null where nothing is deployed by it. */
+  krops: KropsTree | null;
   /** For each command of `commandsOf`, in its order: what is wrong with it, or what cannot be said; null where all is well. */
   commands: readonly ({ level: Level; message: string } | null)[];
 };
@@ -57,6 +61,7 @@ export function examine(
     ...pushes(configuration),
     ...under("push"),
     ...deploying(configuration, answers),
+    ...kropsNamed(configuration, answers.krops),
   ];
 }
 

@@ -22,6 +22,16 @@ export const PLACES = [
 ] as const;
 export type Place = (typeof PLACES)[number];
 
+/** For people who have the files before them. */
+export const PLACE_WORDS = {
+  "krops-attribute": "krops.nix (an attribute)",
+  "krops-inherit": "krops.nix (inherit)",
+  "krops-all": "krops.nix (all)",
+  "build-attribute": "build-local.nix (an attribute)",
+  "build-all": "build-local.nix (all)",
+  folder: "config/machines",
+} as const satisfies Record<Place, string>;
+
 export type NamedMachine = {
   machine: string;
   in: Place[];

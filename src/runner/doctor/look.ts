@@ -17,6 +17,7 @@ import type { InventoryMachine } from "../../protocol/impact.ts";
 import type { Workspace } from "../nix/launch.ts";
 import type { NixFacts } from "../nix/version.ts";
 import { present } from "./files.ts";
+import { kropsTreeOf } from "./krops.ts";
 import { needsMet } from "./needs.ts";
 
 export interface LookOptions {
@@ -117,7 +118,8 @@ export async function look(options: LookOptions): Promise<Looked> {
   }
   const uses = commandsOf(configuration);
   const commands = await needsMet({ ...options, tree, systems, limits, uses });
-  const answers = { selections, entries: answered, attributes, inventory, unread, commands };
+  const krops = await kropsTreeOf(workspace, tree, configuration);
+  const answers = { selections, entries: answered, attributes, inventory, unread, krops, commands };
   const problems = examine(
     configuration,
     answers,

@@ -31,6 +31,7 @@ const answers = (over: Partial<Answers> = {}): Answers => ({
   attributes: [attribute(0, "nixosConfigurations", "web1"), attribute(1, "lnbits1")],
   inventory: [],
   unread: [],
+  krops: null,
   commands: [],
   ...over,
 });

@@ -75,6 +75,24 @@ describeIsolated("snowcat doctor", () => {
     expect(healthy(found)).toBe(true);
   });
 
+  test("KRO-2, KRO-3: the templates of krops are compared, and what is the operator's is said", async () => {
+    const found = await looked({
+      ...WELL,
+      ".github/snowcat.yml": WELL[".github/snowcat.yml"].replace(
+        "rollouts:",
+        "  machine1: { method: krops }\nrollouts:",
+      ),
+      "example-krops.nix":
+        "let deploy = import ./krops.nix; example-machine = deploy { }; in { inherit example-machine; }",
+      "config/machines/example-machine/configuration.nix": "{ }",
+      "config/machines/forgotten/configuration.nix": "{ }",
+    });
+    expect(found.problems.map(({ level, message }) => [level, message])).toEqual([
+      ["note", expect.stringContaining("example-krops.nix is looked at in its place")],
+      ["warning", expect.stringContaining("forgotten is in config/machines and not in krops.nix")],
+    ]);
+  });
+
   test("what is not there is told where it is named", async () => {
     const found = await looked(SICK);
     await expect(words(found)).toMatchFileSnapshot("golden/sick.txt");

@@ -123,7 +123,7 @@ describe("the overlay (KRO-3, KRO-11)", () => {
     );
     expect(await krops.check(place)).toEqual({ kind: "done" });
     expect(bench.said.join("\n")).toMatch(
-      /names: machine2 is named in .* and not in krops-inherit/u,
+      /names: machine2 is named in .* and not in krops\.nix \(inherit\)/u,
     );
   });
 });

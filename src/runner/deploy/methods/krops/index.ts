@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { Observation } from "../../../../protocol/machine.ts";
 import { describeFault } from "../../engine/parts.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
@@ -32,13 +33,7 @@ const deploys = new WeakMap<Place, Deploy>();
 export const krops: MethodModule<KropsTool> = {
   name: "krops",
   artefact: "source",
-  lacks: {
-    space: "the machine builds by itself: how much it will need is not known before",
-    copy: "krops sends sources with its own rsync",
-    verify:
-      "the system is built on the machine: that its tree was approved is all that is known before",
-    "dry-activate": "there is no system to try before the machine has built and activated it",
-  },
+  lacks: LACKS.krops,
   check,
   build,
   activate,

@@ -1,4 +1,4 @@
-import { destructiveSettings, machinesNamed } from "../../../../core/krops/index.ts";
+import { destructiveSettings, machinesNamed, PLACE_WORDS } from "../../../../core/krops/index.ts";
 import type { MethodEnd, MethodPlace } from "../method.ts";
 import { entriesOf, type Overlay, stageOverlay } from "./overlay.ts";
 import { decryptSecrets, maskEnvironments } from "./secrets.ts";
@@ -93,7 +93,7 @@ async function compareNames(
     if (one.missing.length > 0)
       tell(
         place,
-        `names: ${one.machine} is named in ${one.in.join(", ")} and not in ${one.missing.join(", ")}`,
+        `names: ${one.machine} is named in ${words(one.in)} and not in ${words(one.missing)}`,
       );
   const own = named.find(({ machine }) => machine === folderOf(place.tool));
   const others = (own?.others ?? []).map(({ machine, text }) => `${machine} (${text})`);
@@ -103,6 +103,9 @@ async function compareNames(
         `${attribute} uses what is another machine's: ${others.join(", ")}. Its site and settings would be put on ${attribute}`,
       );
 }
+
+const words = (places: readonly (keyof typeof PLACE_WORDS)[]): string =>
+  places.map((place) => PLACE_WORDS[place]).join(", ");
 
 const wordsOf = (cause: unknown): string =>
   cause instanceof Error ? cause.message : String(cause);

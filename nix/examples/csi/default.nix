@@ -49,7 +49,8 @@ in
       passAsFile = [ "text" ];
       script = "cat $textPath > $out";
     };
-    deploymentScript = script "deploy" "kubectl apply --server-side -f ${builtins.toFile "note" "the manifest"}\n";
+    # As easykubenix has it: whether it is a dry run, and whether it prunes, are arguments.
+    deploymentScript = script "deploy" "exec kluctl deploy --no-update-check --target local --discriminator nix-csi --project-dir ${builtins.toFile "project" "the manifest"} \"$@\"\n";
   };
 
   # Building these makes a script; only running it pushes.

@@ -78,6 +78,7 @@ it("goes by what a runner's policy names now: what is added and taken out while 
   await vi.waitUntil(async () => (await names()).length === 2, { timeout: 20_000 });
   expect(await of.fleet.enqueue(of.account, job)).toEqual({ outcome: "queued" });
   await runner.offer(job.job, 1);
+  expect(await names()).toEqual([DB, WEB].toSorted());
   runner.say({ kind: "targets", targets: [] });
   await vi.waitUntil(async () => (await names()).length === 0, { timeout: 20_000 });
 });
@@ -97,12 +98,11 @@ it("keeps what is made for machines with a runner that may change all of them, w
     [whole, second].map(async (one) => (await one.offer("11-900.0", 1), one)),
   );
   // The others have more free slots from here on, and what is built, planned and sent is not there.
-  const [build] = [near(1, [WEB, DB])].map((job) => ({ ...job, kind: "build" as const }));
-  if (build === undefined) throw new Error("unreachable");
-  await of.fleet.enqueue(of.account, build);
+  await of.fleet.enqueue(of.account, near(1, [WEB, DB], { kind: "build" }));
   await home.offer("11-900.1", 1);
   await of.fleet.enqueue(of.account, near(2, [WEB, DB], { prefer: null }));
   await home.offer("11-900.2", 1);
+  expect([whole, second]).toContain(home);
   for (const runner of [other, whole, second])
     if (runner !== home) expect(runner.frames.map(({ body }) => body.kind)).not.toContain("offer");
 });

@@ -158,8 +158,11 @@ export class FakeGitHub {
   }
 
   #deploy(method: string, path: string, url: URL, sent: Record<string, unknown>): Response {
-    const shown = ({ app, statuses: _, ...deployment }: (typeof this.deployments)[number]) => ({
-      ...deployment,
+    const shown = ({ id, sha, environment, payload, app }: (typeof this.deployments)[number]) => ({
+      id,
+      sha,
+      environment,
+      payload,
       performed_via_github_app: { id: app },
     });
     const status = /^\/repos\/o\/r\/deployments\/(\d+)\/statuses$/u.exec(path);

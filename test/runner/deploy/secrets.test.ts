@@ -47,7 +47,7 @@ it("have a variable where a tool looks for them by one, and it is the path's", a
     files: [{ name: "token", variable: "SOPS_AGE_KEY_FILE" }],
   });
   for (const variable of ["path", "A-B", "", "A=B", "1A"])
-    expect(() => policy({ variable })).toThrow();
+    expect(() => policy({ variable })).toThrow(/variable/u);
 });
 
 it.each([

@@ -132,7 +132,7 @@ export class RootTable {
   /** Those whose ref begins so and of which nothing was good since `before` (Unix ms) keep nothing any more. */
   async expire(prefix: string, before: number): Promise<void> {
     await this.#serial(async () => {
-      for (const row of [...this.#branches.values()])
+      for (const row of this.#branches.values())
         if (row.ref.startsWith(prefix) && row.at < before) await this.#forget(row);
     });
   }

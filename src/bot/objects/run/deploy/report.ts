@@ -7,6 +7,7 @@ import {
 import type { DeployReason } from "../../../../core/repo/request.ts";
 import { buttonsOf } from "../../../../core/command/registry.ts";
 import { type CheckBody, code } from "../../../../core/report/index.ts";
+import type { Verdict } from "../../../../protocol/verdict.ts";
 import type { Context } from "../context.ts";
 import { logPage, pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
@@ -46,6 +47,10 @@ export function deployCheck(
   };
 }
 
+function missing(verdict: Verdict | null): string[] {
+  return verdict?.kind === "no-runner" ? verdict.missing.map((one) => `There is not ${one}.`) : [];
+}
+
 /** Until there is a rollout, and where there never is one. */
 function before(
   context: Context,
@@ -58,8 +63,9 @@ function before(
   const conclusion = over ? concluded(context) : null;
   const problems = [
     ...(stopped !== null && "message" in stopped ? [stopped.message] : []),
-    ...(stopped?.kind === "no-runner" ? stopped.missing.map((one) => `There is not ${one}.`) : []),
-    ...(evaluation !== null && evaluation.kind !== "succeeded"
+    ...missing(stopped),
+    ...missing(evaluation),
+    ...(evaluation !== null && evaluation.kind !== "succeeded" && evaluation.kind !== "no-runner"
       ? [`The evaluation ended as ${evaluation.kind}.`]
       : []),
     ...context.store.notices(),

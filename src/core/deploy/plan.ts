@@ -1,16 +1,17 @@
-import type { MachinePlan } from "../../protocol/machine.ts";
+import type { MachinePlan, Method } from "../../protocol/machine.ts";
 import { closureLines } from "../impact/details.ts";
 import { closureCell, packagesCell } from "../impact/section.ts";
 import { bounded, bytes } from "../report/bounded.ts";
 import { code, exact } from "../report/escape.ts";
 import { duration } from "../report/time.ts";
+import { lacksOf } from "./lacks.ts";
 
 /** A machine as a plan shows it. */
 export type ShownPlan = {
   machine: string;
   /** As the configuration has its stage; null where there is one alone. */
   stage: string | null;
-  method: string;
+  method: Method;
   /** Null where it could not be planned; `why` says it then. Of a machine with a `source` there is none. */
   plan: MachinePlan | null;
   /** What it builds from by itself: the tree's object name, and what runs, as Markdown. Null for a closure. */
@@ -169,16 +170,18 @@ function* warningsOf({ machine, plan, updaters, backup }: ShownPlan): Iterable<s
   }
 }
 
-function* detailsOf({ machine, plan, source }: ShownPlan): Iterable<string> {
+function* detailsOf({ machine, method, plan, source }: ShownPlan): Iterable<string> {
   if (source !== null) {
     const { tree, by, running } = source;
     yield `\n**${code(machine)}** runs ${running === null ? "what nobody has seen" : code(running)}\n\n`;
     yield `- The tree ${code(tree)} is what is approved, by ${by}.\n`;
     yield "- Its system is built after that, so packages, sizes, units and whether it must be started anew are not shown. What comes of it is read from the machine afterwards.\n";
+    yield* lackLines(method);
     return;
   }
   if (plan === null || plan.running === plan.manifest.system) return;
   yield `\n#### ${code(machine)}\n\n- Runs: ${plan.running === null ? "not known" : code(plan.running)}\n- Would run: ${code(plan.manifest.system)}\n`;
+  yield* lackLines(method);
   if (plan.units.kind === "unknown")
     yield `- The units were not compared: ${code(plan.units.why, 500)}\n`;
   else
@@ -192,6 +195,11 @@ function* detailsOf({ machine, plan, source }: ShownPlan): Iterable<string> {
   if (plan.closure.kind === "unknown")
     yield `- The closures were not compared: ${code(plan.closure.why, 500)}\n`;
   else yield* closureLines(plan.closure);
+}
+
+/** What its method cannot do as it is meant. */
+function* lackLines(method: Method): Iterable<string> {
+  for (const { step, why } of lacksOf(method)) yield `- Step ${code(step)}: ${why}.\n`;
 }
 
 function list(title: string, lines: Iterable<string>): string[] {

@@ -102,6 +102,7 @@ describe("a plan", () => {
           }),
           shown("web2", { stage: "tag:web", plan: plan("web2", { running: NEW }) }),
           shown("db1", {
+            method: "clan",
             stage: "tag:data",
             observedAt: null,
             plan: plan("db1", {

@@ -30,6 +30,8 @@ export async function readyTool(
     ["check", () => module.check(place)],
     ["build", () => module.build(place)],
   ] as const satisfies readonly (readonly [DeployStep, () => Promise<MethodEnd>])[];
+  for (const [step, why] of Object.entries(module.lacks))
+    parts.say(`${module.name}, step ${step}: ${why}`);
   for (const [step, take] of steps) {
     await parts.step(step);
     const end = await take();

@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, NIX, plainFolder, urlHost } from "../shared/flake.ts";
@@ -24,10 +25,7 @@ export const clan: MethodModule<Clan> = {
   name: "clan",
   artefact: "closure",
   alone: true,
-  lacks: {
-    revert:
-      "clan has no rollback: the machine's system, profile and boot entry are put back by Snowcat; secrets (vars) that clan has uploaded before the activation stay",
-  },
+  lacks: LACKS.clan,
 
   async check(place) {
     const looked = await inOrder(

@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, plainFolder } from "../shared/flake.ts";
@@ -15,10 +16,7 @@ type Place = MethodPlace<Colmena>;
 export const colmena: MethodModule<Colmena> = {
   name: "colmena",
   artefact: "closure",
-  lacks: {
-    revert:
-      "colmena has no rollback: the machine's system, profile and boot entry are put back by Snowcat; keys (`deployment.keys`) that colmena has uploaded stay",
-  },
+  lacks: LACKS.colmena,
 
   async check(place) {
     return await inOrder(

@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { folderOf, NIX, plainFolder, urlHost } from "../shared/flake.ts";
@@ -16,12 +17,7 @@ type Place = MethodPlace<DeployRs>;
 export const deployRs: MethodModule<DeployRs> = {
   name: "deploy-rs",
   artefact: "closure",
-  lacks: {
-    verify:
-      "deploy-rs wraps the system in a package with its own program and the profile's activation script: that package comes by deploy-rs, from this runner's store, and stands on no manifest",
-    revert:
-      "deploy-rs's own rollback (`magicRollback`, `autoRollback`) is switched off: system, profile and boot entry are put back by Snowcat",
-  },
+  lacks: LACKS["deploy-rs"],
 
   async check(place) {
     return await inOrder(

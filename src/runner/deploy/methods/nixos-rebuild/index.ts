@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodModule, MethodPlace, ToolEnd } from "../method.ts";
 import { compared, folderOf, plainFolder, urlHost } from "../shared/flake.ts";
@@ -15,10 +16,7 @@ type Place = MethodPlace<NixosRebuild>;
 export const nixosRebuild: MethodModule<NixosRebuild> = {
   name: "nixos-rebuild",
   artefact: "closure",
-  lacks: {
-    revert:
-      "nixos-rebuild goes back to the generation before the profile's, whatever ran: the machine's system, profile and boot entry are put back by Snowcat",
-  },
+  lacks: LACKS["nixos-rebuild"],
 
   async check(place) {
     return await inOrder(

@@ -1,3 +1,4 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { ToolWork } from "../../../../protocol/tool.ts";
 import type { MethodEnd, MethodModule, MethodPlace } from "../method.ts";
 import { opensShell } from "../shared/tools.ts";
@@ -12,13 +13,7 @@ type Place = MethodPlace<Script>;
 export const script: MethodModule<Script> = {
   name: "script",
   artefact: "source",
-  lacks: {
-    build: "what the command makes is not known before it has run",
-    space: "how much the command will need is not known",
-    copy: "the command brings what it brings by itself",
-    verify: "no closure is approved: that the tree was, is all that is known before",
-    "dry-activate": "there is no system to try before the command has activated it",
-  },
+  lacks: LACKS.script,
 
   async check(place) {
     const shell = opensShell(place);

@@ -1,4 +1,8 @@
 import { expect, test } from "vitest";
+import { systemClock } from "../../../src/runner/agent/clock.ts";
+import { deployOne } from "../../../src/runner/deploy/deployer.ts";
+import { connectMachine } from "../../../src/runner/machine/index.ts";
+import { workOn } from "../../faults/deploy/deploying.ts";
 import { done, fault } from "../../machines/deploying.ts";
 import { until } from "../../machines/machine.ts";
 import { onMachines, type BenchMachine } from "../../machines/suite.ts";
@@ -87,6 +91,38 @@ onMachines("a machine that a tool changes", specs, (bench) => {
     expect(state, state.log).toMatchObject({ name: "reverted", running: systems.old });
     expect(state.log).toContain("ended what was activating a system here");
     await at.machine.shell("flock", "-n", "/run/nixos/switch-to-configuration.lock", "true");
+  });
+
+  test("a runner's next life has a machine that it finds guarded go back at once", async () => {
+    const { systems, lab } = bench();
+    const at = await guarded("new", { activationSeconds: 600, confirmationSeconds: 600 });
+    await tool(at, "profile", "switch");
+    const began = performance.now();
+    const one = await workOn(lab, at.machine.target, systems.new, {
+      limits: { connectSeconds: 10, activationSeconds: 600, confirmationSeconds: 600 },
+    });
+    const outcome = await deployOne(
+      { connect: connectMachine, store: lab.builder.source, env: lab.env, clock: systemClock },
+      {
+        ...one,
+        signal: new AbortController().signal,
+        seal: () => true,
+        resumed: true,
+        step: async () => {},
+        observed: async () => {},
+        say: () => {},
+      },
+    );
+    expect(outcome).toMatchObject({
+      kind: "rolled-back",
+      why: expect.stringContaining("while the tool was at it") as string,
+      running: systems.old,
+    });
+    expect(await at.machine.truth()).toMatchObject({ running: systems.old, boots: systems.old });
+    expect(performance.now() - began).toBeLessThan(120_000);
+    expect(fault(await at.client.activated({ counter: 1, exitCode: 0 }))).toMatchObject({
+      code: "state",
+    });
   });
 
   test("a source's system is known when it runs", async () => {

@@ -137,13 +137,19 @@ test("a plan, a deploy and a rollback are runs of their own, each once", async (
   await says("/deploy --force web1");
   await says("/rollback web1 41");
   await says("/rollback web1 last-good");
+  expect(await says("/deploy web1 --prune")).toMatch(
+    /^refused: `\/deploy --prune` is for somebody with at least `admin`/u,
+  );
+  role = "admin";
+  await says("/deploy web1 --prune");
   expect(deploys()).toMatchObject([
     { kind: "plan", targets: [], force: false },
     { kind: "deploy", targets: ["web1"], force: true },
     { kind: "rollback", machine: "web1", generation: 41 },
     { kind: "rollback", machine: "web1", generation: "last-good" },
+    { kind: "deploy", targets: ["web1"], prune: true },
   ]);
-  expect(new Set(deploys().map(({ run }) => run)).size).toBe(4);
+  expect(new Set(deploys().map(({ run }) => run)).size).toBe(5);
   expect(calls.filter(({ call }) => call === "supersede")).toEqual([]);
 });
 

@@ -1,3 +1,4 @@
+import { resolve } from "../../../../core/config/resolve.ts";
 import {
   isSource,
   lastGood,
@@ -114,6 +115,7 @@ async function previousOf(
 ): Promise<{ machine: string; source: Source | null }[]> {
   const { run, context } = rolling;
   const { repository } = run.identity;
+  const { revision } = resolve(configurationOf(run), [], "deploy");
   const found: { machine: string; source: Source | null }[] = [];
   for (const target of all.filter(({ settings }) => isSource(settings.method))) {
     const { machine } = target;
@@ -130,7 +132,7 @@ async function previousOf(
     // Fetched by its name; the ref is where it is looked for next.
     const ref = `refs/heads/${defaultBranch}`;
     const { tree } = read.value;
-    found.push({ machine, source: { cloneUrl, ref, sha, tree, revision: false } });
+    found.push({ machine, source: { cloneUrl, ref, sha, tree, revision } });
   }
   return found;
 }

@@ -65,6 +65,13 @@ describe("a deploy", () => {
           action: expect.objectContaining({ kind: "system", system: system("web1") }),
         }),
       ]);
+      // Whatever makes closures goes where the machines' runners can use them; a look goes anywhere.
+      const made = bench.neighbours.queued.filter(({ kind }) => kind !== "observe");
+      expect(new Set(made.map(({ kind }) => kind))).toEqual(
+        new Set(["evaluate", "build", "plan", "deploy"]),
+      );
+      for (const { near } of made) expect(near).toEqual(NAMES.map(key));
+      for (const { near } of jobs(bench, "observe")) expect(near).toBeUndefined();
       await ends(bench, "web1", active("web1"));
       expect(jobs(bench, "deploy")).toHaveLength(2);
       await ends(bench, "web2", active("web2"));

@@ -3,10 +3,15 @@ import { expect, test } from "vitest";
 import { migrate } from "../../../src/bot/objects/migrations.ts";
 import { steps as accountSteps } from "../../../src/bot/objects/account/schema.ts";
 import { steps as repoSteps } from "../../../src/bot/objects/repo/schema.ts";
+import { objectName } from "../../../src/bot/objects/contracts.ts";
+import { Rows } from "../../../src/bot/objects/machine/rows.ts";
+import { steps as machineSteps } from "../../../src/bot/objects/machine/schema.ts";
+import { env } from "../support/env.ts";
 import { accountStub, repoStub } from "../support/objects.ts";
 import { dump, upgrade } from "../support/schema.ts";
 import account1 from "../account/schema-1.sql?raw";
 import account2 from "../account/schema-2.sql?raw";
+import machine1 from "../machine/schema-1.sql?raw";
 import repo1 from "./schema-1.sql?raw";
 import repo3 from "./schema-3.sql?raw";
 import repo5 from "./schema-5.sql?raw";
@@ -70,6 +75,27 @@ test("an Account of version 2 becomes what a new one is, and knows how far it ha
     expect(storage.sql.exec("SELECT until, top, cursor FROM walk").toArray()).toEqual([
       { until: 1_800_000_000_000, top: null, cursor: null },
     ]);
+  });
+});
+
+test("a Machine of version 1 becomes what a new one is, and keeps its counter and its deploys", async () => {
+  const name = objectName.machine(env.GITHUB_HOST, 500, `SHA256:${"s".repeat(43)}`);
+  await runInDurableObject(env.MACHINE.getByName(name), (_machine, { storage }) => {
+    const fresh = dump(storage);
+    const rows = [
+      "INSERT INTO machine VALUES (1, 'github.com', 500, 'k', 7, 9, NULL)",
+      `INSERT INTO ticket VALUES ('1-1/forward/web1', 3, '1-1', 'web1', '{"repository":1,"pull":5,"by":"ann"}', 'deploy', 'plain', 'a', NULL, NULL, 0, 'ended', 7, NULL, NULL, 1, 2, NULL)`,
+    ];
+    expect(upgrade(storage, statements(machine1), 1, rows, machineSteps)).toBe(machineSteps.length);
+    expect(dump(storage)).toEqual(fresh);
+    const kept = new Rows(storage.sql);
+    expect(kept.machine()).toEqual({
+      counter: 7,
+      nextOrder: 9,
+      observation: null,
+      unreachable: null,
+    });
+    expect(kept.history(5)).toMatchObject([{ counter: 7, owner: { pull: 5 } }]);
   });
 });
 

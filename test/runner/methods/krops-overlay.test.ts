@@ -144,14 +144,23 @@ read -r head
 cat
 `;
 
-  it("is masked in whatever is told: values of environment files", async () => {
+  it("is masked in whatever is told: secret values of environment files, and no words that others need", async () => {
     const { place, masked } = await start();
     await bench.write(
       "overlay/machine-specific/machine1/env/.env",
-      "SITE=machine1\nexport VITE_KEY='k3y-of-machine-1'\nSHORT=a\n",
+      [
+        "SITE=machine1",
+        "export VITE_KEY='key of machine 1'",
+        "VITE_URL=https://lnbits.machine1.example.org/api/v1",
+        "NODE_ENV=production",
+        "ADMIN=5f2c9a0be1d34c7f",
+        "API_KEY=machine1",
+        "PASSWORD=short",
+        "",
+      ].join("\n"),
     );
     expect(await krops.check(place)).toEqual({ kind: "done" });
-    expect(masked).toEqual(["machine1", "k3y-of-machine-1"]);
+    expect(masked).toEqual(["key of machine 1", "5f2c9a0be1d34c7f"]);
   });
 
   it("is decrypted by the runner's identity, which nothing in the place sees", async () => {

@@ -189,43 +189,52 @@ const StageOptions = {
 };
 const Target = z.string().min(1).max(1_024);
 
-export const Rollout = z.strictObject({
-  on: z
-    .enum(["manual", "push", "schedule"])
-    .optional()
-    .describe("When it begins; `push` is one to the default branch. Without it: by hand."),
-  schedule: z
-    .string()
-    .max(64)
-    .refine((text) => readSchedule(text) !== null, {
-      error: "must be hourly, daily, weekly, monthly, or five fields as cron has them",
-    })
-    .optional()
-    .describe(
-      "When, for `on: schedule`: `hourly`, `daily`, `weekly`, `monthly`, or five fields as cron has them, in UTC.",
-    ),
-  stages: z
-    .array(
-      z.union([
-        Target,
-        z.strictObject({
-          targets: z.array(Target).min(1).max(64).describe("Each as a stage's one target."),
-          ...StageOptions,
-        }),
-      ]),
-    )
-    .min(1)
-    .max(32)
-    .optional()
-    .describe(
-      "Targets in their order, each a machine's name, `tag:a,b` or `role:x`; the next begins when the last is healthy.",
-    ),
-  ...StageOptions,
-  on_failure: z
-    .enum(["stop", "take-back"])
-    .optional()
-    .describe("What becomes of machines that are done when it stops. Without it: they stay."),
-});
+export const Rollout = z
+  .strictObject({
+    on: z
+      .enum(["manual", "push", "schedule"])
+      .optional()
+      .describe("When it begins; `push` is one to the default branch. Without it: by hand."),
+    schedule: z
+      .string()
+      .max(64)
+      .refine((text) => readSchedule(text) !== null, {
+        error: "must be hourly, daily, weekly, monthly, or five fields as cron has them",
+      })
+      .optional()
+      .describe(
+        "When, for `on: schedule`: `hourly`, `daily`, `weekly`, `monthly` (at a minute of the repository's own, within half an hour), or five fields as cron has them, in UTC.",
+      ),
+    stages: z
+      .array(
+        z.union([
+          Target,
+          z.strictObject({
+            targets: z.array(Target).min(1).max(64).describe("Each as a stage's one target."),
+            ...StageOptions,
+          }),
+        ]),
+      )
+      .min(1)
+      .max(32)
+      .optional()
+      .describe(
+        "Targets in their order, each a machine's name, `tag:a,b` or `role:x`; the next begins when the last is healthy.",
+      ),
+    ...StageOptions,
+    on_failure: z
+      .enum(["stop", "take-back"])
+      .optional()
+      .describe("What becomes of machines that are done when it stops. Without it: they stay."),
+  })
+  .superRefine(({ on, schedule }, context) => {
+    if (on === "schedule" && schedule === undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["on"],
+        message: "`on: schedule` needs `schedule`",
+      });
+  });
 export type Rollout = z.infer<typeof Rollout>;
 
 const Time = z

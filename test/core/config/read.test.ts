@@ -135,6 +135,7 @@ describe("reading .github/snowcat.yml", () => {
     ],
     ["a machine's name", "machines:\n  good: {}\n  -bad: {}", 3, "a name is"],
     ["a rollout's schedule", "rollouts:\n  web:\n    schedule: sometimes", 3, "must be hourly"],
+    ["a rollout without its times", "rollouts:\n  web:\n    on: schedule", 3, "needs `schedule`"],
     [
       "a health check's address",
       'machines:\n  a:\n    health:\n      - http: "ftp://x"',

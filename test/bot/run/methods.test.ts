@@ -166,6 +166,29 @@ describe("machines that build by themselves", () => {
       expect(told).toContain(`/deploy lnbits pict ${HEAD}`);
     }));
 
+  it("are planned where their tool cannot be called, and the plan says why they would not be deployed", async () => {
+    const configuration = KROPS.replace("lnbits: {}", "lnbits: { krops: { dist: [../..] } }");
+    const why = "it cannot be deployed by krops: dist.0 is not one";
+    await running(
+      asked({ kind: "plan", targets: ["lnbits"], force: false }),
+      async (bench) => {
+        await bench.pass(2_000);
+        const check = bench.neighbours.checks()["snowcat / plan"];
+        expect(check?.text).toContain(`\`lnbits\`: \`${why}\``);
+      },
+      { configuration },
+    );
+    await running(
+      deploy(["lnbits"]),
+      async (bench) => {
+        expect(await notices(bench)).toContain(why);
+        expect(bench.neighbours.queued).toEqual([]);
+        expect(await bench.run.view()).toMatchObject({ conclusion: "action_required" });
+      },
+      { configuration },
+    );
+  });
+
   it("that come after one that fails go back to the sources of before, as far as anybody knows them", () =>
     running(deploy(["pict", "lnbits"]), async (bench) => {
       await looks(bench);

@@ -6,6 +6,7 @@ import {
   type StageRow,
   toolWords,
 } from "../../../../core/deploy/index.ts";
+import { code } from "../../../../core/report/index.ts";
 import type { Context } from "../context.ts";
 import { pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
@@ -30,7 +31,7 @@ export function planOf(
       observedAt: seenAt,
       updaters: observed?.kind === "observation" ? observed.observation.updaters : [],
       backup: settings.backup !== null,
-      inTheWay: settings.problems,
+      inTheWay: settings.problems.map((one) => `${code(machine)}: ${code(one, 500)}`),
     }),
   );
   const planned = run.reason.kind === "deploy" && run.reason.what.kind === "plan";

@@ -51,17 +51,24 @@ it("an offer that its runner refuses goes to nobody by that number again, and it
 });
 
 it("what a runner has taken is not ended by a copy of its offer that it refuses", async () => {
-  const { account, fleet, runner, untilLines } = await connected();
+  const { account, fleet, runner, lines, untilLines } = await connected();
   const request = newJob();
   const { job } = request;
   await fleet.enqueue(account, request);
   await runner.offer(job, 1);
-  runner.tell({ kind: "accept" }, { job, attempt: 1 });
+  // The copy may be looked at before the offer itself is answered.
   runner.tell(refused("replayed"), { job, attempt: 1 });
+  runner.tell({ kind: "accept" }, { job, attempt: 1 });
+  runner.tell(refused("signature"), { job, attempt: 1 });
   runner.tell({ kind: "started" }, { job, attempt: 1 });
   runner.tell(refused("replayed"), { job, attempt: 1 });
   await runs.waitFor(1, "started");
-  expect(await untilLines(1)).toMatchObject([{ what: "replayed", times: 2 }]);
+  await untilLines(2);
+  await vi.waitUntil(async () => (await lines()).some(({ times }) => times === 2));
+  expect(await lines()).toMatchObject([
+    { what: "signature", times: 1 },
+    { what: "replayed", times: 2 },
+  ]);
   expect(await fleet.holds(job, 1)).toBe(true);
 });
 

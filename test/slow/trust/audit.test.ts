@@ -227,6 +227,14 @@ it.each([
   });
 });
 
+const COLMENA = { kind: "colmena" as const, directory: ".", node: "web" };
+const TREE = {
+  cloneUrl: "https://github.com/acme/fleet.git",
+  ref: "refs/heads/main",
+  sha: SHA,
+  tree: "c".repeat(40),
+  revision: false,
+};
 const other = signedManifest(generateKeyPairSync("ed25519").privateKey);
 const check = {
   kind: "command" as const,
@@ -263,7 +271,7 @@ it.each([
   ],
   [
     "by a method that is not listed",
-    { work: work({ method: "colmena", tool: { kind: "colmena", directory: ".", node: "web" } }) },
+    { work: work({ method: "colmena", tool: COLMENA, source: TREE }) },
     /may not be changed by colmena/u,
   ],
   [

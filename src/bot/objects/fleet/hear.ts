@@ -111,8 +111,8 @@ export class Hearing {
     const { audit, desk, jobs } = this.#parts;
     audit.note({ by: "runner", runner, job, attempt, what: refusal, reason, digest }, now);
     if (job === null || attempt === null) return;
-    // Only an offer that waits for its answer: what the runner has taken is not ended by a forged copy of it.
-    if (jobs.get(job)?.state === "offered")
+    // Only an offer that waits for its answer: what the runner has taken, or is about to, is not ended by a copy of it.
+    if (refusal !== "replayed" && jobs.get(job)?.state === "offered")
       desk.apply(job, { kind: "decline", attempt, runner, reason }, now);
   }
 

@@ -226,7 +226,7 @@ export class Agent {
   async #tell(held: Attempt, verdict: Verdict): Promise<void> {
     const { job, attempt } = held.record;
     this.#options.say(
-      `${job} attempt ${attempt}: ${held.isForgotten ? "forgotten" : verdict.kind}`,
+      `${job} attempt ${attempt}: ${held.isForgotten ? "forgotten" : verdict.kind}${verdict.kind === "infrastructure" ? `: ${verdict.message.split("\n", 1)[0]?.slice(0, 300)}` : ""}`,
     );
     if (!held.isForgotten && !this.#stopped) {
       const digest = createHash("sha256").update(JSON.stringify(verdict)).digest("hex");

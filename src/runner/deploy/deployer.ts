@@ -5,6 +5,7 @@ import type {
   Observation,
 } from "../../protocol/machine.ts";
 import { METHODS } from "../../protocol/machine.ts";
+import { lacksOf } from "../../core/deploy/lacks.ts";
 import { type Clock, systemClock } from "../agent/clock.ts";
 import { connectMachine } from "../machine/index.ts";
 import type {
@@ -22,7 +23,6 @@ import { closeLost } from "./engine/lost.ts";
 import { type DeployParts, untouched } from "./engine/parts.ts";
 import type { DeployTool } from "./engine/tool.ts";
 import { probe, type RunnerCheck } from "./health/probe.ts";
-import { DARWIN_LACKS } from "./methods/darwin/lacks.ts";
 import { methodModule } from "./methods/index.ts";
 import { type LayOut, openPlace } from "./methods/place.ts";
 import { Turns } from "./methods/turns.ts";
@@ -149,10 +149,9 @@ async function openTool(
 ): Promise<OpenedTool> {
   const { tool, source, action, method } = work;
   if (tool === null || resumed === true) return NO_TOOL;
-  // Snowcat's program does on a Mac what it does elsewhere (methods/darwin): nix-darwin has no tool that deploys from afar.
+  // Snowcat's program does on a Mac what it does elsewhere: nix-darwin has no tool that deploys from afar.
   if (tool.kind === "darwin") {
-    for (const [step, why] of Object.entries(DARWIN_LACKS))
-      say(`${step}, as far as it goes: ${why}`);
+    for (const { step, why } of lacksOf("darwin")) say(`${step}, as far as it goes: ${why}`);
     return NO_TOOL;
   }
   if (action.kind === "generation" && (source === null || METHODS[method] === "closure"))

@@ -1,6 +1,6 @@
 # macOS with nix-darwin. It has neither flock, setsid, timeout nor systemd, and other options for stat, dd and find; it has perl,
 # whose flock is the very same lock, held by the file that the shell has open: the rest of this program is as it is elsewhere.
-# What it cannot do is in ../../deploy/methods/darwin.
+# What it cannot do is in core/deploy/lacks.ts; docs/decisions/darwin.md.
 is_darwin() {
   kernel=${kernel:-$(uname -s)}
   [ "$kernel" = Darwin ]

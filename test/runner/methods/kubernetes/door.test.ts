@@ -1,5 +1,3 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../../../src/runner/agent/clock.ts";
@@ -9,61 +7,27 @@ import { openDoor } from "../../../../src/runner/deploy/methods/kubernetes/door.
 import { authorityFingerprint } from "../../../../src/runner/deploy/methods/kubernetes/identity.ts";
 import { progressOf } from "../../../../src/runner/deploy/methods/kubernetes/rollout.ts";
 import { ClusterDouble } from "./double.ts";
+import { installKubectl, type StandIn } from "./kubectl.ts";
 
-/**
- * A stand-in for kubectl 1.32: `config view`, `proxy --unix-socket`, `exec … cat`; strict about its flags, and recording them.
- * There is no control plane to ask: behind the proxy stands the double.
- */
-const KUBECTL = (double: string, log: string) => `#!${process.execPath}
-const { appendFileSync, readFileSync } = require("node:fs");
-const net = require("node:net");
-const words = process.argv.slice(2);
-appendFileSync(${JSON.stringify(log)}, JSON.stringify({ words, env: Object.keys(process.env).sort() }) + "\\n");
-const kubeconfig = JSON.parse(readFileSync(words.shift().slice("--kubeconfig=".length), "utf8"));
-const context = words.shift().slice("--context=".length);
-if (kubeconfig.context !== context) { console.error("error: cannot locate context " + context); process.exit(1); }
-if (words.join(" ") === "config view --minify --flatten --raw -o jsonpath={.clusters[0].cluster}")
-  process.stdout.write(JSON.stringify(kubeconfig.cluster));
-else if (words[0] === "proxy" && words[1].startsWith("--unix-socket=") && words.length === 4)
-  net.createServer((client) => { const up = net.connect(${JSON.stringify(double)}); client.pipe(up).pipe(client); client.on("error", () => {}); up.on("error", () => {}); })
-    .listen(words[1].slice("--unix-socket=".length), () => console.log("Starting to serve on " + words[1].slice(14)));
-else if (words.includes("exec")) process.stdout.write(kubeconfig.files[words.at(-1)] ?? "");
-else { console.error("error: unknown command " + words.join(" ")); process.exit(1); }
-`;
-
-let folder = "";
+let kubectl: StandIn;
 let pem = "";
 const double = new ClusterDouble();
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "snowcat-door-"));
   await double.start();
-  pem = await readFile(new URL("fixtures/authority.pem", import.meta.url), "utf8");
-  await writeFile(join(folder, "kubectl"), KUBECTL(double.socket, join(folder, "log")));
-  await chmod(join(folder, "kubectl"), 0o755);
+  kubectl = await installKubectl(double.socket);
+  ({ pem } = kubectl);
 });
 afterAll(async () => {
+  await kubectl.remove();
   await double.stop();
-  await rm(folder, { recursive: true });
 });
 
-const cluster = (changes: object = {}) => ({
-  server: "https://192.0.2.1:6443",
-  "certificate-authority-data": Buffer.from(pem).toString("base64"),
-  ...changes,
-});
+const cluster = (changes: object = {}) => ({ ...kubectl.cluster, ...changes });
 async function target(written: object = cluster(), context = "production") {
-  const kubeconfig = join(folder, "kubeconfig");
-  const files = {
-    "/etc/machines":
-      "ssh-ng://nix@node-1.nix-builders.csi.svc x86_64-linux\nssh-ng://nix@node-10.nix-builders.csi.svc\n",
-  };
-  await writeFile(
-    kubeconfig,
-    JSON.stringify({ context: "production", cluster: written, files, user: "a secret" }),
-  );
+  const kubeconfig = await kubectl.configure(written);
   return { kubeconfig, context, authority: authorityFingerprint(pem) ?? "" };
 }
-const options = () => ({ connectSeconds: 20, env: { PATH: folder } });
+const options = () => ({ connectSeconds: 20, env: { PATH: kubectl.folder } });
 
 test("a door opens for the pinned authority, and closes", async () => {
   const opened = await openDoor(await target(), options());
@@ -76,13 +40,10 @@ test("a door opens for the pinned authority, and closes", async () => {
   });
   await opened.door.close();
   expect(await api.ask("GET", "/version")).toMatchObject({ kind: "lost" });
-  const [view, proxy] = (await readFile(join(folder, "log"), "utf8"))
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { words: string[]; env: string[] });
+  const [view, proxy] = await kubectl.calls();
   expect(view?.env).toEqual(["PATH"]);
   expect(proxy?.words.slice(0, 3)).toEqual([
-    `--kubeconfig=${join(folder, "kubeconfig")}`,
+    `--kubeconfig=${join(kubectl.folder, "kubeconfig")}`,
     "--context=production",
     "proxy",
   ]);
@@ -155,7 +116,7 @@ test("jobs, answers of services and files in pods are waited for, and judged", a
     {
       api: clusterApi(double.socket, 5),
       target: await target(),
-      env: { PATH: folder },
+      env: { PATH: kubectl.folder },
       clock: systemClock,
     },
     systemClock.now() + 20_000,

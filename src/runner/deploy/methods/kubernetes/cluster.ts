@@ -59,16 +59,6 @@ export interface ClusterSettings {
   readonly prune: boolean;
 }
 
-/** Steps that a cluster has not, each with why. */
-export const LACKS: Readonly<Partial<Record<DeployStep, string>>> = {
-  space: "a cluster has no store that is filled by a deploy",
-  copy: "the deployment program brings its own closure, if any",
-  backup:
-    "there is no machine on which a backup's command could run; make it a hook of the deployment",
-  revert:
-    "nothing takes a cluster back when the runner is gone: the runner applies the earlier program again, and what the newer one added stays",
-};
-
 /** Longest part of a program's last words in an outcome. */
 const WHY = 4_000;
 export const short = (why: string): string => (why.length <= WHY ? why : `…${why.slice(1 - WHY)}`);

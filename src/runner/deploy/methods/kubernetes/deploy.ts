@@ -1,6 +1,7 @@
+import { LACKS } from "../../../../core/deploy/lacks.ts";
 import type { DeployWork, MachineOutcome } from "../../../../protocol/machine.ts";
 import { clusterApi } from "./api.ts";
-import { type ClusterParts, type Furnished, LACKS, untouched } from "./cluster.ts";
+import { type ClusterParts, type Furnished, untouched } from "./cluster.ts";
 import type { Door } from "./door.ts";
 import { type Gate, openGate } from "./gate.ts";
 import { replyOf } from "./observation.ts";
@@ -23,7 +24,8 @@ import { settleCluster } from "./settle.ts";
 export async function deployCluster(parts: ClusterParts): Promise<MachineOutcome> {
   const impossible = judgeWork(parts.work);
   if (impossible !== null) return impossible;
-  for (const [step, why] of Object.entries(LACKS)) parts.say(`${step} is left out: ${why}`);
+  for (const [step, why] of Object.entries(LACKS.kubernetes))
+    parts.say(`${step}, as far as it goes: ${why}`);
   await parts.step("connect");
   const opened = await parts.open(parts.signal);
   if (opened.kind === "missing")
@@ -39,7 +41,7 @@ export async function deployCluster(parts: ClusterParts): Promise<MachineOutcome
 
 /** What no cluster can do is refused before it is touched, and not left out in silence. */
 function judgeWork({ backup, health, action }: DeployWork): MachineOutcome | null {
-  if (backup !== null) return untouched("backup", LACKS.backup ?? "", null);
+  if (backup !== null) return untouched("backup", LACKS.kubernetes.backup, null);
   const asked = health.find(({ kind }) => kind === "unit" || kind === "command");
   if (asked !== undefined)
     return untouched("health", `a health check of kind ${asked.kind} needs a machine`, null);

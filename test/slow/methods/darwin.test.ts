@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Machine } from "../../../src/runner/machine/index.ts";
+import { systemClock } from "../../../src/runner/agent/clock.ts";
+import { deployOne } from "../../../src/runner/deploy/deployer.ts";
+import { connectMachine, type Machine } from "../../../src/runner/machine/index.ts";
+import { workOn } from "../../faults/deploy/deploying.ts";
 import { clientOf, Deploy, type DeployOptions, done, fault } from "../../machines/deploying.ts";
 import { type Lab, startLab, whyNoMachines } from "../../machines/lab.ts";
 import { type TestMachine, until } from "../../machines/machine.ts";
@@ -189,3 +192,56 @@ test.skipIf(reason !== null)("of two that begin together one has the machine", a
   expect(ends.filter(({ kind }) => kind === "done").length).toBeGreaterThan(0);
   expect(fault(await deploy(2, "old").begin())).toMatchObject({ code: "stale-counter" });
 });
+
+test.skipIf(reason !== null)(
+  "by the engine, as its method: a daemon that fails takes it back",
+  async () => {
+    const { machine } = await darwin();
+    const limits = {
+      connectSeconds: 10,
+      copySeconds: 60,
+      activationSeconds: 30,
+      confirmationSeconds: 30,
+    };
+    const log: string[] = [];
+    const deployed = async (counter: number, name: Name) => {
+      const one = await workOn(lab, machine.target, systems[name], { counter, limits });
+      const { sha, ref } = one.work;
+      const source = { cloneUrl: "https://git.test/macs", ref, sha, tree: sha, revision: false };
+      const tool = { kind: "darwin", directory: ".", configuration: "mac" } as const;
+      return await deployOne(
+        { connect: connectMachine, store: lab.builder.source, env: lab.env, clock: systemClock },
+        {
+          ...one,
+          work: { ...one.work, method: "darwin", tool, source },
+          signal: new AbortController().signal,
+          seal: () => true,
+          step: async () => {},
+          observed: async () => {},
+          say: (line) => void log.push(line),
+        },
+      );
+    };
+    expect(await deployed(1, "new"), log.join("\n")).toMatchObject({
+      kind: "active",
+      system: systems.new,
+      generation: 2,
+    });
+    expect(log.join("\n")).toContain(
+      "dry-activate, as far as it goes: nix-darwin has no dry activation",
+    );
+    expect(await deployed(2, "sick")).toMatchObject({
+      kind: "rolled-back",
+      step: "activate",
+      failedUnits: ["org.nixos.web"],
+      running: systems.new,
+    });
+    expect(await deployed(3, "refusing")).toMatchObject({
+      kind: "rolled-back",
+      step: "activate",
+      running: systems.new,
+    });
+    expect((await machine.truth()).profile).toBe(systems.new);
+    expect(await strange(machine)).toBe("");
+  },
+);

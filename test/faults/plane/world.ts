@@ -9,6 +9,7 @@ import { eventually, type Project, Stage } from "../../demo/stage.ts";
 import { type Lab, startLab } from "../../machines/lab.ts";
 import type { TestMachine } from "../../machines/machine.ts";
 import { exchangeFolder } from "../../support/exchange.ts";
+import type { RunningRunner } from "../../support/runner.ts";
 import { type Stack, startStack } from "../../support/stack.ts";
 
 /** Evaluation, build, plan and deploy, on two busy cores (ms). */
@@ -30,12 +31,17 @@ export class PlaneWorld {
   readonly projects: readonly [Project, Project];
   readonly #machines: ReadonlyMap<MachineName, TestMachine>;
 
+  /** Writes the policy of one of the deploy runners anew, with these machines, while it runs. */
+  readonly name: Naming;
+
   private constructor(
     stack: Stack,
     projects: readonly [Project, Project],
     machines: ReadonlyMap<MachineName, TestMachine>,
+    name: Naming,
   ) {
     this.stack = stack;
+    this.name = name;
     this.stage = new Stage(stack);
     this.projects = projects;
     this.#machines = machines;
@@ -54,8 +60,8 @@ export class PlaneWorld {
         await stage.project("fleet", files),
         await stage.project("other-fleet", files),
       ] as const;
-      await startDeployRunners(stack, lab, projects, machines, runners);
-      return new PlaneWorld(stack, projects, machines);
+      const name = await startDeployRunners(stack, lab, projects, machines, runners);
+      return new PlaneWorld(stack, projects, machines, name);
     } catch (error) {
       await stack.stop();
       throw error;
@@ -111,6 +117,7 @@ export class PlaneWorld {
 
 /** Deploy runners by the machines that their policies name, and whether they share an exchange. */
 export type Runners = { of: readonly (readonly MachineName[])[]; exchange: boolean };
+type Naming = (runner: number, machines: readonly MachineName[]) => Promise<void>;
 const ONE: Runners = { of: [MACHINES], exchange: false };
 
 const CONFIGURATION = `version: 1
@@ -151,18 +158,19 @@ async function startDeployRunners(
   projects: readonly Project[],
   machines: ReadonlyMap<MachineName, TestMachine>,
   { of, exchange }: Runners,
-): Promise<void> {
+): Promise<Naming> {
   const directory = await mkdtemp("/var/tmp/snowcat-deploy-");
   stack.atEnd(() => rm(directory, { recursive: true, force: true }));
   await chmod(directory, 0o755);
   const folder = exchange ? await exchangeFolder(of.length) : null;
   if (folder !== null) stack.atEnd(() => folder.remove());
   const builders: { name: string; key: string }[] = [];
-  const policies: (() => Promise<void>)[] = [];
-  for (const [index, names] of of.entries()) {
+  const policies: ((names: readonly MachineName[]) => Promise<void>)[] = [];
+  const runners: RunningRunner[] = [];
+  for (const [index, first] of of.entries()) {
     const file = join(directory, `policy-${index}.json`);
     const identityFile = join(directory, `identity-${index}`);
-    const policy = async () => {
+    const policy = async (names: readonly MachineName[]) => {
       const entries = names.flatMap((machine) => {
         const target = machines.get(machine)?.target;
         if (target === undefined) return [];
@@ -177,9 +185,9 @@ async function startDeployRunners(
       });
       await writeFile(file, JSON.stringify({ machines: Object.fromEntries(entries), builders }));
     };
-    await policy();
+    await policy(first);
     policies.push(policy);
-    const { stateDirectory } = await stack.addRunner({
+    const runner = await stack.addRunner({
       name: `deploy-${index}`,
       pool: "deploy",
       configuration: {
@@ -187,7 +195,8 @@ async function startDeployRunners(
         ...(folder === null ? {} : { exchange: folder.configuration(index) }),
       },
     });
-    const agent = join(stateDirectory, "agent");
+    runners.push(runner);
+    const agent = join(runner.stateDirectory, "agent");
     const key = publicKeyOf(createPrivateKey(await readFile(join(agent, "key.pem"), "utf8")));
     builders.push({ name: `runner ${index}`, key });
     await copyFile(lab.identityFile, identityFile);
@@ -195,5 +204,15 @@ async function startDeployRunners(
     await chown(identityFile, uid, gid);
   }
   // Each believes what any of them has built.
-  for (const policy of policies) await policy();
+  for (const [index, policy] of policies.entries()) await policy(of[index] ?? []);
+  return async (index, names) => {
+    await policies[index]?.(names);
+    await eventually(
+      () =>
+        runners[index]?.lines.some((line) => line.includes(`names ${names.length} machines now`)) ??
+        false,
+      `runner ${index} has seen its policy`,
+      () => runners[index]?.lines.slice(-5),
+    );
+  };
 }

@@ -43,6 +43,20 @@ describe.skipIf(whyNoMachines() !== null).each([true, false])(
       expect(await counter(world, "web2")).toBe("0");
     });
 
+    it.skipIf(exchange)(
+      "are deployed together when one runner's policy names both, which it is told while it runs",
+      async () => {
+        const [project] = world.projects;
+        await world.name(0, ["web1", "web2", "db1"]);
+        const proposed = await world.propose(project, "again", ["web1", "web2"], { page: "Again" });
+        await proposed.talk.say(`/deploy tag:pair ${proposed.head}`, ["eyes", "+1"]);
+        expect(await world.deployed(proposed)).toMatchObject({
+          conclusion: "success",
+          title: "2 of 2 machines active",
+        });
+      },
+    );
+
     it("of one runner go to that one", async () => {
       const [, project] = world.projects;
       const proposed = await world.propose(project, "one", ["db1"], { page: "Alone" });

@@ -18,12 +18,18 @@ const ALLOWED = new Set([
   "checks.listForRef",
   "checks.update",
   "git.getCommit",
+  // The one issue of a repository that tells how its machines drift.
+  "issues.create",
   "issues.createComment",
+  "issues.get",
   "issues.getComment",
   "issues.listComments",
+  "issues.listForRepo",
+  "issues.update",
   "issues.updateComment",
   "pulls.get",
   "reactions.createForIssueComment",
+  "repos.compareCommitsWithBasehead",
   // Of a deployment GitHub would merge the default branch into the ref, unless it is told not to: see below.
   "repos.createDeployment",
   "repos.createDeploymentStatus",

@@ -65,6 +65,10 @@ onMachines("a machine that a tool changes", specs, (bench) => {
     const truth = await at.machine.truth();
     expect(truth).toMatchObject({ running: systems.old, boots: systems.old });
     expect((await at.machine.shell("cat", "/boot/entry")).trim()).toBe(systems.old);
+    // "The generation before" must never mean what was taken back.
+    expect(done(await at.client.observe()).generations.map(({ system }) => system)).toEqual([
+      systems.old,
+    ]);
   });
 
   test("an activation that its tool left behind is ended before the machine goes back", async () => {

@@ -77,6 +77,7 @@ verb_guard() { # COUNTER ACTIVATION_SECONDS CONFIRMATION_SECONDS
   put deadline $(($(uptime_seconds) + $2))
   put guard yes
   put before "$(profile_number)"
+  put newest "$(generations | sed -n '1s/ .*//p')"
   rm -f "$deploy/activation"
   : > "$deploy/log"
   become activating
@@ -116,7 +117,7 @@ verb_unguard() { # COUNTER
     refuse moved "this machine runs or boots something else since deploy $1 was guarded"
   [ -z "$(switching)" ] || refuse busy "a system is being activated here"
   if [ "$new" = - ]; then become begun; else become verified; fi
-  rm -f "$deploy/guard" "$deploy/before"
+  rm -f "$deploy/guard" "$deploy/before" "$deploy/newest"
   tell_state brief
   done_well
 }

@@ -141,8 +141,17 @@ boot_back() {
   if [ -n "$before" ] && { [ "$is_at" != "$before" ] || [ -e "$deploy/guard" ]; }; then
     if [ "$is_at" != "$before" ]; then nix-env -p "$profile" --switch-generation "$before" >> "$deploy/log" 2>&1 8>&- 9>&-; fi
     switch boot-back "$(link_of "$profile")" boot "$(get activation-seconds 900)"
+    if [ -e "$deploy/guard" ]; then forget_made; fi
   fi
   rm -f "$deploy/generation"
+}
+# Generations that a tool has made of what is taken back: "the one before" must never mean one of them.
+forget_made() {
+  newest=$(get newest)
+  [ -n "$newest" ] && [ "$(profile_number)" = "$before" ] || return 0
+  for made in $(generations | awk -v newest="$newest" '$1 > newest { print $1 }'); do
+    nix-env -p "$profile" --delete-generations "$made" >> "$deploy/log" 2>&1 8>&- 9>&-
+  done
 }
 
 # Whoever activates a system here: who has the lock open that NixOS takes for it. A tool that is gone may have left one.

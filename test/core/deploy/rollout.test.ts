@@ -196,6 +196,21 @@ describe("a rollout", () => {
     expect(played.conclusion).toBe("failure");
   });
 
+  it("begins nothing more when what it was begun by does not hold: whose turn has come has begun nothing", () => {
+    const played = web().begin("canary").end("canary", active()).begin("w1");
+    played.step({ kind: "granted", machine: "w2", counter: 9 });
+    played.step({ kind: "objected", why: "somebody has pushed since" });
+    expect(played.states).toBe("canary ended, w1 deploying, w2 ending, w3 skipped");
+    expect(played.target("w2").outcome).toMatchObject({ kind: "failed-untouched", step: "begin" });
+    expect(played.needs).toEqual(["end w2"]);
+    played.end("w1", active()).step({ kind: "told", machine: "w2" });
+    expect(played.slice.rollout).toMatchObject({
+      phase: "finished",
+      stopped: { kind: "refused", why: "somebody has pushed since" },
+    });
+    expect(played.conclusion).toBe("failure");
+  });
+
   it("waits for the very person who asked, and not for ever", () => {
     const confirm = { by: 1, until: 5_000 };
     const played = new Played([stage("all")], planned(["a"]), { confirm });

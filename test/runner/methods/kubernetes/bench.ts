@@ -45,6 +45,8 @@ type Options = {
   work?: Partial<DeployWork>;
   prune?: boolean;
   cancelled?: boolean;
+  /** Told with each way to the cluster, counted from 1: whether it is there. */
+  opens?: (count: number) => boolean;
 };
 
 /** A cluster, and deploys of it: each is one program of a repository, under a name that is its place in the store. */
@@ -98,6 +100,7 @@ export async function bench() {
     },
   };
 
+  let opened = 0;
   const parts = (name: string, counter: number, tool: Tool, options: Options): ClusterParts => ({
     work: {
       ...deployWork({ counter, backup: null, health: [] }),
@@ -128,10 +131,12 @@ export async function bench() {
       prune: options.prune ?? false,
     },
     openPlace: async () => ({ kind: "open", place, proxy: null, close: async () => {} }),
-    open: async () => ({
-      kind: "open",
-      door: { socket: cluster.socket, close: async () => {} },
-    }),
+    open: async () => {
+      opened += 1;
+      return options.opens?.(opened) === false
+        ? { kind: "failed", why: "kubectl proxy did not listen" }
+        : { kind: "open", door: { socket: cluster.socket, close: async () => {} } };
+    },
     env: {},
     owner: `${name}-${counter}`,
     clock: systemClock,

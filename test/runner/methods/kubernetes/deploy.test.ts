@@ -333,3 +333,13 @@ test("the way back needs no tree: a program that was applied before is applied a
   expect(calls.slice(before).map(({ argv }) => argv[0])).not.toContain("nix-build");
   expect(cluster.objects.has(configmap("more"))).toBe(true);
 });
+
+test("a way to the cluster that is gone for a moment is tried again; one that stays away is not confirmed", async () => {
+  const { deploy } = await bench();
+  expect(await deploy("one", 1, WEB, { opens: (count) => count !== 2 })).toMatchObject({
+    kind: "active",
+  });
+  const gone = await deploy("two", 2, WEB, { opens: (count) => count < 5 });
+  expect(gone).toMatchObject({ kind: "unknown", step: "revert", running: null });
+  expect(gone).toHaveProperty("why", expect.stringContaining("did not listen"));
+});

@@ -3,6 +3,7 @@ import { awaitHealth } from "../../health/patience.ts";
 import { type ClusterApi, clusterApi } from "./api.ts";
 import { awaitChecks, awaitRollouts } from "./checks.ts";
 import { type ClusterParts, type Furnished, short, untouched } from "./cluster.ts";
+import type { Opened } from "./door.ts";
 import type { Gate, Traffic } from "./gate.ts";
 import { replyOf } from "./observation.ts";
 import { programOf } from "./program.ts";
@@ -22,6 +23,8 @@ export interface Ready {
   readonly rehearsal: Rehearsal;
 }
 
+/** Between two tries of a way to the cluster (ms). */
+const REOPEN_MS = 250;
 /** Fields that somebody else has taken: kluctl leaves them as they are, and exits with 0. */
 const LOST_FIELD = /Not updating field '[^']{1,512}' as we lost field ownership/gu;
 
@@ -53,7 +56,7 @@ export async function settleCluster(parts: Furnished, ready: Ready): Promise<Mac
   const deadline = clock.now() + confirmationSeconds * 1_000;
   await parts.step("confirm");
   // Over a connection that was not there before, and with a login of its own.
-  const again = await parts.open();
+  const again = await reopened(parts, deadline);
   if (again.kind !== "open")
     return await takeBack(parts, ready, { step: "confirm", why: again.why, traffic });
   try {
@@ -170,11 +173,11 @@ async function takeBack(
   );
   const wrong = faultsOf(end, traffic);
   if (wrong.length > 0) return await unknown(`${wrong.join("\n")}\n${end.log}`);
-  const again = await parts.open();
+  const deadline = parts.clock.now() + confirmationSeconds * 1_000;
+  const again = await reopened(parts, deadline);
   if (again.kind !== "open") return await unknown(again.why);
   try {
     const api = clusterApi(again.door.socket, connectSeconds);
-    const deadline = parts.clock.now() + confirmationSeconds * 1_000;
     const { target } = parts.cluster;
     const paths = [...traffic.written.keys()].flatMap((object) => awaitedPath(object) ?? []);
     const asking = { api, target, env: parts.env, clock: parts.clock };
@@ -195,6 +198,17 @@ async function takeBack(
     failedUnits: [],
     running: system,
   };
+}
+
+/** A new way to the cluster, tried for as long as the confirmation may take. */
+async function reopened({ open, clock }: ClusterParts, until: number): Promise<Opened> {
+  for (;;) {
+    const opened = await open();
+    if (opened.kind === "open" || clock.now() + REOPEN_MS > until) return opened;
+    await new Promise<void>((resolve) => {
+      clock.after(REOPEN_MS, resolve);
+    });
+  }
 }
 
 function applying(

@@ -17,7 +17,7 @@ export {
 export type { Ask, Turn } from "./lock.ts";
 export { blamed } from "./blame.ts";
 export { identify, machinesOf } from "./machine.ts";
-export { lastGood, migrationsLeft, rollbackTo, sourcesOf } from "./rollback.ts";
+export { lastGood, migrationsLeft, rollbackTo, sickOf, sourcesOf } from "./rollback.ts";
 export type { RollbackTo } from "./rollback.ts";
 export { isSource } from "./tool.ts";
 export { toolWords } from "./tool-words.ts";

@@ -10,14 +10,19 @@ export type RollbackTo =
 /**
  * What a rollback goes back to: the generation that is named, else the one before. Generations that nobody has seen are left
  * to the machine to find.
+ * @param sick systems that were taken back here: a tool may have left them a generation, and none of them is "before".
  */
-export function rollbackTo(generation: number | null, observation: Observation | null): RollbackTo {
+export function rollbackTo(
+  generation: number | null,
+  observation: Observation | null,
+  sick: ReadonlySet<string> = new Set(),
+): RollbackTo {
   if (observation === null) return { kind: "generation", number: generation, system: null };
   const { generations, profile, system } = observation;
   const meant =
     generation === null
       ? generations
-          .filter(({ number }) => profile !== null && number < profile.number)
+          .filter((one) => profile !== null && one.number < profile.number && !sick.has(one.system))
           .toSorted((a, b) => b.number - a.number)[0]
       : generations.find(({ number }) => number === generation);
   if (meant === undefined)
@@ -33,6 +38,16 @@ export function rollbackTo(generation: number | null, observation: Observation |
 function listOf({ generations }: Observation): string {
   const numbers = generations.slice(0, 12).map(({ number }) => String(number));
   return numbers.length === 0 ? "none" : numbers.join(", ");
+}
+
+/** Systems whose newest deploy here was taken back. */
+export function sickOf(history: readonly TicketRow[]): Set<string> {
+  const last = new Map<string, boolean>();
+  for (const { system, purpose, outcome } of history.toSorted((a, b) => a.order - b.order))
+    if (purpose === "deploy" && outcome?.kind === "rolled-back" && system !== null)
+      last.set(system, true);
+    else if (outcome?.kind === "active") last.set(outcome.system, false);
+  return new Set([...last].flatMap(([system, sick]) => (sick ? [system] : [])));
 }
 
 /** The newest deploy that left a system active that does not run now: the last good one to go back to. */

@@ -233,7 +233,7 @@ it("a rollback is built by nobody: the machine goes to the generation before, fr
     expect(jobs(bench, "evaluate")).toEqual([]);
     await looks(bench);
     expect(jobs(bench, "deploy")[0]?.work).toMatchObject({
-      action: { kind: "generation", number: null, system: `${OLD}er` },
+      action: { kind: "generation", number: 1, system: `${OLD}er` },
       expected: null,
     });
     await ends(bench, "web1", active("web1", `${OLD}er`));

@@ -3,6 +3,7 @@ import {
   lastGood,
   migrationsLeft,
   rollbackTo,
+  sickOf,
   sourcesOf,
 } from "../../../src/core/deploy/rollback.ts";
 import { ask, end } from "../../../src/core/deploy/index.ts";
@@ -32,6 +33,22 @@ describe("a rollback", () => {
     expect(rollbackTo(5, seen).kind).toBe("refused");
     expect(rollbackTo(null, { ...seen, profile: generations[2]! }).kind).toBe("refused");
     expect(rollbackTo(null, { ...seen, profile: null }).kind).toBe("refused");
+  });
+
+  it("passes over what was taken back before, though a tool has left it a generation", () => {
+    const sick = new Set([system("g4")]);
+    expect(rollbackTo(null, seen, sick)).toMatchObject({ number: 2, system: system("g2") });
+    // By its number it is what somebody wants.
+    expect(rollbackTo(4, seen, sick)).toMatchObject({ number: 4 });
+    const keeper = new Keeper();
+    const deploy = (key: string, name: string, good: boolean, counter: number) => {
+      keeper.write(ask(keeper.slice(key), asked(key, { system: name, force: true }), counter));
+      keeper.write(end(keeper.slice(key), key, counter, good ? active(name) : rolledBack, counter));
+    };
+    deploy("a", OLD, false, 1);
+    deploy("b", NEW, false, 2);
+    deploy("c", NEW, true, 3);
+    expect(sickOf([...keeper.tickets.values()])).toEqual(new Set([OLD]));
   });
 
   it("is the machine's to find where nobody has looked", () => {

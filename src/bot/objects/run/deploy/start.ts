@@ -5,6 +5,7 @@ import {
   newRollout,
   type RollbackTo,
   rollbackTo,
+  sickOf,
   sourcesOf,
 } from "../../../../core/deploy/index.ts";
 import { code } from "../../../../core/report/index.ts";
@@ -92,7 +93,8 @@ function meantBy({ reason }: Rolling, target: Target, view: MachineView | null):
   const observation = target.observed?.kind === "observation" ? target.observed.observation : null;
   if (reason.what.kind !== "rollback") return { kind: "refused", why: "no rollback was asked for" };
   const { generation } = reason.what;
-  if (generation !== "last-good") return rollbackTo(generation, observation);
+  if (generation !== "last-good")
+    return rollbackTo(generation, observation, sickOf(view?.history ?? []));
   const good = lastGood(view?.history ?? [], observation?.system ?? null);
   if (good === null)
     return { kind: "refused", why: "No deploy is known that left another system active." };

@@ -101,12 +101,12 @@ function wayBack({ what }: DeployReason, target: Target): Way {
   return { action: { kind: "generation", number, system }, source };
 }
 
-/** The last good one is a generation like others: the newest that has its system. */
+/** What was chosen is a generation that was seen: the newest that has its system. Nobody looked: the machine finds it. */
 function numberOf(
   generation: number | "last-good" | null,
   { target, observed }: Target,
 ): number | null {
-  if (generation !== "last-good") return generation;
+  if (typeof generation === "number") return generation;
   if (observed?.kind !== "observation") return null;
   const found = observed.observation.generations
     .filter(({ system }) => system === target?.system)

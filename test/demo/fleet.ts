@@ -1,10 +1,22 @@
 import { createPrivateKey } from "node:crypto";
-import { chmod, chown, copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { publicKeyOf } from "../../src/runner/enrolment/identity.ts";
 import { type Lab, startLab } from "../machines/lab.ts";
 import type { TestMachine } from "../machines/machine.ts";
-import type { RunningRunner } from "../support/runner.ts";
 import type { Stack } from "../support/stack.ts";
 import { example } from "./scenarios/example.ts";
 import { nix, type Tree } from "./scenarios/flakes.ts";
@@ -13,8 +25,14 @@ import type { Project, Stage } from "./stage.ts";
 
 /** Of `nix/examples/fleet`: those that are plain NixOS, the canary first. */
 export const SITE = ["web1", "web2", "web3", "db1", "monitor1"] as const;
-const REPOSITORY = "fleet";
-const EXAMPLE = resolve(import.meta.dirname, "../../nix/examples/fleet");
+/** Of the same example: by krops, of the operator's overlay, and by clan. */
+export const BY_TOOLS = ["machine1", "vault1"] as const;
+const EXAMPLES = resolve(import.meta.dirname, "../../nix/examples");
+/** Stand-ins: they do to a machine what the tools of their names do. */
+const TOOLS = resolve(import.meta.dirname, "../machines/tools");
+/** Where krops puts sources: of the machine's own folders; /var/src would be the host's. */
+const SOURCES = "/var/lib/src";
+const execute = promisify(execFile);
 
 /** What a change of a machine is: what its site says, shell text of its activation, texts of units. */
 export type Change = { page: string; activation?: string; units?: Record<string, string> };
@@ -44,25 +62,48 @@ export class Fleet {
     this.machines = machines;
   }
 
-  /** The stack's one fleet: made for the first story that asks, and gone with the stack. */
+  /** The stack's fleet of five: made for the first story that asks, and gone with the stack. */
   static async of(stage: Stage): Promise<Fleet> {
-    const { stack } = stage;
-    const fleet = fleets.get(stack) ?? Fleet.#start(stage);
-    fleets.set(stack, fleet);
-    return await fleet;
+    return await once(sites, stage, async (lab) => {
+      const machines = new Map<string, TestMachine>();
+      for (const name of SITE) machines.set(name, await installed(lab, name));
+      return await Fleet.#start(stage, lab, {
+        name: "fleet",
+        machines,
+        yaml: siteYaml(machines),
+        policies: {},
+        toolFolder: null,
+      });
+    });
   }
 
-  static async #start(stage: Stage): Promise<Fleet> {
-    const { stack } = stage;
-    const lab = await startLab();
-    stack.atEnd(() => lab.close());
-    const machines = await installed(lab);
-    const project = await stage.project(REPOSITORY, {
-      ...(await example("fleet")),
-      ".github/snowcat.yml": configurationOf(machines),
+  /** Another repository of the same example, whose two machines are deployed by krops and by clan. */
+  static async byTools(stage: Stage): Promise<Fleet> {
+    return await once(tooled, stage, async (lab) => {
+      lab.env["PATH"] = `${lab.env["PATH"] ?? ""}:/root/bin`;
+      const machines = new Map<string, TestMachine>();
+      for (const name of BY_TOOLS) machines.set(name, await installed(lab, name));
+      const overlay = await prepareKrops(machines.get("machine1"));
+      return await Fleet.#start(stage, lab, {
+        name: "tools",
+        machines,
+        yaml: toolsYaml(machines),
+        policies: {
+          machine1: { methods: ["krops"], krops: { overlay, hosts: ["machine1.example.org"] } },
+          vault1: { methods: ["clan"] },
+        },
+        toolFolder: TOOLS,
+      });
     });
-    await startDeployRunner(stack, lab, project, machines);
-    return new Fleet(project, machines);
+  }
+
+  static async #start(stage: Stage, lab: Lab, plan: Plan): Promise<Fleet> {
+    const project = await stage.project(plan.name, {
+      ...(await example("fleet")),
+      ".github/snowcat.yml": plan.yaml,
+    });
+    await startDeployRunner(stage.stack, lab, project, plan);
+    return new Fleet(project, plan.machines);
   }
 
   machine(name: string): TestMachine {
@@ -104,22 +145,75 @@ export class Fleet {
   }
 }
 
-const fleets = new WeakMap<Stack, Promise<Fleet>>();
+type Plan = {
+  /** Of the repository, and in that of the runner. */
+  name: string;
+  machines: ReadonlyMap<string, TestMachine>;
+  yaml: string;
+  /** What the runner's policy says of a machine beyond the usual. */
+  policies: Readonly<Record<string, object>>;
+  toolFolder: string | null;
+};
 
-/** Machines that run and boot what the example says of them. */
-async function installed(lab: Lab): Promise<Map<string, TestMachine>> {
-  const machines = new Map<string, TestMachine>();
-  for (const name of SITE) {
-    const [system = ""] = await lab.builder.expression(
-      `(import ${EXAMPLE}/nix/system.nix ({ name = "${name}"; system = "x86_64-linux"; } // import ${EXAMPLE}/machines/${name}/configuration.nix)).config.system.build.toplevel`,
-    );
-    machines.set(name, await lab.machine({ name, system }));
-  }
-  return machines;
+const sites = new WeakMap<Stack, Promise<Fleet>>();
+const tooled = new WeakMap<Stack, Promise<Fleet>>();
+
+async function once(
+  kept: WeakMap<Stack, Promise<Fleet>>,
+  { stack }: Stage,
+  make: (lab: Lab) => Promise<Fleet>,
+): Promise<Fleet> {
+  const begin = async () => {
+    const lab = await startLab();
+    stack.atEnd(() => lab.close());
+    return await make(lab);
+  };
+  const fleet = kept.get(stack) ?? begin();
+  kept.set(stack, fleet);
+  return await fleet;
+}
+
+/** A machine that runs and boots what the example says of it. */
+async function installed(lab: Lab, name: string): Promise<TestMachine> {
+  const own =
+    name === "machine1"
+      ? '{ domain = "machine1.example.org"; page = "of before"; }'
+      : `import ${EXAMPLES}/fleet/machines/${name}/configuration.nix`;
+  const [system = ""] = await lab.builder.expression(
+    `(import ${EXAMPLES}/fleet/nix/system.nix ({ name = "${name}"; system = "x86_64-linux"; } // ${own})).config.system.build.toplevel`,
+  );
+  // In namespaces of its own it cannot make those of a sandbox, and one by krops builds by itself.
+  const env = name === "machine1" ? { NIX_CONFIG: "sandbox = false" } : {};
+  const before = { ...lab.env };
+  Object.assign(lab.env, env);
+  const machine = await lab.machine({ name, system });
+  if (before["NIX_CONFIG"] === undefined) delete lab.env["NIX_CONFIG"];
+  return machine;
+}
+
+/** As its operator prepares it, once: a place for sources, its own nixos-rebuild, and on the runner what git ignores. */
+async function prepareKrops(machine: TestMachine | undefined): Promise<string> {
+  if (machine === undefined) throw new Error("there is no machine for krops");
+  const { directory } = machine.place;
+  await mkdir(join(directory, "root/bin"), { recursive: true });
+  await cp(
+    join(EXAMPLES, "fleet/nix/nixos/nixos-rebuild.sh"),
+    join(directory, "root/bin/nixos-rebuild"),
+  );
+  await mkdir(join(directory, "var-lib/src"), { recursive: true });
+  await writeFile(join(directory, "var-lib/src/.populate"), "");
+  const overlay = await mkdtemp("/var/tmp/snowcat-overlay-");
+  await cp(join(EXAMPLES, "fleet-overlay"), overlay, { recursive: true });
+  const krops = await readFile(join(overlay, "krops.nix"), "utf8");
+  await writeFile(
+    join(overlay, "krops.nix"),
+    krops.replaceAll("deploy { name", `deploy { path = "${SOURCES}"; name`),
+  );
+  return overlay;
 }
 
 /** Addresses are the machines' own: the example's names are in no DNS. */
-function configurationOf(machines: ReadonlyMap<string, TestMachine>): string {
+function siteYaml(machines: ReadonlyMap<string, TestMachine>): string {
   const each = [...machines].map(([name, { target }], at) => {
     const tags = at === 0 ? "[site, canary]" : "[site, rest]";
     return `  ${name}: { tags: ${tags}, domain: ${target.address} }\n`;
@@ -139,18 +233,40 @@ ${each.join("")}rollouts:
 `;
 }
 
+function toolsYaml(machines: ReadonlyMap<string, TestMachine>): string {
+  const address = (name: string) => machines.get(name)?.target.address;
+  return `version: 1
+evaluate:
+  - { flake: ., attributes: [nixosConfigurations], systems: [x86_64-linux] }
+machines:
+  discover: [nixosConfigurations, clan]
+  defaults:
+    health: [{ unit: nginx.service, grace_seconds: 3, interval_seconds: 1 }]
+  vault1: { domain: ${address("vault1")} }
+  machine1:
+    method: krops
+    domain: ${address("machine1")}
+    krops:
+      local: build-local.nix
+      sentinel: ${SOURCES}/.populate
+      sources:
+        - { from: lnbits, to: ${SOURCES}/lnbits-src, files: [flake.nix, flake.lock, uv.lock] }
+`;
+}
+
 /** A runner of the pool, with a policy as its operator would write it. */
 async function startDeployRunner(
   stack: Stack,
   lab: Lab,
   project: Project,
-  machines: ReadonlyMap<string, TestMachine>,
-): Promise<RunningRunner> {
+  { name, machines, policies, toolFolder }: Plan,
+): Promise<void> {
   const directory = await mkdtemp("/var/tmp/snowcat-deploy-");
   stack.atEnd(() => rm(directory, { recursive: true, force: true }));
   await chmod(directory, 0o755);
   const file = join(directory, "policy.json");
   const identityFile = join(directory, "identity");
+  const { id } = project.repository;
   const policy = (key: string | null) =>
     writeFile(
       file,
@@ -163,9 +279,8 @@ async function startDeployRunner(
               port: target.port,
               hostKey: target.hostPublicKey,
               identityFile,
-              repositories: [
-                { host: "github.com", id: project.repository.id, machine, refs: ["refs/heads/*"] },
-              ],
+              repositories: [{ host: "github.com", id, machine, refs: ["refs/heads/*"] }],
+              ...policies[machine],
             },
           ]),
         ),
@@ -177,10 +292,12 @@ async function startDeployRunner(
       }),
     );
   await policy(null);
+  const tools = join(directory, "tools");
+  if (toolFolder !== null) await cp(toolFolder, tools, { recursive: true });
   const runner = await stack.addRunner({
-    name: "deploy",
+    name: `deploy-${name}`,
     pool: "deploy",
-    configuration: { deployPolicy: file },
+    configuration: { deployPolicy: file, toolFolder: toolFolder === null ? null : tools },
   });
   // What it was enrolled with, and the key that it logs in with.
   const agent = join(runner.stateDirectory, "agent");
@@ -188,5 +305,10 @@ async function startDeployRunner(
   await copyFile(lab.identityFile, identityFile);
   const { uid, gid } = await stat(agent);
   await chown(identityFile, uid, gid);
-  return runner;
+  for (const one of Object.values(policies)) {
+    const overlay = (one as { krops?: { overlay: string } }).krops?.overlay;
+    if (overlay === undefined) continue;
+    stack.atEnd(() => rm(overlay, { recursive: true, force: true }));
+    await execute("chown", ["-R", `${uid}:${gid}`, overlay]);
+  }
 }

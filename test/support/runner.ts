@@ -45,6 +45,8 @@ export type MoreConfiguration = {
   features?: string[];
   /** File of its own policy of machines; of the pool deploy. */
   deployPolicy?: string;
+  /** Where its deploy jobs find tools, before the PATH. */
+  toolFolder?: string | null;
   /** Lines of nix.conf. */
   nix?: Record<string, string>;
 };

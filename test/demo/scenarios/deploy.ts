@@ -1,13 +1,15 @@
-import { rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { Conversation } from "../conversation.ts";
-import { type Change, changed, Fleet, SITE } from "../fleet.ts";
+import { BY_TOOLS, type Change, changed, Fleet, SITE } from "../fleet.ts";
 import { expect, type Scenario, type SeenCheck } from "../scenario.ts";
 import { eventually, type Stage } from "../stage.ts";
 
 /** Evaluation, build, plan and five deploys, on two busy cores (ms). */
 const PATIENCE = 150_000;
 const [CANARY, ...REST] = SITE;
+const SHARED = resolve(import.meta.dirname, "../../../nix/examples/fleet/config/shared.nix");
 
 /** A pull request that changes these machines, with its head judged good. */
 async function proposed(stage: Stage, branch: string, machines: readonly string[], change: Change) {
@@ -17,8 +19,48 @@ async function proposed(stage: Stage, branch: string, machines: readonly string[
   const { pull } = await project.openPull(branch, change.page);
   const judged = await project.judged(head, { patience: PATIENCE });
   expect(judged.get("snowcat") === "success", "the head is good", judged.seen());
-  return { fleet, head, talk: new Conversation(project, pull.number) };
+  const talk = new Conversation(project, pull.number);
+  return { fleet, head, talk, number: pull.number };
 }
+
+/** What each is deployed by; in their places stand programs that do what these do, over the same ssh. */
+const TOOLS = { machine1: "krops", vault1: "clan" } as const;
+
+export const tools: Scenario[] = BY_TOOLS.map((machine) => ({
+  name: `deploy: a machine by ${TOOLS[machine]} (a stand-in for it)`,
+  group: "deploy",
+  slow: true,
+  async play(stage) {
+    const fleet = await Fleet.byTools(stage);
+    const { project } = fleet;
+    const before = await fleet.running();
+    // Of the tree that krops sends, and of clan's machine.
+    const shared = await readFile(SHARED, "utf8");
+    const head = await project.push(`by-${TOOLS[machine]}`, {
+      ...changed(["vault1"], { page: `By ${TOOLS[machine]}` }),
+      "config/shared.nix": shared.replace('"app"', `"app" "${TOOLS[machine]}"`),
+    });
+    const { pull } = await project.openPull(`by-${TOOLS[machine]}`, `By ${TOOLS[machine]}`);
+    const judged = await project.judged(head, { patience: PATIENCE });
+    expect(judged.get("snowcat") === "success", "the head is good", judged.seen());
+    const talk = new Conversation(project, pull.number);
+    await talk.say(`/deploy ${machine} ${head}`, ["eyes", "+1"]);
+    const deploy = await succeeded(fleet, head, "snowcat / deploy");
+    const truth = await fleet.machine(machine).truth();
+    expect(
+      truth.running !== before[machine] && truth.boots === truth.running,
+      "it runs and boots another system",
+      { before, truth },
+    );
+    const hosts = await fleet.machine(machine).shell("cat", "/run/current-system/etc/hosts");
+    expect(hosts.includes(`${TOOLS[machine]}.${machine}.example.org`), "that of the commit", hosts);
+    await talk.say(`/rollback ${machine}`, ["eyes", "+1"]);
+    const back = await succeeded(fleet, head, "snowcat / rollback");
+    const after = await fleet.running();
+    expect(after[machine] === before[machine], "and back to what it ran", { before, after });
+    return [deploy, back];
+  },
+}));
 
 /** The newest check of that name, when it is another one than before and completed. */
 async function completed(
@@ -31,19 +73,30 @@ async function completed(
   await eventually(
     () => all().length > before && all().at(-1)?.conclusion != null,
     `${name} is completed`,
-    async () => ({ checks: project.checks(head).seen(), ...(await project.stage.state()) }),
+    async () => ({
+      checks: project.checks(head).seen(),
+      logs: await logsIn(project.checks(head).text(name)),
+      ...(await project.stage.state()),
+    }),
     PATIENCE,
   );
   const { conclusion = null, output } = all().at(-1) ?? {};
   return { name, conclusion, title: output?.title ?? "" };
 }
 
+/** The ends of the logs that a check links to. */
+async function logsIn(text: string): Promise<string[]> {
+  const links = [...text.matchAll(/\]\((http[^)]*\/logs\/[^)]*)\)/gu)].map(([, url]) => url);
+  const logs = links.map(async (url) => (await (await fetch(`${url}/raw`)).text()).slice(-2_000));
+  return await Promise.all(logs);
+}
+
 /** A check that is to succeed; where it does not, what it says is told. */
 async function succeeded(fleet: Fleet, head: string, name: string): Promise<SeenCheck> {
   const check = await completed(fleet, head, name);
-  const text = () => fleet.project.checks(head).text(name);
-  expect(check.conclusion === "success", `${name} succeeds`, { ...check, text: text() });
-  return check;
+  if (check.conclusion === "success") return check;
+  const text = fleet.project.checks(head).text(name);
+  return expect(false, `${name} succeeds`, { ...check, text, logs: await logsIn(text) });
 }
 
 /** Whether a file is on this host, whose /tmp the machines share. */
@@ -202,24 +255,84 @@ export const locked: Scenario = {
   },
 };
 
+export const drift: Scenario = {
+  name: "deploy: what was deployed of a pull request that is closed unmerged is drift",
+  group: "deploy",
+  slow: true,
+  async play(stage) {
+    const { fleet, head, talk, number } = await proposed(stage, "tried", [CANARY], {
+      page: "Tried out",
+    });
+    await talk.say(`/deploy ${CANARY} ${head} --force`, ["eyes", "+1"]);
+    const tried = await succeeded(fleet, head, "snowcat / deploy");
+    await ask(fleet, `pulls/${number}`, { state: "closed" });
+    const found = () => issueOf(fleet);
+    const says = `${head.slice(0, 10)}\` of #${number}, which was closed without being merged`;
+    await eventually(
+      async () => ((await found())?.body ?? "").includes(says),
+      "one issue for the fleet says which machine, and why",
+      found,
+      PATIENCE,
+    );
+    const issue = await found();
+    expect(issue?.state === "open" && issue.title.startsWith("Drift: "), "it is open", issue);
+    const page = await fetch(`${stage.stack.worker.url}/fleet/${fleet.project.repository.id}`);
+    expect(page.ok && (await page.text()).includes(CANARY), "the fleet has a page", page.status);
+    // The default branch puts it right.
+    const main = await fleet.project.pushEmpty("main", "Nothing");
+    await fleet.project.judged(main, { patience: PATIENCE });
+    await talk.say(`/deploy ${CANARY} ${main}`, ["eyes", "+1"]);
+    const back = await succeeded(fleet, main, "snowcat / deploy");
+    await eventually(
+      async () => !((await found())?.body ?? "").includes(says),
+      "the issue tells of it no more",
+      found,
+      PATIENCE,
+    );
+    return [tried, back];
+  },
+};
+
+/** The repository's one issue that is no pull request. */
+async function issueOf(fleet: Fleet) {
+  const all = (await ask(fleet, "issues?state=all")) as {
+    title: string;
+    state: string;
+    body: string;
+    pull_request?: unknown;
+  }[];
+  return all.find((one) => one.pull_request === undefined);
+}
+
+/** Asks GitHub about the repository, or changes what is there, as its owner would. */
+async function ask({ project }: Fleet, path: string, change?: object): Promise<unknown> {
+  const { github, stack } = project.stage;
+  const at = `${github.url}/repos/${project.account.login}/${project.repository.name}/${path}`;
+  const response = await fetch(at, {
+    method: change === undefined ? "GET" : "PATCH",
+    headers: { authorization: `Bearer ${stack.tokens.write}` },
+    ...(change === undefined ? {} : { body: JSON.stringify(change) }),
+  });
+  expect(response.ok, `GitHub answers ${path}`, response.status);
+  return await response.json();
+}
+
 /** How each machine's deployment of a commit began and ended, by GitHub. Times as GitHub gives them. */
 async function deployments(
-  { project }: Fleet,
+  fleet: Fleet,
   sha: string,
 ): Promise<Map<string, { state: string; began: string; ended: string }>> {
-  const { github, stack } = project.stage;
-  const at = `${github.url}/repos/${project.account.login}/${project.repository.name}/deployments`;
-  const get = async <T>(url: string): Promise<T> => {
-    const headers = { authorization: `Bearer ${stack.tokens.write}` };
-    const response = await fetch(url, { headers });
-    return (await response.json()) as T;
-  };
   const found = new Map<string, { state: string; began: string; ended: string }>();
-  const all = await get<{ id: number; environment: string; created_at: string }[]>(
-    `${at}?sha=${sha}&task=deploy&per_page=100`,
-  );
+  const all = (await ask(fleet, `deployments?sha=${sha}&task=deploy&per_page=100`)) as {
+    id: number;
+    environment: string;
+    created_at: string;
+  }[];
   for (const { id, environment, created_at } of all) {
-    const [newest] = await get<{ state: string; created_at: string }[]>(`${at}/${id}/statuses`);
+    const [newest] = (await ask(fleet, `deployments/${id}/statuses`)) as {
+      state: string;
+      created_at: string;
+    }[];
     found.set(environment, {
       state: newest?.state ?? "none",
       began: created_at,

@@ -5,7 +5,7 @@ import { emptyCommit, fastForward, docsOnly } from "./reuse.ts";
 import { flaky, impact } from "./told.ts";
 import { nonFlake } from "./file.ts";
 import { faultyConfiguration, mergeGroup } from "./configuration.ts";
-import { locked, plan, rollout, sick } from "./deploy.ts";
+import { drift, locked, plan, rollout, sick, tools } from "./deploy.ts";
 import { conflict, fork, rerequest, supersede } from "./events.ts";
 
 /** In the order they are told. */
@@ -34,4 +34,6 @@ export const scenarios: Scenario[] = [
   rollout,
   sick,
   locked,
+  drift,
+  ...tools,
 ];

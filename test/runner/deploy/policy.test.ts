@@ -112,6 +112,26 @@ describe("the runner's own policy has the last word", () => {
     expect(judged("./deploy")).toBe("refused");
   });
 
+  it("lets a machine of another method go back to a generation of its own, and nothing else by plain", () => {
+    const json = policyJson();
+    const byClan = (kinds: string[]) =>
+      DeployPolicy.parse({
+        ...json,
+        machines: {
+          web: {
+            ...json.machines.web,
+            methods: ["clan"],
+            repositories: json.machines.web.repositories.map((one) => ({ ...one, kinds })),
+          },
+        },
+      });
+    const judged = (action: DeployWork["action"], kinds = ["deploy", "rollback"]) =>
+      judgeDeploy(byClan(kinds), SPEAKER, work({ action }), NOON).kind;
+    expect(judged(rollback)).toBe("allowed");
+    expect(judged(rollback, ["deploy"])).toBe("refused");
+    expect(judged(work({}).action)).toBe("refused");
+  });
+
   it("says the same of a machine that is not there and of another repository's", () => {
     const machine = { name: "web", hostKey: fingerprint(HOST_KEYS.other) };
     expect(judgeObservation(policy, SPEAKER, machine)).toEqual(

@@ -43,7 +43,10 @@ export async function deploy(args: string[]): Promise<void> {
   const lab = await startLab();
   try {
     // The first is what the machines are installed with; then one for each peer and round, for each number of machines.
-    const names = Array.from({ length: 1 + PEERS.length * rounds * counts.length }, (_, at) => `s${at}`);
+    const names = Array.from(
+      { length: 1 + PEERS.length * rounds * counts.length },
+      (_, at) => `s${at}`,
+    );
     const systems = await lab.builder.build(
       Object.fromEntries(names.map((name) => [name, { packages: { [name]: "1" }, mebibytes: 1 }])),
     );

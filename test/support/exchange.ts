@@ -14,8 +14,8 @@ export type ExchangeFolder = {
   remove(): Promise<void>;
 };
 
-/** @param runners how many there are, each with a key of its own that all of them trust. */
-export async function exchangeFolder(runners: number): Promise<ExchangeFolder> {
+/** @param keyNames of the runners' own keys, one for each; all of them trust all. */
+export async function exchangeFolder(keyNames: readonly string[]): Promise<ExchangeFolder> {
   // Where an agent's user may go, and outside of /tmp, which the sandbox replaces.
   const folder = await mkdtemp("/var/tmp/snowcat-exchange-");
   await chmod(folder, 0o755);
@@ -24,9 +24,9 @@ export async function exchangeFolder(runners: number): Promise<ExchangeFolder> {
   const folders = ["", "nar", "log", "realisations"].map((name) => join(directory, name));
   await run("mkdir", ["-m", "0777", ...folders]);
   const keys = await Promise.all(
-    Array.from({ length: runners }, async (_, index) => {
-      const [secret, open] = [join(folder, `${index}.secret`), join(folder, `${index}.public`)];
-      await run("nix-store", ["--generate-binary-cache-key", `runner-${index}`, secret, open]);
+    keyNames.map(async (name) => {
+      const [secret, open] = [join(folder, `${name}.secret`), join(folder, `${name}.public`)];
+      await run("nix-store", ["--generate-binary-cache-key", name, secret, open]);
       return { secret, open: (await readFile(open, "utf8")).trim() };
     }),
   );

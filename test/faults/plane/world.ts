@@ -162,7 +162,7 @@ async function startDeployRunners(
   const directory = await mkdtemp("/var/tmp/snowcat-deploy-");
   stack.atEnd(() => rm(directory, { recursive: true, force: true }));
   await chmod(directory, 0o755);
-  const folder = exchange ? await exchangeFolder(of.length) : null;
+  const folder = exchange ? await exchangeFolder(of.map((_, index) => `deploy-${index}`)) : null;
   if (folder !== null) stack.atEnd(() => folder.remove());
   const builders: { name: string; key: string }[] = [];
   const policies: ((names: readonly MachineName[]) => Promise<void>)[] = [];

@@ -21,7 +21,7 @@ export type Two = {
 const FEATURES = ["one", "two"] as const;
 
 export async function startTwo(options: { exchange: boolean; slots?: number }): Promise<Two> {
-  const folder = await exchangeFolder(FEATURES.length);
+  const folder = await exchangeFolder(["one-1", "two-1"]);
   const configuration = (index: 0 | 1) => ({
     features: [FEATURES[index], "both"],
     // Logs of Nix's own tell which builders have run.

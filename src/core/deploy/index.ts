@@ -58,3 +58,4 @@ export type { SeenMachine } from "./fleet.ts";
 export { planSection } from "./plan.ts";
 export type { ShownPlan } from "./plan.ts";
 export { DEPLOY_CHECKS, rolloutCheck } from "./report.ts";
+export type { Look } from "./report.ts";

@@ -2,7 +2,7 @@ import type { DeployStep, MachineOutcome, Observation } from "../../protocol/mac
 import { code } from "../report/escape.ts";
 import { blamed } from "./blame.ts";
 import { Desk } from "./desk.ts";
-import { judgeLost } from "./lost.ts";
+import { judgeLost, LOOK_AGAIN, lookAfter } from "./lost.ts";
 import { condemns, reasonOf } from "./outcome.ts";
 import { isSource } from "./tool.ts";
 import type {
@@ -24,8 +24,6 @@ import type {
 const MOST_WAITING = 100;
 /** Nothing was heard of a deploy that has begun for this long (ms): its run is asked. */
 export const SILENT = 15 * 60_000;
-/** After a loss the machine is looked at again after this long (ms) while it says that it is still at it. */
-const LOOK_AGAIN = 30_000;
 /** What a machine has not ended after this long (ms) is told as unknown: its own watchdog's limits are shorter. */
 const LOST_FOR = 2 * 60 * 60_000;
 
@@ -179,7 +177,7 @@ export function observe(
   if (begun !== undefined && !activates(begun.step))
     desk.change(begun, { before: observation.system });
   const lost = desk.in("lost")[0];
-  if (lost !== undefined && since >= lost.changedAt) settle(desk, lost, observation, now);
+  if (lost !== undefined) settle(desk, lost, observation, since, now);
   next(desk, now);
   return result(desk);
 }
@@ -189,14 +187,22 @@ export function unreachable(slice: MachineSlice, why: string, now: number): Step
   const desk = new Desk(slice);
   desk.machine.unreachable = { since: desk.machine.unreachable?.since ?? now, why };
   const lost = desk.in("lost")[0];
-  if (lost !== undefined) desk.effects.push({ kind: "observe", notBefore: now + LOOK_AGAIN });
+  if (lost !== undefined)
+    desk.effects.push({ kind: "observe", notBefore: lookAfter(lost.changedAt, now) });
   return result(desk);
 }
 
-function settle(desk: Desk, ticket: TicketRow, observation: Observation, now: number): void {
+function settle(
+  desk: Desk,
+  ticket: TicketRow,
+  observation: Observation,
+  since: number,
+  now: number,
+): void {
   const { unfinished } = observation;
   const busy = unfinished !== null && unfinished.counter === ticket.counter;
-  if (busy && now - ticket.changedAt < LOST_FOR) {
+  // What was asked for before the loss proves nothing; that the machine is still at it, nothing yet.
+  if (since < ticket.changedAt || (busy && now - ticket.changedAt < LOST_FOR)) {
     desk.effects.push({ kind: "observe", notBefore: now + LOOK_AGAIN });
     return;
   }

@@ -1,6 +1,17 @@
 import type { MachineOutcome, Observation } from "../../protocol/machine.ts";
 import type { TicketRow } from "./rows.ts";
 
+/** After a loss the machine is looked at again after this long (ms) while it says that it is still at it. */
+export const LOOK_AGAIN = 30_000;
+/** One that does not answer may be gone for days: it is asked again ever more seldom, and never more seldom than this (ms). */
+const LOOK_AT_LEAST = 10 * 60_000;
+
+/** When (ms) a machine that did not answer is looked at again: after a tenth of the time that has gone since the loss. */
+export function lookAfter(lostAt: number, now: number): number {
+  const pause = Math.round((now - lostAt) / 10);
+  return now + Math.min(LOOK_AT_LEAST, Math.max(LOOK_AGAIN, pause));
+}
+
 /**
  * How a deploy ended whose runner was lost, as far as the machine itself proves it. What is said is what is seen: a machine
  * that runs and boots the old system was not changed, or took itself back; one that runs and boots the new one was told to

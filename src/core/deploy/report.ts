@@ -15,6 +15,12 @@ export const DEPLOY_CHECKS = {
   observe: "snowcat / observe",
 } as const;
 
+/**
+ * How looking at a machine goes whose deploy was lost. `late`: nobody has answered for minutes. `why`: whoever looked last saw
+ * nothing, and this is why; null where nobody tried yet.
+ */
+export type Look = { late: boolean; why: string | null };
+
 /** What a rollout's check run is rendered from. */
 export type RolloutView = RolloutSlice & {
   purpose: "deploy" | "rollback";
@@ -29,6 +35,8 @@ export type RolloutView = RolloutSlice & {
   notices: readonly string[];
   /** Pages of the deploys' logs, by machine. */
   logs: ReadonlyMap<string, string>;
+  /** Of machines that were lost. */
+  looks: ReadonlyMap<string, Look>;
   /** From the start to the end, or to now (s). */
   seconds: number;
   url: string;
@@ -78,7 +86,7 @@ function titleOf({ rollout, targets, stages }: RolloutView): string {
     case "confirming":
       return `Waits for a confirmation: ${targets.length} machines`;
     case "rolling":
-      if (rollout.stopped !== null) return `Stopping: ${of}`;
+      if (rollout.stopped !== null) return `Stopping: ${lostOf(targets)}${of}`;
       return `${stages[rollout.stage]?.label ?? "Rolling"}: ${of}`;
     case "pausing":
       return `Pausing after ${stages[rollout.stage]?.label ?? "a stage"}: ${of}`;
@@ -93,6 +101,12 @@ function titleOf({ rollout, targets, stages }: RolloutView): string {
       return `Stopped${named}; ${of}`;
     }
   }
+}
+
+function lostOf(targets: readonly TargetRow[]): string {
+  const [lost, ...others] = targets.filter(({ state }) => state === "lost");
+  if (lost === undefined) return "";
+  return `${lost.machine}${others.length === 0 ? " is" : ` and ${others.length} more are`} lost; `;
 }
 
 /** What runs there counts, not what ran for a while. */
@@ -122,21 +136,21 @@ function confirmedOf({ sha, targets }: RolloutView): string[] {
   ];
 }
 
-function row(target: TargetRow, { stages, logs }: RolloutView): string {
+function row(target: TargetRow, { stages, logs, looks }: RolloutView): string {
   const log = logs.get(target.machine);
   const name = log === undefined ? code(target.machine) : `${code(target.machine)} ([log](${log}))`;
   const running = (target.back ?? target.outcome)?.running ?? null;
   const cells = [
     name,
     code(stages[target.stage]?.label ?? "", 60),
-    stateOf(target),
+    stateOf(target, looks.get(target.machine) ?? null),
     target.step === null ? "" : target.step,
     running === null ? "" : code(nameOf(running), 120),
   ];
   return `| ${cells.join(" | ")} |\n`;
 }
 
-function stateOf(target: TargetRow): string {
+function stateOf(target: TargetRow, look: Look | null): string {
   const { state, direction, outcome, back } = target;
   const forward = outcome === null ? null : said(outcome);
   if (direction === "back") {
@@ -154,7 +168,7 @@ function stateOf(target: TargetRow): string {
     case "deploying":
       return "**deploying**";
     case "lost":
-      return "**lost**: the machine is being looked at";
+      return `**lost**: ${seenOf(look)}`;
     case "withdrawing":
     case "skipped":
       return "not begun";
@@ -162,6 +176,13 @@ function stateOf(target: TargetRow): string {
     case "ended":
       return "over";
   }
+}
+
+function seenOf(look: Look | null): string {
+  if (look?.why != null) return `it could not be looked at: ${code(look.why, 300)}`;
+  return look?.late === true
+    ? "no deploy runner has looked at it for minutes"
+    : "the machine is being looked at";
 }
 
 function said(outcome: NonNullable<TargetRow["outcome"]>): string {
@@ -176,7 +197,8 @@ function nextOf(targets: readonly TargetRow[]): string[] {
   for (const { machine, outcome } of targets)
     if (outcome !== null && outcome.kind !== "active")
       kinds.set(outcome.kind, [...(kinds.get(outcome.kind) ?? []), machine]);
-  const lines = [...kinds].map(([kind, machines]) => {
+  const lost = targets.filter(({ state }) => state === "lost").map(({ machine }) => machine);
+  const ended = [...kinds].map(([kind, machines]) => {
     const outcome = targets.find((target) => target.outcome?.kind === kind)?.outcome;
     const advice = outcome == null ? "" : adviceOn(outcome.kind);
     const named = machines.slice(0, 8).map((machine) => code(machine));
@@ -184,6 +206,7 @@ function nextOf(targets: readonly TargetRow[]): string[] {
       machines.length > named.length ? ` and ${machines.length - named.length} more` : "";
     return `- ${named.join(", ")}${more}: ${advice}\n`;
   });
+  const lines = [...(lost.length === 0 ? [] : [adviceOnLost(lost)]), ...ended];
   const notices = targets.flatMap(({ machine, outcome }) =>
     outcome?.kind === "active"
       ? outcome.notices.map((one) => `- ${code(machine)}: ${code(one, 300)}\n`)
@@ -193,6 +216,12 @@ function nextOf(targets: readonly TargetRow[]): string[] {
     ...(lines.length === 0 ? [] : ["\n**What to do**\n\n", ...lines]),
     ...(notices.length === 0 ? [] : ["\n**Notices**\n\n", ...notices]),
   ];
+}
+
+/** It is looked at by itself, but somebody may have to see to it that there is anybody to look. */
+function adviceOnLost([first = "", ...others]: readonly string[]): string {
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  return `- ${code(first)}${more}: Nobody knows how the deploy ended, and nothing else begins there before the machine was seen. That goes by itself once a deploy runner that may change it is there and reaches it: see to that. If none ever will be, look at the machine yourself; then ${code(`/unlock ${first}`)} (by whoever asked, or somebody with ${code("maintain")}) ends the deploy as unknown.\n`;
 }
 
 /** What stands behind the hash, with its first characters: enough to tell two builds of one name apart. */

@@ -14,9 +14,11 @@ import {
   notices,
   builds,
   looks,
+  observation,
   plans,
   ends,
 } from "./deploying.ts";
+import type { ToRun } from "../../../src/protocol/data.ts";
 import { evaluating, HEAD } from "./harness.ts";
 
 describe("a plan", () => {
@@ -152,6 +154,75 @@ describe("a deploy", () => {
       expect(jobs(bench, "deploy")).toHaveLength(1);
       expect(await bench.run.view()).toMatchObject({ conclusion: "action_required" });
     }));
+
+  it.each([
+    ["nothing", []],
+    ["that it began", [{ kind: "step", machine: "web1", step: "connect" }]],
+    [
+      "how the machine was before, and steps",
+      [
+        { kind: "step", machine: "web1", step: "check" },
+        {
+          kind: "observed",
+          machine: { name: "web1", hostKey: key("web1") },
+          result: { kind: "observation", observation: observation(1_000_500) },
+        },
+        { kind: "step", machine: "web1", step: "activate" },
+      ],
+    ],
+  ] as const)(
+    "whose job throws after it told %s is lost at once, and never made again",
+    (_, said) =>
+      running(deploy("web*"), async (bench) => {
+        await builds(bench);
+        await looks(bench);
+        await plans(bench);
+        const before = jobs(bench, "observe").length;
+        const job = numberOf(jobs(bench, "deploy")[0]);
+        for (const word of said)
+          expect(await bench.frame(job, word as ToRun)).not.toContain("stale");
+        await bench.run.offered(`42-1.${job}`, 1, "r1", null);
+        await bench.run.started(`42-1.${job}`, 1, "r1");
+        await bench.finish(job, { kind: "infrastructure", message: "ENOENT", logTail: "" });
+        await bench.pass();
+        expect(bench.neighbours.told.map(([, word]) => word)).toContain("lose");
+        await bench.run.look("web1");
+        await bench.pass();
+        expect(jobs(bench, "observe")).toHaveLength(before + 1);
+        // What to do is said with it, and that nobody looks within minutes.
+        const check = () => bench.neighbours.checks()["snowcat / deploy"];
+        await bench.pass(10_000);
+        expect(check()).toMatchObject({ status: "in_progress" });
+        expect(check()?.title).toBe("Stopping: web1 is lost; 0 of 2 machines active");
+        expect(check()?.summary).toContain("`/unlock web1`");
+        expect(check()?.summary).toContain("the machine is being looked at");
+        await bench.pass(120_000);
+        expect(check()?.summary).toContain("no deploy runner has looked at it for minutes");
+        const machine = { name: "web1", hostKey: key("web1") };
+        const silent = { kind: "unreachable" as const, why: "no route to host" };
+        const look = numberOf(jobs(bench, "observe").at(-1));
+        await bench.frame(look, { kind: "observed", machine, result: silent });
+        await bench.finish(look);
+        await bench.pass(10_000);
+        expect(check()?.summary).toContain("it could not be looked at: `no route to host`");
+        await bench.pass(20_000_000);
+        expect(jobs(bench, "deploy")).toHaveLength(1);
+        // Somebody lets go of the machine while it is looked at once more: nobody waits for that.
+        await bench.run.look("web1");
+        await bench.pass();
+        const wish = bench.neighbours.told.find(([, word]) => word === "ask")?.[2];
+        const outcome = { kind: "unknown", step: "activate", why: "?", running: null } as const;
+        const turn = { run: "42-1", machine: "web1", key: String(wish) } as const;
+        await bench.run.turn({ kind: "settled", ...turn, outcome });
+        await bench.pass();
+        expect(bench.neighbours.cancelled).toEqual([jobs(bench, "observe").at(-1)?.job]);
+        expect(await bench.run.view()).toMatchObject({
+          state: "finished",
+          conclusion: "action_required",
+        });
+        expect(jobs(bench, "deploy")).toHaveLength(1);
+      }),
+  );
 
   it("is not begun while the policy objects", () =>
     running(

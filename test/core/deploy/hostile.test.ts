@@ -119,9 +119,10 @@ describe("whatever machines, runners and configurations say", () => {
           { onFailure: "stop", confirm: null },
         );
         const events: RolloutEvent[] = [
-          { kind: "refused", machine: "db1", refusal: { code: "held", why: other } },
           { kind: "granted", machine: "web1", counter: 1 },
           { kind: "begun", machine: "web1", counter: 1 },
+          { kind: "lost", machine: "web1", counter: 1, why: other },
+          { kind: "refused", machine: "db1", refusal: { code: "held", why: other } },
           {
             kind: "ended",
             machine: "web1",
@@ -147,6 +148,7 @@ describe("whatever machines, runners and configurations say", () => {
             plan: section,
             notices: [text, other],
             logs: new Map(),
+            looks: new Map([["web1", { late: true, why: text }]]),
             seconds: 1,
             url,
           });

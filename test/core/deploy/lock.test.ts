@@ -233,11 +233,12 @@ describe("a deploy that was lost", () => {
     expect(keeper.effects).toEqual([{ kind: "observe", notBefore: 20 }]);
     // What was asked before the loss proves nothing.
     keeper.write(observe(keeper.slice(), observation({ at: 5, counter: 1 }), 19, 21));
+    expect(keeper.effects.at(-1)).toEqual({ kind: "observe", notBefore: 30_021 });
     keeper.write(unreachable(keeper.slice(), "away", 22));
     expect(keeper.tickets.get("a")?.state).toBe("lost");
     expect(keeper.tickets.get("b")?.state).toBe("waiting");
     keeper.write(observe(keeper.slice(), observation({ at: 6, counter: 1 }), 21, 30));
-    expect(keeper.effects.slice(2)).toMatchObject([
+    expect(keeper.effects.slice(3)).toMatchObject([
       {
         kind: "settled",
         key: "a",
@@ -259,6 +260,16 @@ describe("a deploy that was lost", () => {
       observe(keeper.slice(), observation({ at: 7, counter: 1, unfinished }), 22, 20 + 7_200_000),
     );
     expect(keeper.tickets.get("a")?.outcome?.kind).toBe("unknown");
+  });
+
+  it("is looked at ever more seldom while the machine does not answer", () => {
+    const keeper = lost("health");
+    const pauses = [0, 600_000, 86_400_000].map((later) => {
+      keeper.write(unreachable(keeper.slice(), "away", 20 + later));
+      const effect = keeper.effects.at(-1);
+      return effect?.kind === "observe" ? effect.notBefore - 20 - later : null;
+    });
+    expect(pauses).toEqual([30_000, 60_000, 600_000]);
   });
 
   it("ends as its run says, where that comes after all", () => {

@@ -4,6 +4,7 @@ import {
   driftIssue,
   driftOf,
   leftBehind,
+  type Look,
   newRollout,
   planSection,
   rolloutCheck,
@@ -189,7 +190,7 @@ function played(
   }
   return slice;
 }
-const check = (slice: RolloutSlice) =>
+const check = (slice: RolloutSlice, looks: readonly (readonly [string, Look])[] = []) =>
   rolloutCheck({
     ...slice,
     purpose: "deploy",
@@ -199,6 +200,7 @@ const check = (slice: RolloutSlice) =>
     plan: null,
     notices: ["What was migrated stays migrated: `<b>`"],
     logs: new Map([["c1", "https://snowcat.example/runs/7-1/logs/3"]]),
+    looks: new Map(looks),
     seconds: 65,
     url: "https://snowcat.example/runs/7-1",
   });
@@ -228,6 +230,26 @@ describe("a rollout's check run", () => {
     ["confirming", played({ c1: null, w1: null }, { confirm: { by: 1, until: 9_000 } })],
   ])("is as in golden/rollout-%s.md", async (name, slice) => {
     await expect(rendered(slice)).toMatchFileSnapshot(`golden/rollout-${name}.md`);
+  });
+
+  it("says of a machine that was lost what is done, how that goes, and what to do where it does not", () => {
+    const flying = played({ c1: null, w1: null });
+    const { rollout, targets } = stepRollout(
+      flying,
+      { kind: "lost", machine: "c1", counter: 1, why: "the job ended as infrastructure" },
+      2_000,
+    );
+    const slice = { ...flying, rollout, targets };
+    expect(check(slice).title).toBe("Stopping: c1 is lost; 0 of 2 machines active");
+    const said = (look: Look) => check(slice, [["c1", look]]).summary;
+    for (const summary of [check(slice).summary, said({ late: false, why: null })]) {
+      expect(summary).toContain("**lost**: the machine is being looked at");
+      expect(summary).toContain("`/unlock c1`");
+    }
+    expect(said({ late: true, why: null })).toContain("no deploy runner has looked at it");
+    expect(said({ late: true, why: "no route | to host" })).toContain(
+      "it could not be looked at: `no route ¦ to host`",
+    );
   });
 
   it("calls no machine active that was taken back", () => {

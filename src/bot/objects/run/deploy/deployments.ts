@@ -1,4 +1,9 @@
-import { deploymentStateOf, reasonOf, wordOf } from "../../../../core/deploy/index.ts";
+import {
+  deploymentStateOf,
+  reasonOf,
+  type TargetRow,
+  wordOf,
+} from "../../../../core/deploy/index.ts";
 import type { MachineOutcome } from "../../../../protocol/machine.ts";
 import type { DesiredDeployment } from "../../contracts.ts";
 import { type Context, header, writer } from "../context.ts";
@@ -9,6 +14,13 @@ import { type Errand, type Target, Targets } from "./targets.ts";
 /** Of a machine that builds by itself: what nobody knew before. */
 function cameOf(outcome: MachineOutcome | null): string | null {
   return outcome?.kind === "active" ? outcome.system : null;
+}
+
+/** GitHub shows 140 characters: what to do stands in the check. */
+function stepOf(target: TargetRow | null): string {
+  if (target?.state === "lost")
+    return "lost: the machine is to be looked at; if no runner does, see the check";
+  return target?.step ?? "begun";
 }
 
 /** What GitHub is told of each machine that is deployed to: one deployment for each, in the environment of its name. */
@@ -78,7 +90,7 @@ function deploymentOf(
       outcome === null ? (goesOn ? "in_progress" : "inactive") : deploymentStateOf(outcome.kind),
     description:
       outcome === null
-        ? (target?.step ?? "begun")
+        ? stepOf(target)
         : `${wordOf(outcome.kind)}${why === null ? "" : `: ${why}`}`.slice(0, 140),
     payload: {
       run: run.id,

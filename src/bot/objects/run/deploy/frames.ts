@@ -1,11 +1,21 @@
 import { stepRollout, ticketKey } from "../../../../core/deploy/index.ts";
 import type { ToRun } from "../../../../protocol/data.ts";
 import { type Context, header } from "../context.ts";
-import { type Target, Targets } from "./targets.ts";
+import { type Errand, type Target, Targets } from "./targets.ts";
 import { say } from "./words.ts";
 
 /** Steps follow each other fast: of those within this time (ms) the last is told. */
 const SAID = 1_500;
+
+/**
+ * What a job of each kind is for. Once that is told, its end says nothing more of the machine; whatever else it tells on its way
+ * (a deploy looks before it begins) leaves open how it ended.
+ */
+const ANSWER: Readonly<Record<Errand["kind"], MachineNews["kind"]>> = {
+  plan: "planned",
+  observe: "observed",
+  deploy: "deployed",
+};
 
 export type MachineNews = Extract<ToRun, { kind: "planned" | "observed" | "step" | "deployed" }>;
 
@@ -50,7 +60,7 @@ export function takeNews(context: Context, job: number, news: MachineNews): void
         }
         break;
     }
-    targets.mark("heard", job, target.machine);
+    if (news.kind === ANSWER[errand.kind]) targets.mark("heard", job, target.machine);
     tasks.at("rollout", now());
   });
 }

@@ -12,6 +12,7 @@ import type { Context } from "../context.ts";
 import { logPage, pageOf } from "../links.ts";
 import type { Header } from "../rows.ts";
 import { concluded } from "../summary.ts";
+import { looksOf } from "./looks.ts";
 import { planOf } from "./plan.ts";
 import { type Target, Targets } from "./targets.ts";
 
@@ -36,6 +37,7 @@ export function deployCheck(
       reason.what.kind === "rollback" ? null : planOf(context, run, targets.all(), slice.stages),
     notices: [...context.store.notices(), ...migrationsLeft(targets.all())],
     logs: logsOf(context, run, targets),
+    looks: new Map(looksOf(context, targets).map(({ machine, look }) => [machine, look])),
     seconds: ((run.finishedAt ?? context.now()) - run.createdAt) / 1_000,
     url: pageOf(context.env.PUBLIC_URL, run.id),
   });

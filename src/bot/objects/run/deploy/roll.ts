@@ -10,6 +10,7 @@ import { commit, type Context, header } from "../context.ts";
 import type { Header } from "../rows.ts";
 import { begin, endRun, refuse } from "./begin.ts";
 import { step } from "./frames.ts";
+import { endLooks, looksOf } from "./looks.ts";
 import { objectionsTo } from "./policy.ts";
 import { type Rolling, settleJobs, told } from "./settle.ts";
 import { startDeploy, startRollback } from "./start.ts";
@@ -110,10 +111,10 @@ export function lookAt(context: Context, machine: string): void {
     targets.errands("kind = 'observe' AND settled = 0 AND machine = ?", machine).length > 0
   )
     return;
-  if (!observe(context, targets, machine))
-    context.storage.transactionSync(() =>
-      say(context, machine, { kind: "unreachable", why: "the run that lost it is over" }),
-    );
+  if (observe(context, targets, machine)) return context.tasks.at("rollout", context.now());
+  context.storage.transactionSync(() =>
+    say(context, machine, { kind: "unreachable", why: "the run that lost it is over" }),
+  );
 }
 
 /** One job for all: closures are compared where they were built. */
@@ -180,12 +181,16 @@ async function carryOn(
   if (over?.phase === "finished" && wanted.length === 0) {
     const conclusion = rolloutConclusion(targets.slice(over));
     if (conclusion === null) throw new Error(`run ${run.id} has ended without a conclusion`);
+    endLooks(context, targets);
     for (const { hostKey } of targets.all())
       await machineObject(context, run, hostKey).leave(machineOf(run, hostKey), run.id);
     return endRun(rolling, conclusion);
   }
+  const looks = looksOf(context, targets);
+  if (looks.some(({ look }) => look.late)) context.tasks.at("report", now);
   // What goes on tells by itself; what may have been forgotten is asked again.
-  return Math.min(wake ?? now + AGAIN, now + AGAIN);
+  const later = looks.flatMap(({ lateAt }) => lateAt ?? []);
+  return Math.min(...later, wake ?? now + AGAIN, now + AGAIN);
 }
 
 /**

@@ -23,7 +23,7 @@ export function settleJobs({ context, targets }: Rolling): void {
       else if (errand.kind === "observe")
         say(context, errand.machine, {
           kind: "unreachable",
-          why: `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`,
+          why: why(job),
         });
     });
   }
@@ -33,14 +33,26 @@ export function settleJobs({ context, targets }: Rolling): void {
 function unheard(context: Context, targets: Targets, errand: Errand, job: JobRow): void {
   const { machine, counter } = errand;
   if (counter === null) return;
-  const why = `the job ended as ${job.verdict?.kind ?? "nothing"}${told(job)}`.slice(0, 4_096);
   // Only what was never handed out is known to have done nothing.
-  const outcome: MachineOutcome = { kind: "failed-untouched", step: "begin", why, running: null };
+  const outcome: MachineOutcome = {
+    kind: "failed-untouched",
+    step: "begin",
+    why: why(job),
+    running: null,
+  };
   const event: RolloutEvent =
     job.attempt === 0
       ? { kind: "ended", machine, counter, outcome }
-      : { kind: "lost", machine, counter, why };
+      : { kind: "lost", machine, counter, why: why(job) };
   step(context, targets, event);
+}
+
+/** How a job ended that did not say what it was for. */
+export function why(job: JobRow | null): string {
+  const verdict = job?.verdict ?? null;
+  const missing =
+    verdict?.kind === "no-runner" ? `: there is not ${verdict.missing.join(", ")}` : "";
+  return `the job ended as ${verdict?.kind ?? "nothing"}${told(job)}${missing}`.slice(0, 4_096);
 }
 
 export function told(job: JobRow | null): string {

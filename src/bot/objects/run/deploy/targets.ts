@@ -31,7 +31,7 @@ export type Target = {
   previous: Source | null;
 };
 
-/** One machine of one job. `heard`: it was told of on the run channel; `settled`: what follows from the job's end was done. */
+/** One machine of one job. `heard`: what the job was for was told on the run channel; `settled`: what follows from the job's end was done. */
 export type Errand = {
   job: number;
   machine: string;

@@ -15,11 +15,15 @@ export const DEPLOY_CHECKS = {
   observe: "snowcat / observe",
 } as const;
 
-/**
- * How looking at a machine goes whose deploy was lost. `late`: nobody has answered for minutes. `why`: whoever looked last saw
- * nothing, and this is why; null where nobody tried yet.
- */
-export type Look = { late: boolean; why: string | null };
+/** How looking at a machine goes whose deploy was lost. */
+export type Look =
+  | { kind: "asked" }
+  /** Nobody has answered for minutes. */
+  | { kind: "late" }
+  /** Whoever looked last saw nothing. */
+  | { kind: "unseen"; why: string }
+  /** It was seen, and that proved nothing yet: it is still at it, say. */
+  | { kind: "seen" };
 
 /** What a rollout's check run is rendered from. */
 export type RolloutView = RolloutSlice & {
@@ -179,10 +183,17 @@ function stateOf(target: TargetRow, look: Look | null): string {
 }
 
 function seenOf(look: Look | null): string {
-  if (look?.why != null) return `it could not be looked at: ${code(look.why, 300)}`;
-  return look?.late === true
-    ? "no deploy runner has looked at it for minutes"
-    : "the machine is being looked at";
+  switch (look?.kind) {
+    case "late":
+      return "no deploy runner has looked at it for minutes";
+    case "unseen":
+      return `it could not be looked at: ${code(look.why, 300)}`;
+    case "seen":
+      return "the machine was seen, and is looked at again: it is not done yet";
+    case "asked":
+    case undefined:
+      return "the machine is being looked at";
+  }
 }
 
 function said(outcome: NonNullable<TargetRow["outcome"]>): string {

@@ -205,7 +205,16 @@ describe("a deploy", () => {
         await bench.finish(look);
         await bench.pass(10_000);
         expect(check()?.summary).toContain("it could not be looked at: `no route to host`");
-        await bench.pass(20_000_000);
+        // It is still at it: that is said, and nobody is called late.
+        await bench.run.look("web1");
+        await bench.pass();
+        const again = numberOf(jobs(bench, "observe").at(-1));
+        const busy = { ...observation(bench.now), unfinished: { counter: 1, step: "x", since: 1 } };
+        const seen = { kind: "observation" as const, observation: busy };
+        await bench.frame(again, { kind: "observed", machine, result: seen });
+        await bench.finish(again);
+        await bench.pass(600_000);
+        expect(check()?.summary).toContain("it is not done yet");
         expect(jobs(bench, "deploy")).toHaveLength(1);
         // Somebody lets go of the machine while it is looked at once more: nobody waits for that.
         await bench.run.look("web1");

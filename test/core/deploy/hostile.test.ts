@@ -148,7 +148,7 @@ describe("whatever machines, runners and configurations say", () => {
             plan: section,
             notices: [text, other],
             logs: new Map(),
-            looks: new Map([["web1", { late: true, why: text }]]),
+            looks: new Map([["web1", { kind: "unseen", why: text }]]),
             seconds: 1,
             url,
           });

@@ -242,12 +242,13 @@ describe("a rollout's check run", () => {
     const slice = { ...flying, rollout, targets };
     expect(check(slice).title).toBe("Stopping: c1 is lost; 0 of 2 machines active");
     const said = (look: Look) => check(slice, [["c1", look]]).summary;
-    for (const summary of [check(slice).summary, said({ late: false, why: null })]) {
+    for (const summary of [check(slice).summary, said({ kind: "asked" })]) {
       expect(summary).toContain("**lost**: the machine is being looked at");
       expect(summary).toContain("`/unlock c1`");
     }
-    expect(said({ late: true, why: null })).toContain("no deploy runner has looked at it");
-    expect(said({ late: true, why: "no route | to host" })).toContain(
+    expect(said({ kind: "late" })).toContain("no deploy runner has looked at it");
+    expect(said({ kind: "seen" })).toContain("it is not done yet");
+    expect(said({ kind: "unseen", why: "no route | to host" })).toContain(
       "it could not be looked at: `no route ¦ to host`",
     );
   });

@@ -8,7 +8,7 @@ import { type Errand, type Target } from "./targets.ts";
 /** A look that nobody has answered for this long (ms) is late: a person may have to see to its runner. */
 const LATE = 2 * 60_000;
 
-/** How looking at the machines goes whose deploys were lost, and until when (ms) that may change by time alone. */
+/** How looking at the machines goes whose deploys were lost, and when (ms) a look becomes late by time alone. */
 export function looksOf(
   context: Context,
   targets: Targets,
@@ -16,36 +16,28 @@ export function looksOf(
   return targets
     .all()
     .filter(({ target }) => target?.state === "lost")
-    .map(({ machine, observed }) => {
-      const looks = looksSince(targets, machine);
-      const [first] = looks;
-      if (first === undefined) return { machine, look: { late: false, why: null }, lateAt: null };
-      const lateAt = first.at + LATE;
-      const late = context.now() >= lateAt;
+    .map((target) => {
+      const errands = targets.errands("machine = ?", target.machine);
+      const deploy = errands.findLast(({ kind }) => kind === "deploy")?.job ?? 0;
+      const looks = errands.filter(({ kind, job }) => kind === "observe" && job > deploy);
+      const open = looks.find(({ settled }) => !settled);
+      const lateAt = open === undefined ? null : open.at + LATE;
+      const late = lateAt !== null && context.now() >= lateAt;
       const last = looks.findLast(({ settled }) => settled);
-      return {
-        machine,
-        look: { late, why: last === undefined ? null : whyUnseen(context, last, observed) },
-        lateAt: late ? null : lateAt,
-      };
+      const look = late
+        ? ({ kind: "late" } as const)
+        : last === undefined
+          ? ({ kind: "asked" } as const)
+          : answerOf(context, last, target);
+      return { machine: target.machine, look, lateAt: late ? null : lateAt };
     });
 }
 
-/** The oldest first. */
-function looksSince(targets: Targets, machine: string): Errand[] {
-  const errands = targets.errands("machine = ?", machine);
-  const deploy = errands.findLast(({ kind }) => kind === "deploy")?.job ?? 0;
-  return errands.filter(({ kind, job }) => kind === "observe" && job > deploy);
-}
-
-/** Null of a look that saw it: it is still at it, and is looked at again. */
-function whyUnseen(
-  { store }: Context,
-  { heard, job }: Errand,
-  observed: Target["observed"],
-): string | null {
-  if (!heard) return why(store.job(job));
-  return observed?.kind === "unreachable" ? observed.why : null;
+function answerOf({ store }: Context, { heard, job }: Errand, { observed }: Target): Look {
+  if (!heard) return { kind: "unseen", why: why(store.job(job)) };
+  return observed?.kind === "unreachable"
+    ? { kind: "unseen", why: observed.why }
+    : { kind: "seen" };
 }
 
 /** Nobody waits for what is still looked at: a person let go of the machine, or its runner told how it ended after all. */

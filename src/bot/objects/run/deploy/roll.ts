@@ -187,7 +187,7 @@ async function carryOn(
     return endRun(rolling, conclusion);
   }
   const looks = looksOf(context, targets);
-  if (looks.some(({ look }) => look.late)) context.tasks.at("report", now);
+  if (looks.length > 0) context.tasks.at("report", now);
   // What goes on tells by itself; what may have been forgotten is asked again.
   const later = looks.flatMap(({ lateAt }) => lateAt ?? []);
   return Math.min(...later, wake ?? now + AGAIN, now + AGAIN);

@@ -40,9 +40,9 @@ function answerOf({ store }: Context, { heard, job }: Errand, { observed }: Targ
     : { kind: "seen" };
 }
 
-/** Nobody waits for what is still looked at: a person let go of the machine, or its runner told how it ended after all. */
+/** Nobody waits for looks that saw nothing yet: a person let go of the machine, or its runner told how it ended after all. */
 export function endLooks(context: Context, targets: Targets): void {
-  for (const { job } of targets.errands("kind = 'observe' AND settled = 0"))
+  for (const { job } of targets.errands("kind = 'observe' AND heard = 0 AND settled = 0"))
     commit(context, () =>
       cancelJob(
         context.store.slice({ jobs: context.store.jobs("number = ?", job) }),

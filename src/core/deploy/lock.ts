@@ -2,7 +2,7 @@ import type { DeployStep, MachineOutcome, Observation } from "../../protocol/mac
 import { code } from "../report/escape.ts";
 import { blamed } from "./blame.ts";
 import { Desk } from "./desk.ts";
-import { judgeLost, LOOK_AGAIN, lookAfter } from "./lost.ts";
+import { isProof, judgeLost, LOOK_AGAIN, lookAfter } from "./lost.ts";
 import { condemns, reasonOf } from "./outcome.ts";
 import { isSource } from "./tool.ts";
 import type {
@@ -24,8 +24,6 @@ import type {
 const MOST_WAITING = 100;
 /** Nothing was heard of a deploy that has begun for this long (ms): its run is asked. */
 export const SILENT = 15 * 60_000;
-/** What a machine has not ended after this long (ms) is told as unknown: its own watchdog's limits are shorter. */
-const LOST_FOR = 2 * 60 * 60_000;
 
 export type Step = { changes: MachineChanges; effects: MachineEffect[] };
 export type Ask = Pick<
@@ -199,10 +197,7 @@ function settle(
   since: number,
   now: number,
 ): void {
-  const { unfinished } = observation;
-  const busy = unfinished !== null && unfinished.counter === ticket.counter;
-  // What was asked for before the loss proves nothing; that the machine is still at it, nothing yet.
-  if (since < ticket.changedAt || (busy && now - ticket.changedAt < LOST_FOR)) {
+  if (!isProof(ticket, observation, since, now)) {
     desk.effects.push({ kind: "observe", notBefore: now + LOOK_AGAIN });
     return;
   }

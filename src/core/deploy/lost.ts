@@ -3,6 +3,8 @@ import type { TicketRow } from "./rows.ts";
 
 /** After a loss the machine is looked at again after this long (ms) while it says that it is still at it. */
 export const LOOK_AGAIN = 30_000;
+/** What a machine has not ended after this long (ms) is told as unknown: its own watchdog's limits are shorter. */
+const LOST_FOR = 2 * 60 * 60_000;
 /** One that does not answer may be gone for days: it is asked again ever more seldom, and never more seldom than this (ms). */
 const LOOK_AT_LEAST = 10 * 60_000;
 
@@ -10,6 +12,20 @@ const LOOK_AT_LEAST = 10 * 60_000;
 export function lookAfter(lostAt: number, now: number): number {
   const pause = Math.round((now - lostAt) / 10);
   return now + Math.min(LOOK_AT_LEAST, Math.max(LOOK_AGAIN, pause));
+}
+
+/**
+ * Whether an observation can say how a lost deploy ended. What was asked for before the loss proves nothing; that the machine is
+ * still at it, nothing yet.
+ */
+export function isProof(
+  { counter, changedAt }: Pick<TicketRow, "counter" | "changedAt">,
+  { unfinished }: Observation,
+  since: number,
+  now: number,
+): boolean {
+  const busy = unfinished !== null && unfinished.counter === counter;
+  return since >= changedAt && !(busy && now - changedAt < LOST_FOR);
 }
 
 /**

@@ -66,7 +66,7 @@ const projects: TestProjectConfiguration[] = [
 // Loading the plugin takes a second; a checkout without the Worker or its tests needs none.
 if (existsSync(join(root, "wrangler.toml")) && hasTests("test/bot")) {
   const { botProject } = await import("./scripts/test/bot-project.ts");
-  projects.push(await botProject(root));
+  projects.push(await botProject(root, "bot"), await botProject(root, "shared"));
 }
 
 export default defineConfig({ test: { projects, allowOnly: false } });

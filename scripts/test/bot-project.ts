@@ -6,10 +6,13 @@ import { unstable_readConfig } from "wrangler";
 import { testsIn } from "./folders.ts";
 
 /**
- * Tests inside workerd, on the bindings of wrangler.toml. They find the D1 migrations in
- * `env.TEST_MIGRATIONS` (for `applyD1Migrations`) and secrets that were made for this run.
+ * Tests inside workerd, each file in a Worker of its own or (`shared`) all in one, on the bindings of wrangler.toml. They
+ * find the D1 migrations in `env.TEST_MIGRATIONS` (for `applyD1Migrations`) and secrets that were made for this run.
  */
-export async function botProject(root: string): Promise<TestProjectConfiguration> {
+export async function botProject(
+  root: string,
+  name: "bot" | "shared",
+): Promise<TestProjectConfiguration> {
   const configPath = join(root, "wrangler.toml");
   const { alias } = unstable_readConfig({ config: configPath });
   const aliases = Object.entries(alias ?? {}).map(([find, target]) => ({
@@ -27,8 +30,10 @@ export async function botProject(root: string): Promise<TestProjectConfiguration
     ],
     resolve: { alias: aliases },
     test: {
-      name: "bot",
-      include: testsIn("bot"),
+      name,
+      include: testsIn(name),
+      exclude: name === "bot" ? testsIn("shared") : [],
+      isolate: name === "bot",
       testTimeout: 30_000,
       sequence: { groupOrder: 2 },
       maxWorkers: 2,

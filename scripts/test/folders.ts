@@ -5,6 +5,8 @@ export const testFolders = {
   runner: ["test/runner", "test/bench", "test/simulation", "test/support"],
   house: ["test/house"],
   bot: ["test/bot"],
+  // Of those: each test has objects of its own, so that files may share a Worker, which takes seconds to load.
+  shared: ["test/bot/run", "test/bot/writer", "test/bot/pages"],
   e2e: ["test/e2e"],
   slow: ["test/slow"],
 } as const;

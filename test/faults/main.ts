@@ -21,7 +21,7 @@ Exit code 0: every machine ended on a system that works with a verdict that is s
 
 /** Tests that are faults of the stack. */
 const STACK = [
-  "test/e2e/faults.test.ts",
+  "test/slow/e2e/faults.test.ts",
   "test/slow/e2e/sigkill.test.ts",
   "test/slow/hostile/kills.test.ts",
 ];

@@ -29,11 +29,11 @@ export function* deploying(configuration: Configuration, answers: Answers): Iter
     for (const [index, stage] of stages.entries())
       for (const target of typeof stage === "string" ? [stage] : stage.targets)
         yield* meaning(target, machines, ["rollouts", name, "stages", index]);
-    if ((on === "schedule") !== (schedule !== undefined))
+    if (on !== "schedule" && schedule !== undefined)
       yield {
         level: "error",
-        path: ["rollouts", name, on === "schedule" ? "on" : "schedule"],
-        message: on === "schedule" ? "there is no schedule" : "only `on: schedule` has a schedule",
+        path: ["rollouts", name, "schedule"],
+        message: "only `on: schedule` has a schedule",
       };
   }
 }

@@ -81,6 +81,6 @@ machines:
   web3: { attribute: systems.web3 }
   web1: { explicit: true, health: [{ http: "https://\${domain}/" }] }
 rollouts:
-  web: { on: schedule, stages: ["tag:gone", web1, "gone*", "role:gone", "role:server"] }
+  web: { on: push, schedule: weekly, stages: ["tag:gone", web1, "gone*", "role:gone", "role:server"] }
 `,
 };

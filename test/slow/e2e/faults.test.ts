@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { derivation, flake } from "../demo/scenarios/flakes.ts";
-import type { Project } from "../demo/stage.ts";
-import { type CuttingProxy, startCuttingProxy } from "./cutting-proxy.ts";
-import { rawLog, RunPage } from "./run-page.ts";
-import { onStack } from "./suite.ts";
+import { derivation, flake } from "../../demo/scenarios/flakes.ts";
+import type { Project } from "../../demo/stage.ts";
+import { type CuttingProxy, startCuttingProxy } from "../../e2e/cutting-proxy.ts";
+import { rawLog, RunPage } from "../../e2e/run-page.ts";
+import { onStack } from "../../e2e/suite.ts";
 
 /** GitHub that answers badly or not at all, and connections that are cut: the verdict comes all the same, once. */
 

@@ -10,8 +10,8 @@ import { enrolled, TestRunner } from "../fleet/runner.ts";
 import { newFleet } from "../fleet/world.ts";
 import { env } from "../support/env.ts";
 import { migrateIndex } from "../support/index.ts";
-import { asked, key, observation } from "./deploying.ts";
-import { BASE, request } from "./harness.ts";
+import { asked, key, observation } from "../run/deploying.ts";
+import { BASE, request } from "../run/harness.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

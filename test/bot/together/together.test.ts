@@ -5,7 +5,7 @@ import { env } from "../support/env.ts";
 import { migrateIndex } from "../support/index.ts";
 import { OWNER, push } from "../support/payloads.ts";
 import { FakeGitHub } from "../writer/github.ts";
-import { HEAD } from "./harness.ts";
+import { HEAD } from "../run/harness.ts";
 
 it("goes from a delivery to GitHub's checks through the real objects: without a runner class, it blocks and says so", async () => {
   env.ALLOWED_ACCOUNTS = String(OWNER);

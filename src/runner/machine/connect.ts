@@ -31,6 +31,7 @@ export async function connectMachine(
   let lacking: (MissingRequest & { readonly missing: readonly string[] }) | null = null;
   return {
     hostKey: ssh.hostKey,
+    open: () => talk.open(),
     observe: () => talk.ask(["observe"], (facts) => observationOf(facts, now()), REPEATABLE),
     state: () => talk.ask(["state"], stateOf, REPEATABLE),
     begin: ({ counter, expected, system }) =>

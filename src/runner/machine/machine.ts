@@ -7,6 +7,8 @@ import type { Environment } from "../process/index.ts";
  */
 export interface Machine {
   readonly hostKey: HostKey;
+  /** Begins the connection of the next verb, so that it stands when that is asked; nothing waits for it. */
+  open(): void;
   /** What runs there; changes nothing and needs no counter. */
   observe(): Promise<Reply<Observation>>;
   /**

@@ -81,9 +81,15 @@ export class Session {
     clearTimeout(limit);
     if (this.#state === "busy") {
       this.#state = "free";
-      this.#idle = setTimeout(() => this.close(), IDLE_MS);
+      this.rest();
     }
     return answer;
+  }
+
+  /** From now on it is kept for a while. */
+  rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.close(), IDLE_MS);
   }
 
   async #asked(verb: readonly string[], input: string): Promise<Answer> {

@@ -67,6 +67,11 @@ export class Talk {
     return await this.#once(verb, input, limitMs);
   }
 
+  /** The next verb finds a connection, unless it comes much later. */
+  open(): void {
+    this.#sessionFor(false)?.rest();
+  }
+
   async close(): Promise<void> {
     this.#leave();
     await Promise.all(this.#leaving);

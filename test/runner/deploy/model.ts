@@ -33,6 +33,7 @@ export const NEW = "/nix/store/11111111111111111111111111111111-new";
 /** A machine that keeps its promises (`Machine`), in virtual time, over a link that does not. */
 export class ModelMachine implements Machine {
   readonly hostKey = `SHA256:${"A".repeat(43)}`;
+  open(): void {}
   readonly #script: Script;
   readonly #clock: Ticking;
   #verbs = 0;

@@ -113,6 +113,8 @@ async function bring(
   }
 
   if (system === null) return null;
+  // What comes past the point of no return goes over another connection: it stands by then.
+  parts.beyond.open();
   await parts.step("dry-activate");
   const dry = await tried(parts, () =>
     machine.dryActivate({ counter, timeoutSeconds: limits.activationSeconds }),

@@ -120,6 +120,8 @@ export interface RepoContract extends Wakeable {
   runs(limit: number): Promise<RunId[]>;
   /** Runs that are not over, as far as the Repo was told. */
   active(): Promise<RunId[]>;
+  /** Of those, the ones that began before (Unix time, ms) and that nothing is on its way to. */
+  begun(before: number): Promise<RunId[]>;
 }
 
 /** What the account's object is told of its repositories, and tells the sweeps and the index. */

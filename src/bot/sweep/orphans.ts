@@ -6,6 +6,21 @@ import { objectName } from "../objects/contracts.ts";
 const MOST = 20;
 
 /**
+ * Runs that their repository takes for active and that are not there any more: they were lost after their last word to
+ * GitHub and before the one to it, and would be waited for as long as there is the repository.
+ */
+export async function endLost(env: Environment, repository: number, now: number): Promise<void> {
+  const repo = env.REPO.getByName(objectName.repo(env.GITHUB_HOST, repository));
+  for (const run of await repo.begun(now - ORPHANED_AFTER)) {
+    if ((await env.RUN.getByName(objectName.run(env.GITHUB_HOST, run)).view()) !== null) continue;
+    const truth = closing(null, now);
+    if (truth === null) continue;
+    await repo.finished(run, truth.conclusion);
+    console.error(JSON.stringify({ what: "a lost run is ended", run, as: truth.conclusion }));
+  }
+}
+
+/**
  * Checks that turn at GitHub although their run is over, or not there any more: closed with the truth.
  *
  * @returns how many runs had some.

@@ -2,7 +2,7 @@ import type { Environment } from "../environment.ts";
 import { allowedAccounts } from "../github/allowed.ts";
 import { objectName } from "../objects/contracts.ts";
 import { bringMissed } from "./deliveries.ts";
-import { closeOrphans } from "./orphans.ts";
+import { closeOrphans, endLost } from "./orphans.ts";
 
 /** Repositories and runs woken in one sweep of an account: each is a request, and the next sweep is two minutes away. */
 const MOST = { repositories: 20, runs: 50 } as const;
@@ -57,6 +57,7 @@ export async function sweep(env: Environment, now: number): Promise<Swept> {
         await wake(`repository ${repository}`, repo);
         for (const run of await repo.active())
           await wake(`run ${run}`, env.RUN.getByName(objectName.run(host, run)));
+        await endLost(env, repository, now);
       }
     });
   }

@@ -54,6 +54,17 @@ test("a lost alarm of a repository is put back, its active runs and the account'
   await until(async () => calls.length === 2, "the lost delivery was handled");
 });
 
+test("a run of which nothing is there is over for its repository, once it would have been", async () => {
+  nothingMissed();
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  await deliver("push", push({ repository: 502 }));
+  await settled(repoStub(502));
+  await sweep(env, Date.now());
+  expect(await repoStub(502).active()).toHaveLength(1);
+  await sweep(env, Date.now() + 21 * 60_000);
+  expect(await repoStub(502).active()).toEqual([]);
+});
+
 test("what fails is named and logged, the rest goes on", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   vi.spyOn(Fleet.prototype, "wake").mockRejectedValue(new Error("away"));

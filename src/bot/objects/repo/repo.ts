@@ -212,6 +212,10 @@ export class Repo extends DurableObject<Environment> implements RepoContract {
     return this.#ids(this.#state.newest(1_000, "active"));
   }
 
+  async begun(before: number): Promise<RunId[]> {
+    return this.#ids(this.#state.begun(before));
+  }
+
   async #handle(row: Waiting): Promise<() => void> {
     const payload: unknown = JSON.parse(row.text);
     const event = await this.#receiver.receive({ id: row.delivery, name: row.event, payload });

@@ -97,6 +97,17 @@ export class State {
     return pull?.head === reason.head ? pull.number : null;
   }
 
+  /** Active runs from before (ms) that no effect is still to be told to. */
+  begun(before: number): number[] {
+    return this.#sql
+      .exec<{ n: number }>(
+        "SELECT n FROM run WHERE state = 'active' AND created_at <= ? AND NOT EXISTS (SELECT 1 FROM due WHERE target = 'run:' || n) ORDER BY n",
+        before,
+      )
+      .toArray()
+      .map(({ n }) => n);
+  }
+
   newest(limit: number, only: "all" | "active" = "all"): number[] {
     const where = only === "active" ? "WHERE state = 'active'" : "";
     return this.#sql

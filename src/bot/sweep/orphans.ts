@@ -13,10 +13,9 @@ export async function endLost(env: Environment, repository: number, now: number)
   const repo = env.REPO.getByName(objectName.repo(env.GITHUB_HOST, repository));
   for (const run of await repo.begun(now - ORPHANED_AFTER)) {
     if ((await env.RUN.getByName(objectName.run(env.GITHUB_HOST, run)).view()) !== null) continue;
-    const truth = closing(null, now);
-    if (truth === null) continue;
-    await repo.finished(run, truth.conclusion);
-    console.error(JSON.stringify({ what: "a lost run is ended", run, as: truth.conclusion }));
+    const as = closing(null, now)?.conclusion ?? "action_required";
+    await repo.finished(run, as);
+    console.error(JSON.stringify({ what: "a lost run is ended", run, as }));
   }
 }
 
